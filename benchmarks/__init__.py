@@ -1,0 +1,1 @@
+"""The instruments: each file is one benchmark, its method in its docstring."""

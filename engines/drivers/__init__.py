@@ -1,0 +1,1 @@
+"""Drivers: a face (later: sound) goes in, motion comes out; one instance per session."""

@@ -1,0 +1,66 @@
+"""The parts that are installed: a group and a name go in, a part's factory comes out.
+
+Our own parts register through the same entry points as a stranger's (`visavis.trackers`,
+`visavis.drivers`, `visavis.renderers`, `visavis.backends`). What each group's factory takes:
+
+* tracker: `factory(weights: Weights) -> Tracker`
+* driver: `factory() -> Driver`
+* renderer: `factory() -> Renderer`
+* backend: `factory(spec: ModelSpec, *, threads: int = 1) -> Network`
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from engines.errors import SpaceMismatch, UnknownPart
+from engines.types import Driver, Renderer, Tracker, Weights
+
+GROUPS = ("trackers", "drivers", "renderers", "backends")
+
+
+def names(group: str) -> list[str]:
+    """The names registered in a group, sorted."""
+    return sorted(point.name for point in entry_points(group=f"visavis.{group}"))
+
+
+def load(group: str, name: str) -> Any:
+    """The factory registered as `name`; raises `UnknownPart`."""
+    for point in entry_points(group=f"visavis.{group}", name=name):
+        try:
+            return point.load()
+        except ImportError as error:
+            raise UnknownPart(
+                f"the {group[:-1]} {name!r} is installed but its packages are not ({error.name});"
+                f" install them, for our own by `pip install 'visavis[{name}]'`"
+            ) from error
+    known = ", ".join(names(group)) or "none"
+    raise UnknownPart(f"no {group[:-1]} is called {name!r}; installed are: {known}")
+
+
+def tracker(name: str, weights: Weights) -> Tracker:
+    """A new tracker for one session."""
+    part: Tracker = load("trackers", name)(weights)
+    return part
+
+
+def driver(name: str) -> Driver:
+    """A new driver for one session."""
+    part: Driver = load("drivers", name)()
+    return part
+
+
+def renderer(name: str) -> Renderer:
+    """A renderer."""
+    part: Renderer = load("renderers", name)()
+    return part
+
+
+def check_spaces(driver: Driver, renderer: Renderer) -> None:
+    """Raises `SpaceMismatch` where the two cannot understand each other."""
+    if driver.space is not renderer.space:
+        raise SpaceMismatch(
+            f"the driver speaks {driver.space}, the renderer {renderer.name!r} {renderer.space};"
+            " choose two of one space"
+        )

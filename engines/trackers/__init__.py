@@ -1,0 +1,1 @@
+"""Trackers: a picture goes in, a face comes out."""

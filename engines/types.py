@@ -1,0 +1,226 @@
+"""The types between the rooms. Host numpy arrays; times are `int` nanoseconds on the session's clock.
+
+Conventions used by every part:
+
+* Pictures are RGB; pixel x runs right, y runs down, z runs away from the camera (MediaPipe's
+  landmark frame: a smaller z is nearer).
+* "right" and "left" eye mean the *subject's*, as in the ARKit and MediaPipe names; the subject's
+  right eye is on the picture's left, and stands first in every pair.
+* Face width is the distance of landmarks 234 and 454, eye distance that of the outer eye corners
+  33 and 263.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]
+"""`(h, w, 3)` sRGB."""
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One video frame."""
+
+    rgb: Rgb
+    """`(h, w, 3)` uint8 sRGB, C-contiguous."""
+    pts_ns: int = 0
+    """When it is to be seen, on the session's clock."""
+    captured_ns: int = 0
+    """When its first packet reached us (or when it was made), on the session's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of sound."""
+
+    samples: Floats
+    """`(n,)` float32 mono, 16 kHz, −1…1."""
+    pts_ns: int = 0
+    captured_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A tracked face."""
+
+    landmarks: Floats
+    """`(478, 3)` float32 pixels of the picture it was found in; z in pixels of x, smaller is nearer."""
+    blendshapes: Floats
+    """`(52,)` float32, 0…1, in the order of `face_mesh.BLENDSHAPES` (ARKit names; 0 is `_neutral`)."""
+    head: NDArray[np.float64]
+    """`(4, 4)` camera←head transform, cm, x right, y up, z towards the viewer (MediaPipe's)."""
+    score: float
+    """Presence, 0…1."""
+    pts_ns: int = 0
+    captured_ns: int = 0
+
+
+class Space(StrEnum):
+    """What a motion's expression means; a driver meets a renderer of the same space only."""
+
+    MESH478 = "mesh478"
+    """`(478, 3)` displacements from the neutral face, in the head's frame, in eye distances."""
+    ARKIT52 = "arkit52"
+    """`(52,)` ARKit coefficients, 0…1."""
+    IMPLICIT21 = "implicit21"
+    """`(21, 3)` implicit keypoint offsets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What a driver asks of an avatar, relative to the neutral face."""
+
+    space: Space
+    expression: Floats
+    """Shape fixed by `space`."""
+    pose: Floats
+    """`(6,)` float32: rotation vector (rad; picture axes x right, y down, z away; applied to the
+    avatar's own neutral head), translation right and down (face widths), log of the scale."""
+    eyes: Floats
+    """`(2, 3)` float32, subject's right eye first: openness (0 closed, 1 as in the neutral face, above
+    it widened), gaze right and down in the picture, in eye widths, relative to neutral. Openness
+    is absolute between 0 and 1, so that a driver's closed lid closes any avatar's."""
+    pts_ns: int = 0
+    captured_ns: int = 0
+
+    @staticmethod
+    def neutral(pts_ns: int = 0, captured_ns: int = 0) -> Motion:
+        """The neutral face in `mesh478`."""
+        return Motion(
+            Space.MESH478,
+            np.zeros((478, 3), np.float32),
+            np.zeros(6, np.float32),
+            np.array([[1, 0, 0], [1, 0, 0]], np.float32),
+            pts_ns,
+            captured_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A still picture to make an avatar of, and all that was found in it."""
+
+    rgb: Rgb
+    faces: tuple[Face, ...]
+    """Every face found, largest first."""
+    matte: NDArray[np.uint8] | None = None
+    """`(h, w)` uint8: 255 on the person, 0 on the background; `None`: not known."""
+
+
+class BackdropKind(StrEnum):
+    """What stands behind the avatar."""
+
+    KEEP = "keep"
+    BLUR = "blur"
+    COLOUR = "colour"
+    GREEN = "green"
+
+
+@dataclass(frozen=True, slots=True)
+class Backdrop:
+    """What stands behind the avatar; `colour` is RGB and used by `COLOUR` only."""
+
+    kind: BackdropKind = BackdropKind.KEEP
+    colour: tuple[int, int, int] = (32, 36, 48)
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """A portrait made ready by one renderer; shared by every session that shows it."""
+
+    id: str
+    portrait: Portrait
+    features: Any = field(repr=False)
+    """The renderer's own prepared data; read-only."""
+    made_by: str
+    """The renderer's name."""
+    consent: str
+    """The id of the consent record under which it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A network's file. `member` names a file inside a zip archive (a MediaPipe task bundle)."""
+
+    name: str
+    path: Path
+    sha256: str
+    member: str = ""
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+class Network(Protocol):
+    """What a backend makes of a `ModelSpec`."""
+
+    def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Runs the network once; the arrays returned are the caller's to keep."""
+
+    def close(self) -> None:
+        """Frees what it holds; calling it twice does no harm."""
+
+
+class Weights(Protocol):
+    """Where parts get their model files from (`engines.weights`)."""
+
+    def path(self, name: str) -> Path:
+        """The local, hash-checked file of the model `name`; raises `ModelUnavailable`."""
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Follows the nearest face through a stream of pictures. One per session; not thread-safe.
+
+    A tracker's factory takes one argument, the `Weights`.
+    """
+
+    def track(self, picture: Picture) -> Face | None:
+        """The followed face in this picture; `None`: there is none."""
+
+    def find(self, picture: Picture) -> Sequence[Face]:
+        """All faces of a still picture, largest first; leaves the tracking state alone."""
+
+    def reset(self) -> None:
+        """Forgets the face that was followed."""
+
+    def close(self) -> None:
+        """Frees the networks; calling it twice does no harm."""
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """Turns what is seen (and later heard) into motion. One per session; not thread-safe."""
+
+    space: Space
+
+    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
+        """The motions that follow from one camera frame; `None`: no face in it."""
+
+    def calibrate(self) -> None:
+        """Takes the next moments as the neutral face anew."""
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """Draws an avatar in motion. No session state: one instance serves many sessions, also at once."""
+
+    name: str
+    space: Space
+
+    def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
+        """Makes a portrait ready for pictures of `size` × `size`; raises `UnusablePortrait`."""
+
+    def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
+        """The same avatar before another background; cheap enough for a running call."""
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        """One picture, `(size, size, 3)`, with the motion's times."""

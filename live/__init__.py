@@ -1,0 +1,1 @@
+"""The server: people, peers and time; it knows no tensors."""

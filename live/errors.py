@@ -1,0 +1,126 @@
+"""The tree of errors. `status` is the HTTP status, `retryable` whether the same call may succeed later.
+
+    VisavisError                      500
+    ├── EngineError                   500    (engines.errors)
+    │   ├── UnknownPart               422
+    │   ├── SpaceMismatch             422
+    │   ├── ModelUnavailable          503  retry
+    │   └── UnusablePortrait          422
+    ├── BadRequest                    400
+    │   └── BadSdp                    400
+    ├── NoConsent                     403
+    ├── NotFound                      404
+    ├── Conflict                      409
+    ├── PreconditionFailed            412
+    ├── TooLarge                      413
+    ├── WrongType                     415
+    ├── Unprocessable                 422
+    ├── TooManyRequests               429  retry
+    ├── Full                          503  retry
+    └── SettingsError                 500
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from engines.errors import (
+    EngineError,
+    ModelUnavailable,
+    SpaceMismatch,
+    UnknownPart,
+    UnusablePortrait,
+    VisavisError,
+)
+
+__all__ = [
+    "BadRequest",
+    "BadSdp",
+    "Conflict",
+    "EngineError",
+    "Full",
+    "ModelUnavailable",
+    "NoConsent",
+    "NotFound",
+    "PreconditionFailed",
+    "SettingsError",
+    "SpaceMismatch",
+    "TooLarge",
+    "TooManyRequests",
+    "UnknownPart",
+    "Unprocessable",
+    "UnusablePortrait",
+    "VisavisError",
+    "WrongType",
+]
+
+
+class BadRequest(VisavisError):
+    """The request cannot be understood."""
+
+    status = 400
+
+
+class BadSdp(BadRequest):
+    """The session description is not one, or not one that a call can be made of."""
+
+
+class NoConsent(VisavisError):
+    """An avatar without a statement of whose face it is, or of a person who has not agreed."""
+
+    status = 403
+
+
+class NotFound(VisavisError):
+    """There is no such avatar, session or page."""
+
+    status = 404
+
+
+class Conflict(VisavisError):
+    """The request does not fit the state that the thing is in."""
+
+    status = 409
+
+
+class PreconditionFailed(VisavisError):
+    """`If-Match` names another state than the present one."""
+
+    status = 412
+
+
+class TooLarge(VisavisError):
+    """The body, picture or description is larger than is taken."""
+
+    status = 413
+
+
+class WrongType(VisavisError):
+    """The body has another media type than the route takes."""
+
+    status = 415
+
+
+class Unprocessable(VisavisError):
+    """Well-formed, but not something that can be done."""
+
+    status = 422
+
+
+class TooManyRequests(VisavisError):
+    """The client asks too often."""
+
+    status = 429
+    retryable = True
+
+
+class Full(VisavisError):
+    """Every place is taken."""
+
+    status = 503
+    retryable = True
+    retry_after_s: ClassVar[int] = 5
+
+
+class SettingsError(VisavisError):
+    """A setting is unknown or has a value that cannot be."""

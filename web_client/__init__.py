@@ -1,0 +1,1 @@
+"""The web client, served as it is: ES modules, no build step."""
