@@ -44,8 +44,8 @@ class ModelUnavailable(EngineError):
 class UnusablePortrait(EngineError):
     """No avatar can be made of this picture; `reason` is one of the documented short codes.
 
-    `no_face`, `several_faces`, `too_small`, `turned_away`, `mouth_covered`, `cut_off`, `not_an_image`,
-    `too_large`.
+    `no_face`, `several_faces`, `too_small`, `turned_away`, `mouth_covered`, `cut_off`,
+    `not_an_image`, `too_large`.
     """
 
     status = 422

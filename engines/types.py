@@ -1,4 +1,4 @@
-"""The types between the rooms. Host numpy arrays; times are `int` nanoseconds on the session's clock.
+"""The types between the rooms: host numpy arrays; times in `int` nanoseconds of the session's clock.
 
 Conventions used by every part:
 
@@ -53,9 +53,9 @@ class Face:
     """A tracked face."""
 
     landmarks: Floats
-    """`(478, 3)` float32 pixels of the picture it was found in; z in pixels of x, smaller is nearer."""
+    """`(478, 3)` float32 pixels of the picture it was found in; z in pixels of x, small is near."""
     blendshapes: Floats
-    """`(52,)` float32, 0…1, in the order of `face_mesh.BLENDSHAPES` (ARKit names; 0 is `_neutral`)."""
+    """`(52,)` float32, 0…1, ARKit names in the order of `face_mesh.BLENDSHAPES`."""
     head: NDArray[np.float64]
     """`(4, 4)` camera←head transform, cm, x right, y up, z towards the viewer (MediaPipe's)."""
     score: float
@@ -86,8 +86,8 @@ class Motion:
     """`(6,)` float32: rotation vector (rad; picture axes x right, y down, z away; applied to the
     avatar's own neutral head), translation right and down (face widths), log of the scale."""
     eyes: Floats
-    """`(2, 3)` float32, subject's right eye first: openness (0 closed, 1 as in the neutral face, above
-    it widened), gaze right and down in the picture, in eye widths, relative to neutral. Openness
+    """`(2, 3)` float32, subject's right eye first: openness (0 closed, 1 as in the neutral face,
+    above it widened), gaze right and down in the picture, in eye widths, relative to neutral. Openness
     is absolute between 0 and 1, so that a driver's closed lid closes any avatar's."""
     pts_ns: int = 0
     captured_ns: int = 0
@@ -211,7 +211,7 @@ class Driver(Protocol):
 
 @runtime_checkable
 class Renderer(Protocol):
-    """Draws an avatar in motion. No session state: one instance serves many sessions, also at once."""
+    """Draws an avatar in motion. No session state: one instance serves many sessions at once."""
 
     name: str
     space: Space

@@ -1,23 +1,23 @@
-"""The tree of errors. `status` is the HTTP status, `retryable` whether the same call may succeed later.
+"""The tree of errors: each with its HTTP status and whether the same call may succeed later.
 
-    VisavisError                      500
-    ├── EngineError                   500    (engines.errors)
-    │   ├── UnknownPart               422
-    │   ├── SpaceMismatch             422
-    │   ├── ModelUnavailable          503  retry
-    │   └── UnusablePortrait          422
-    ├── BadRequest                    400
-    │   └── BadSdp                    400
-    ├── NoConsent                     403
-    ├── NotFound                      404
-    ├── Conflict                      409
-    ├── PreconditionFailed            412
-    ├── TooLarge                      413
-    ├── WrongType                     415
-    ├── Unprocessable                 422
-    ├── TooManyRequests               429  retry
-    ├── Full                          503  retry
-    └── SettingsError                 500
+VisavisError                      500
+├── EngineError                   500    (engines.errors)
+│   ├── UnknownPart               422
+│   ├── SpaceMismatch             422
+│   ├── ModelUnavailable          503  retry
+│   └── UnusablePortrait          422
+├── BadRequest                    400
+│   └── BadSdp                    400
+├── NoConsent                     403
+├── NotFound                      404
+├── Conflict                      409
+├── PreconditionFailed            412
+├── TooLarge                      413
+├── WrongType                     415
+├── Unprocessable                 422
+├── TooManyRequests               429  retry
+├── Full                          503  retry
+└── SettingsError                 500
 """
 
 from __future__ import annotations
