@@ -1,4 +1,4 @@
-"""The types between the rooms: host numpy arrays; times in `int` nanoseconds of the session's clock.
+"""The types between the rooms: host numpy arrays; times in `int` nanoseconds (session clock).
 
 Conventions used by every part:
 
@@ -68,7 +68,8 @@ class Space(StrEnum):
     """What a motion's expression means; a driver meets a renderer of the same space only."""
 
     MESH478 = "mesh478"
-    """`(478, 3)` displacements from the neutral face, in the head's frame, in eye distances."""
+    """`(478, 3)` displacements from the neutral face, in the head's frame, in eye distances, those
+    near the mouth divided by `face_geometry.mouth_scale` of the face they were measured on."""
     ARKIT52 = "arkit52"
     """`(52,)` ARKit coefficients, 0…1."""
     IMPLICIT21 = "implicit21"
@@ -87,8 +88,8 @@ class Motion:
     avatar's own neutral head), translation right and down (face widths), log of the scale."""
     eyes: Floats
     """`(2, 3)` float32, subject's right eye first: openness (0 closed, 1 as in the neutral face,
-    above it widened), gaze right and down in the picture, in eye widths, relative to neutral. Openness
-    is absolute between 0 and 1, so that a driver's closed lid closes any avatar's."""
+    above it widened), gaze right and down in the picture, in eye widths, relative to neutral.
+    Openness is absolute between 0 and 1, so that a driver's closed lid closes any avatar's."""
     pts_ns: int = 0
     captured_ns: int = 0
 

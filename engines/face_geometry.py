@@ -1,0 +1,90 @@
+"""Geometry of the landmark mesh: points go in, poses, apertures and directions come out.
+
+Rows are points throughout; a rotation `R` is applied as `points @ R.T`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.face_mesh import CANONICAL, INNER_LIPS, OUTER_LIPS
+
+Points = NDArray[np.float64]
+
+
+class Similarity(NamedTuple):
+    """`target ≈ scale · (source − source_centre) @ rotation.T + target_centre`."""
+
+    scale: float
+    rotation: Points
+    """`(3, 3)`."""
+    source_centre: Points
+    target_centre: Points
+
+
+def fit_similarity(source: Points, target: Points) -> Similarity:
+    """The least-squares similarity between two `(n, 3)` sets (Umeyama, IEEE PAMI 13(4), 1991)."""
+    source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - source_centre, target - target_centre
+    u, singular, vt = np.linalg.svd(b.T @ a)
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    rotation = (u * flip) @ vt
+    scale = float((singular * flip).sum() / np.square(a).sum())
+    return Similarity(scale, rotation, source_centre, target_centre)
+
+
+def rotation_vector(rotation: Points) -> Points:
+    """`(3,)` axis times angle in radians of a `(3, 3)` rotation."""
+    vector: Points = cv2.Rodrigues(rotation)[0].reshape(3)
+    return vector
+
+
+def rotation_matrix(vector: NDArray[np.floating]) -> Points:
+    """`(3, 3)` rotation of a `(3,)` axis times angle in radians."""
+    matrix: Points = cv2.Rodrigues(np.asarray(vector, np.float64))[0]
+    return matrix
+
+
+def eye_distance(landmarks: NDArray[np.floating]) -> float:
+    """Between the outer eye corners, in the landmarks' unit."""
+    return float(np.linalg.norm(landmarks[33] - landmarks[263]))
+
+
+def face_width(landmarks: NDArray[np.floating]) -> float:
+    """Between the sides of the face, in the landmarks' unit."""
+    return float(np.linalg.norm(landmarks[234] - landmarks[454]))
+
+
+def mouth_width(landmarks: NDArray[np.floating]) -> float:
+    """Between the corners of the mouth, in the landmarks' unit."""
+    return float(np.linalg.norm(landmarks[61] - landmarks[291]))
+
+
+def eye_aperture(landmarks: NDArray[np.floating], eye: NDArray[np.int64]) -> float:
+    """Mean distance of the lids over the eye's width; `eye` is a ring of `face_mesh`."""
+    upper, lower = landmarks[eye[[14, 13, 12, 11, 10]]], landmarks[eye[2:7]]
+    width = np.linalg.norm(landmarks[eye[0]] - landmarks[eye[8]])
+    return float(np.linalg.norm(upper - lower, axis=1).mean() / width)
+
+
+_CANONICAL_MOUTH = mouth_width(CANONICAL) / eye_distance(CANONICAL)
+_LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
+
+
+def mouth_scale(landmarks: NDArray[np.floating]) -> Points:
+    """`(478, 1)` how much larger than average the mouth is, faded out away from the lips.
+
+    Displacements near the mouth are divided by the driver's and multiplied by the avatar's, so that
+    a small mouth on a large face moves by its own measure. 1 far from the mouth, 0.75…1.3 on it.
+    """
+    width = mouth_width(landmarks)
+    relative = np.clip(width / eye_distance(landmarks) / _CANONICAL_MOUTH, 0.75, 1.3)
+    apart = np.linalg.norm(landmarks[:, None, :2] - landmarks[None, _LIPS, :2], axis=2).min(axis=1)
+    fade = np.clip((0.7 - apart / width) / 0.6, 0.0, 1.0)
+    near = fade * fade * (3.0 - 2.0 * fade)
+    scale: Points = (1.0 + near * (relative - 1.0))[:, None]
+    return scale
