@@ -39,14 +39,12 @@ def fit_similarity(source: Points, target: Points) -> Similarity:
 
 def rotation_vector(rotation: Points) -> Points:
     """`(3,)` axis times angle in radians of a `(3, 3)` rotation."""
-    vector: Points = cv2.Rodrigues(rotation)[0].reshape(3)
-    return vector
+    return cv2.Rodrigues(rotation)[0].reshape(3).astype(np.float64)
 
 
 def rotation_matrix(vector: NDArray[np.floating]) -> Points:
     """`(3, 3)` rotation of a `(3,)` axis times angle in radians."""
-    matrix: Points = cv2.Rodrigues(np.asarray(vector, np.float64))[0]
-    return matrix
+    return cv2.Rodrigues(np.asarray(vector, np.float64))[0].astype(np.float64)
 
 
 def eye_distance(landmarks: NDArray[np.floating]) -> float:
