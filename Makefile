@@ -1,0 +1,49 @@
+# Two commands do all the set-up: `make run` ends with the page being served, `make test` with the
+# tests passed. Both need Python >= 3.11 with pip; `make test` installs Chromium and Node.js by apt-get
+# where they are missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+.PHONY: run test check clean
+
+run: $(VENV)/.runtime
+	@$(BIN)/visavis serve $(ARGS)
+
+test: check
+	$(BIN)/pytest $(ARGS)
+
+# What needs no running server: style, types, the layers between the packages.
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Debian splits `ensurepip` out of its Python: without it `virtualenv` makes the environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Visavis needs Python 3.11 or newer; name one by: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV) || { \
+		$(PYTHON) -m pip install --quiet --target $(VENV).bootstrap virtualenv \
+		&& PYTHONPATH=$(VENV).bootstrap $(PYTHON) -m virtualenv --quiet $(VENV) \
+		&& rm -r $(VENV).bootstrap; }
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	@echo "Installing Visavis into $(VENV) (once, about a minute) …"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime web_client/package.json
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install --quiet --group test
+	@command -v chromium >/dev/null || { $(APT) update -qq && $(APT) install -y -qq chromium; }
+	@command -v npm >/dev/null || { $(APT) update -qq && $(APT) install -y -qq nodejs npm; }
+	@npm --prefix web_client ci --silent --no-audit --no-fund
+	@touch $@
+
+clean:
+	rm -rf $(VENV) web_client/node_modules .mypy_cache .ruff_cache .pytest_cache
