@@ -16,7 +16,8 @@ angles = st.floats(-1.0, 1.0)
 def canonical_landmarks() -> geometry.Points:
     """The canonical face as 478 landmarks in a picture's axes."""
     points = np.concatenate([CANONICAL, CANONICAL[[33] * 5], CANONICAL[[263] * 5]])
-    return points * np.array([1.0, -1.0, -1.0])
+    flipped: geometry.Points = points * np.array([1.0, -1.0, -1.0])
+    return flipped
 
 
 @given(angles, angles, angles, st.floats(0.2, 5.0), st.floats(-50, 50))

@@ -67,4 +67,4 @@ def test_parts_of_different_spaces_do_not_meet() -> None:
     driver = SimpleNamespace(space=Space.ARKIT52)
     renderer = SimpleNamespace(space=Space.MESH478, name="warp")
     with pytest.raises(SpaceMismatch, match=r"arkit52.*mesh478"):
-        registry.check_spaces(driver, renderer)  # type: ignore[arg-type]
+        registry.check_spaces(driver, renderer)
