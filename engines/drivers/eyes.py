@@ -1,0 +1,99 @@
+"""Lids and gaze: a face in its head's own axes goes in, openness and direction come out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engines.face_geometry import Points, eye_aperture
+from engines.face_mesh import (
+    BLENDSHAPE_INDEX,
+    LEFT_EYE,
+    LEFT_IRIS,
+    RIGHT_EYE,
+    RIGHT_IRIS,
+)
+from engines.types import Floats
+
+_EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+_BLINK = np.array([BLENDSHAPE_INDEX["eyeBlinkRight"], BLENDSHAPE_INDEX["eyeBlinkLeft"]])
+_LOOK_DOWN = np.array([BLENDSHAPE_INDEX["eyeLookDownRight"], BLENDSHAPE_INDEX["eyeLookDownLeft"]])
+
+# MediaPipe's blink score never reaches 1 and its landmarks leave a slit between closed lids: a
+# score between these two numbers is what closes the avatar's lid for good.
+_BLINK_STARTS, _BLINK_CLOSED = 0.40, 0.65
+_CLOSED_APERTURE = 0.10  # eye widths, until this driver's own closed lids have been seen
+_SURELY_CLOSED = 0.6
+_WIDEST = 1.35
+# Lids that differ by less than the first number move as one; by more than the second, as a wink.
+_TOGETHER, _WINK = 0.15, 0.40
+
+
+class EyeReading(NamedTuple):
+    """Both eyes of one face, the subject's right first."""
+
+    aperture: Points
+    """`(2,)` lid distance in eye widths."""
+    iris: Points
+    """`(2, 2)` the iris from the middle of the corners, along the eye and down, in eye widths."""
+
+
+def read(shape: Points) -> EyeReading:
+    """Measures lids and irises of a face turned to the front, `(478, 3)` in any unit."""
+    aperture = [eye_aperture(shape, eye) for eye, _ in _EYES]
+    irises = []
+    for eye, iris in _EYES:
+        left, right = sorted((shape[eye[0], :2], shape[eye[8], :2]), key=lambda p: float(p[0]))
+        along = right - left
+        width = np.linalg.norm(along)
+        along = along / width
+        offset = (shape[iris[0], :2] - (left + right) / 2.0) / width
+        irises.append([offset @ along, along[0] * offset[1] - along[1] * offset[0]])
+    return EyeReading(np.array(aperture), np.array(irises))
+
+
+def smoothstep(low: float, high: float, value: Points) -> Points:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    eased: Points = t * t * (3.0 - 2.0 * t)
+    return eased
+
+
+class Eyes:
+    """Turns readings into openness and gaze; learns how far this driver's lids close."""
+
+    def __init__(self) -> None:
+        """Knows nothing of the driver yet."""
+        self._closed = np.full(2, _CLOSED_APERTURE)
+        self._gaze = np.zeros(2)
+
+    def look(self, now: EyeReading, neutral: EyeReading, blendshapes: Floats) -> Points:
+        """`(2, 3)` openness, gaze right, gaze down, as in `Motion.eyes`."""
+        openness = self._openness(now.aperture, neutral.aperture, blendshapes)
+        # Closed lids hide the iris: its landmarks are a guess then, and the other eye knows better.
+        sight = smoothstep(0.25, 0.6, openness)
+        if sight.sum() > 0.0:
+            seen = (sight[:, None] * (now.iris - neutral.iris)).sum(axis=0) / sight.sum()
+            self._gaze = self._gaze + sight.max() * (seen - self._gaze)
+        return np.column_stack([openness, np.tile(self._gaze, (2, 1))])
+
+    def _openness(self, aperture: Points, neutral: Points, blendshapes: Floats) -> Points:
+        blink = blendshapes[_BLINK].astype(np.float64)
+        # Looking down lowers the lids and the network half calls it a blink.
+        blink = blink - 0.3 * blendshapes[_LOOK_DOWN]
+        shut = blink > _SURELY_CLOSED
+        self._closed[shut] = np.minimum(self._closed, np.maximum(aperture, 0.03))[shut]
+        closed = np.minimum(self._closed, 0.6 * neutral)
+        openness = np.clip((aperture - closed) / (neutral - closed), 0.0, None)
+        openness = openness * (1.0 - smoothstep(_BLINK_STARTS, _BLINK_CLOSED, blink))
+        openness = np.where(openness > 1.0, 1.0 + 0.45 * (openness - 1.0), openness)
+        return _as_one(np.minimum(openness, _WIDEST))
+
+
+def _as_one(openness: Points) -> Points:
+    """Small differences between the eyes are noise: they vanish, a wink stays."""
+    mean = float(openness.mean())
+    apart = openness - mean
+    kept: Points = apart * smoothstep(_TOGETHER, _WINK, np.abs(2.0 * apart))
+    return kept + mean

@@ -1,0 +1,156 @@
+"""From a tracked face to motion: `Face` or `None` goes in, one `Motion` in `mesh478` comes out.
+
+Everything is relative to the driver's own neutral face, so that the avatar keeps its proportions:
+the head's pose is taken off first, what is left of the landmarks is expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engines.drivers.eyes import EyeReading, Eyes, read
+from engines.drivers.neutral import Neutral, NeutralCalibration
+from engines.drivers.one_euro import OneEuro
+from engines.drivers.pose import HeadPose, focal_length, measure, plausible, soft_limit
+from engines.drivers.presence import Parameters, Presence
+from engines.face_geometry import Points
+from engines.types import Face, Motion, Sound, Space
+
+# Hz, and Hz per unit and second: rad, face widths, eye distances, openness, eye widths.
+_ROTATION_FILTER = (1.5, 15.0)
+_PLACE_FILTER = (1.5, 12.0)
+_EXPRESSION_FILTER = (1.5, 15.0)
+_OPENNESS_FILTER = (3.0, 8.0)
+_GAZE_FILTER = (2.0, 10.0)
+
+# No point of a face moves further from neutral than this; what would is a tracking error.
+_EXPRESSION_KNEE, _EXPRESSION_LIMIT = 0.45, 0.65
+_RESIZED = 1.15  # a focal length that changes by more from one frame to the next is a new picture
+_SHORTEST_S, _LONGEST_S = 1.0 / 240.0, 0.5
+_USUAL_S = 1.0 / 30.0
+
+
+class FaceDriver:
+    """The driver of a camera call. One per session; not thread-safe."""
+
+    space = Space.MESH478
+
+    def __init__(self) -> None:
+        """Calibrates itself over the first second of the first face."""
+        self._calibration = NeutralCalibration()
+        self._eyes = Eyes()
+        self._presence = Presence()
+        self._rotation = OneEuro(*_ROTATION_FILTER)
+        self._place = OneEuro(*_PLACE_FILTER)
+        self._expression = OneEuro(*_EXPRESSION_FILTER)
+        self._openness = OneEuro(*_OPENNESS_FILTER)
+        self._gaze = OneEuro(*_GAZE_FILTER)
+        self._pace = Pace()
+        self._focal: float | None = None
+        self._last_pose: HeadPose | None = None
+        self._neutral_eyes: tuple[Neutral, EyeReading] | None = None
+
+    def calibrate(self) -> None:
+        """Takes the best face of the next second as neutral; the avatar fades over to it."""
+        self._calibration.restart()
+
+    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
+        """One motion per call; without a face it holds, then eases to neutral.
+
+        A missing face has no time of its own: one usual frame interval is taken to have passed.
+        """
+        if face is None:
+            pts_ns, captured_ns, dt_s = self._pace.missed()
+            return [_motion(self._presence.lost(dt_s), pts_ns, captured_ns)]
+        dt_s = self._pace.step(face)
+        live = self._follow(face, dt_s)
+        return [_motion(self._presence.seen(live, dt_s), face.pts_ns, face.captured_ns)]
+
+    def _follow(self, face: Face, dt_s: float) -> Parameters:
+        landmarks = face.landmarks.astype(np.float64)
+        self._follow_picture_size(face, landmarks)
+        neutral = self._calibration.offer(face, landmarks, dt_s)
+        pose = self._last_pose = measure(landmarks, neutral)
+        # In the reference pose, eye distances; then in the head's own axes.
+        shape = (landmarks - pose.centre) @ pose.rotation / pose.scale
+        moved = (shape - neutral.shape) @ neutral.orientation / neutral.mouth_scale
+        eyes = self._eyes.look(
+            read(shape @ neutral.orientation), self._read_neutral(neutral), face.blendshapes
+        )
+        rotation, place = plausible(pose.rotation_vector, pose.place)
+        return Parameters(
+            self._expression(_bounded(moved), dt_s),
+            np.concatenate([self._rotation(rotation, dt_s), self._place(place, dt_s)]),
+            np.column_stack([self._openness(eyes[:, :1], dt_s), self._gaze(eyes[:, 1:], dt_s)]),
+        )
+
+    def _follow_picture_size(self, face: Face, landmarks: Points) -> None:
+        """Where the picture's size changed, moves the reference so that the head stays in place."""
+        neutral = self._calibration.current
+        if neutral is None:
+            return
+        now = measure(landmarks, neutral)
+        focal, before = focal_length(face, now.scale), self._focal
+        self._focal = focal
+        if before is None or self._last_pose is None or focal <= 0.0:
+            return
+        if 1.0 / _RESIZED < focal / before < _RESIZED:
+            return
+        scale = now.scale / self._last_pose.scale
+        self._calibration.move(scale, now.centre - self._last_pose.centre * scale)
+
+    def _read_neutral(self, neutral: Neutral) -> EyeReading:
+        if self._neutral_eyes is None or self._neutral_eyes[0] is not neutral:
+            self._neutral_eyes = neutral, read(neutral.shape @ neutral.orientation)
+        return self._neutral_eyes[1]
+
+
+class Pace:
+    """Seconds between frames from timestamps that may repeat, run back or stop."""
+
+    def __init__(self) -> None:
+        """Expects 30 frames a second until it has seen some."""
+        self._usual_s = _USUAL_S
+        self._pts_ns: int | None = None
+        self._captured_ns = 0
+        self._missed_s = 0.0
+
+    def step(self, face: Face) -> float:
+        """Seconds since the frame before; what missed frames have already used is taken off."""
+        before, self._pts_ns, self._captured_ns = self._pts_ns, face.pts_ns, face.captured_ns
+        passed_s = self._usual_s if before is None else (face.pts_ns - before) * 1e-9
+        if passed_s <= 0.0:
+            return self._usual_s
+        passed_s = min(max(passed_s, _SHORTEST_S), _LONGEST_S)
+        self._usual_s += 0.2 * (passed_s - self._usual_s)
+        return passed_s
+
+    def missed(self) -> tuple[int, int, float]:
+        """The likely times of a frame without a face, and the seconds that it took."""
+        step_ns = round(self._usual_s * 1e9)
+        self._pts_ns = (self._pts_ns or 0) + step_ns
+        self._captured_ns += step_ns
+        return self._pts_ns, self._captured_ns, self._usual_s
+
+
+def _bounded(moved: Points) -> Points:
+    """Displacements whose length is held to what a face can do."""
+    length = np.sqrt(np.square(moved).sum(axis=1, keepdims=True))
+    if length.max() <= _EXPRESSION_KNEE:
+        return moved
+    held = soft_limit(length, _EXPRESSION_KNEE, _EXPRESSION_LIMIT)
+    bounded: Points = moved * (held / np.maximum(length, 1e-9))
+    return bounded
+
+
+def _motion(shown: Parameters, pts_ns: int, captured_ns: int) -> Motion:
+    return Motion(
+        Space.MESH478,
+        shown.expression.astype(np.float32),
+        shown.pose.astype(np.float32),
+        shown.eyes.astype(np.float32),
+        pts_ns,
+        captured_ns,
+    )

@@ -1,0 +1,197 @@
+"""The driver's neutral face: candidates go in over the first second, the best of them comes out.
+
+A relative motion is only as good as the face that it is relative to. A half-open mouth taken for
+neutral never closes on the avatar, so the gap of the lips counts most; blinks, smiles and other
+expressions count against a candidate too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engines.face_geometry import (
+    Points,
+    Similarity,
+    eye_distance,
+    face_width,
+    fit_similarity,
+    mouth_scale,
+    rotation_matrix,
+    rotation_vector,
+)
+from engines.face_mesh import BLENDSHAPE_INDEX, CANONICAL, STABLE
+from engines.types import Face
+
+WINDOW_S = 1.0
+_FADE_S = 0.25
+_LIP_GAP_WEIGHT = 4.0
+_TURN_WEIGHT = 0.5  # per rad away from the camera
+_ALIKE = 0.05  # energies closer than this are the same face: averaged, not exchanged
+_BETTER = 0.15  # after the window only a clearly calmer face is taken
+_MOST_AVERAGED = 15
+_MOST_POSES = 64
+
+_CALM = np.array(
+    [
+        BLENDSHAPE_INDEX[name]
+        for name in (
+            "jawOpen",
+            "eyeBlinkLeft",
+            "eyeBlinkRight",
+            "eyeWideLeft",
+            "eyeWideRight",
+            "mouthSmileLeft",
+            "mouthSmileRight",
+            "mouthPucker",
+            "mouthFunnel",
+            "mouthLeft",
+            "mouthRight",
+            "browInnerUp",
+        )
+    ]
+)
+_RIGID = STABLE[np.less(STABLE, len(CANONICAL))]
+_CANONICAL_IN_PICTURE = CANONICAL[_RIGID] * (1.0, -1.0, -1.0)
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """A neutral face in its reference pose."""
+
+    shape: Points
+    """`(478, 3)` eye distances from the mean of the stable points, picture axes."""
+    scale: float
+    """Pixels per eye distance."""
+    centre: Points
+    """`(3,)` px: the mean of the stable points."""
+
+    @cached_property
+    def face_width(self) -> float:
+        """In eye distances."""
+        return face_width(self.shape)
+
+    @cached_property
+    def mouth_scale(self) -> Points:
+        """`(478, 1)`, see `face_geometry.mouth_scale`."""
+        return mouth_scale(self.shape)
+
+    @cached_property
+    def orientation(self) -> Points:
+        """`(3, 3)` picture ← head: how the head's own axes stand in the reference pose."""
+        return fit_similarity(_CANONICAL_IN_PICTURE, self.shape[_RIGID]).rotation
+
+    def toward(self, other: Neutral, share: float) -> Neutral:
+        """This face, moved by a share of the way to another."""
+        return Neutral(
+            self.shape + share * (other.shape - self.shape),
+            self.scale * (other.scale / self.scale) ** share,
+            self.centre + share * (other.centre - self.centre),
+        )
+
+
+def neutral_of(landmarks: Points) -> Neutral:
+    """One frame's face taken as neutral."""
+    scale, centre = eye_distance(landmarks), landmarks[STABLE].mean(axis=0)
+    return Neutral((landmarks - centre) / scale, scale, centre)
+
+
+def energy(face: Face) -> float:
+    """How far from neutral a face looks; 0 is calm, a talking mouth is 0.3…2."""
+    gap = np.linalg.norm(face.landmarks[13] - face.landmarks[14]) / eye_distance(face.landmarks)
+    facing = face.head[2, 2] / np.linalg.norm(face.head[:3, 2])
+    turn = np.arccos(np.clip(facing, -1.0, 1.0))
+    return float(_LIP_GAP_WEIGHT * gap + _TURN_WEIGHT * turn + face.blendshapes[_CALM].sum())
+
+
+class NeutralCalibration:
+    """Finds the neutral face while the call runs; `current` fades to what has been found."""
+
+    def __init__(self) -> None:
+        """Starts at the first face offered."""
+        self.current: Neutral | None = None
+        self._target: Neutral | None = None
+        self._shape: Points = np.zeros((0, 3))
+        self._energy = np.inf
+        self._averaged = 0
+        self._poses: list[Points] = []
+        self._age_s = 0.0
+
+    def restart(self) -> None:
+        """Takes the next second anew; `current` stays until something better is found."""
+        self._energy, self._averaged, self._age_s = np.inf, 0, 0.0
+        self._poses.clear()
+
+    def offer(self, face: Face, landmarks: Points, dt_s: float) -> Neutral:
+        """Weighs one frame and gives the neutral face to use for it."""
+        in_window = self._age_s <= WINDOW_S
+        self._age_s += dt_s
+        if self._weigh(energy(face), landmarks, in_window):
+            self._target = self._placed(landmarks, in_window)
+        assert self._target is not None
+        if self.current is None:
+            self.current = self._target
+        elif self.current is not self._target:
+            self._fade(dt_s)
+        return self.current
+
+    def move(self, scale: float, shift: Points) -> None:
+        """The picture's size has changed: the reference follows by `p * scale + shift`."""
+        self.current = _moved(self.current, scale, shift)
+        self._target = _moved(self._target, scale, shift)
+        self._poses.clear()
+
+    def _weigh(self, level: float, landmarks: Points, in_window: bool) -> bool:
+        """Whether the candidate or its pose has changed."""
+        if level < self._energy - (_ALIKE if in_window else _BETTER):
+            shape = neutral_of(landmarks).shape
+            # Poses are told relative to the candidate: each stands as the one before it stood.
+            self._shape = _aligned(shape, self._shape) if len(self._shape) else shape
+            self._energy, self._averaged = level, 1
+            return True
+        if in_window and level < self._energy + _ALIKE and self._averaged < _MOST_AVERAGED:
+            self._averaged += 1
+            aligned = _aligned(neutral_of(landmarks).shape, self._shape)
+            self._shape = self._shape + (aligned - self._shape) / self._averaged
+            self._energy = min(self._energy, level)
+        return in_window
+
+    def _placed(self, landmarks: Points, in_window: bool) -> Neutral:
+        """The candidate's shape in the reference pose: the window's median, or the one in use."""
+        if not in_window:
+            assert self._target is not None
+            here = self._target
+            return Neutral(_aligned(self._shape, here.shape), here.scale, here.centre)
+        fit = fit_similarity(self._shape[STABLE], landmarks[STABLE])
+        if len(self._poses) < _MOST_POSES:
+            self._poses.append(_pose_of(fit))
+        pose = np.median(self._poses, axis=0)
+        return Neutral(self._shape @ rotation_matrix(pose[:3]).T, float(np.exp(pose[3])), pose[4:])
+
+    def _fade(self, dt_s: float) -> None:
+        assert self.current is not None
+        assert self._target is not None
+        share = 1.0 - float(np.exp(-dt_s / _FADE_S))
+        self.current = self.current.toward(self._target, share)
+        apart = np.abs(self.current.shape - self._target.shape).max()
+        moved = np.abs(self.current.centre - self._target.centre).max() / self.current.scale
+        if max(apart, moved, abs(self.current.scale / self._target.scale - 1.0)) < 1e-4:
+            self.current = self._target
+
+
+def _pose_of(fit: Similarity) -> Points:
+    return np.concatenate([rotation_vector(fit.rotation), [np.log(fit.scale)], fit.target_centre])
+
+
+def _aligned(shape: Points, reference: Points) -> Points:
+    """A shape turned into the pose of another."""
+    fit = fit_similarity(shape[STABLE], reference[STABLE])
+    return shape @ fit.rotation.T
+
+
+def _moved(neutral: Neutral | None, scale: float, shift: Points) -> Neutral | None:
+    if neutral is None:
+        return None
+    return Neutral(neutral.shape, neutral.scale * scale, neutral.centre * scale + shift)

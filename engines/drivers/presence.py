@@ -1,0 +1,70 @@
+"""What is shown while the face is away: holds a moment, eases to neutral, comes back smoothly."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engines.drivers.eyes import smoothstep
+from engines.drivers.one_euro import Values
+
+HOLD_S = 0.25
+EASE_S = 0.5
+RETURN_S = 0.3
+
+
+class Parameters(NamedTuple):
+    """What a motion is made of."""
+
+    expression: Values
+    """`(478, 3)`."""
+    pose: Values
+    """`(6,)`."""
+    eyes: Values
+    """`(2, 3)`."""
+
+    def toward(self, other: Parameters, share: float) -> Parameters:
+        """These parameters, moved by a share of the way to others."""
+        pairs = zip(self, other, strict=True)
+        return Parameters(*(mine + share * (theirs - mine) for mine, theirs in pairs))
+
+
+NEUTRAL = Parameters(np.zeros((478, 3)), np.zeros(6), np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+
+
+class Presence:
+    """Joins what the face does with what is shown when there is none."""
+
+    def __init__(self) -> None:
+        """Starts neutral, without a face."""
+        self._shown = NEUTRAL
+        self._start = NEUTRAL
+        self._since_s = 0.0
+        self._fade_s = 0.0
+        self._present = False
+
+    def seen(self, live: Parameters, dt_s: float) -> Parameters:
+        """What to show when the face is there; after an absence it fades in from what was shown."""
+        if not self._present:
+            # After one missed frame a long fade would only add lag.
+            self._present, self._start = True, self._shown
+            self._fade_s, self._since_s = min(RETURN_S, 2.0 * self._since_s), 0.0
+        self._since_s += dt_s
+        if self._since_s >= self._fade_s:
+            self._shown = live
+        else:
+            self._shown = self._start.toward(live, _eased(self._since_s / self._fade_s))
+        return self._shown
+
+    def lost(self, dt_s: float) -> Parameters:
+        """What to show when there is no face."""
+        if self._present:
+            self._present, self._start, self._since_s = False, self._shown, 0.0
+        self._since_s += dt_s
+        self._shown = self._start.toward(NEUTRAL, _eased((self._since_s - HOLD_S) / EASE_S))
+        return self._shown
+
+
+def _eased(progress: float) -> float:
+    return float(smoothstep(0.0, 1.0, np.array(progress)))
