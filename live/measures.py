@@ -1,0 +1,92 @@
+"""Durations and counts in, the plain numbers of a session's report out; bounded, thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+
+import numpy as np
+
+from live.clock import MILLISECOND, SECOND
+
+_KEPT = 512
+"""Samples a series keeps: 17 s of video at 30 pictures a second."""
+
+
+class Durations:
+    """The latest durations of one kind."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._kept: deque[int] = deque(maxlen=_KEPT)
+
+    def add(self, ns: int) -> None:
+        """One more sample."""
+        self._kept.append(ns)
+
+    def __len__(self) -> int:
+        """How many samples are kept."""
+        return len(self._kept)
+
+    def median_ns(self) -> int:
+        """The middle of what is kept; 0 where nothing is."""
+        kept = list(self._kept)
+        return int(np.median(kept)) if kept else 0
+
+    def report(self) -> dict[str, float] | None:
+        """p50, p95 and p99 in milliseconds; `None` where nothing was measured."""
+        kept = list(self._kept)
+        if not kept:
+            return None
+        p50, p95, p99 = np.percentile(kept, (50, 95, 99)) / MILLISECOND
+        return {"p50": round(p50, 2), "p95": round(p95, 2), "p99": round(p99, 2)}
+
+
+class Rate:
+    """Events a second, over the last two seconds."""
+
+    _WINDOW_NS = 2 * SECOND
+
+    def __init__(self) -> None:
+        """No event yet."""
+        self._times: deque[int] = deque(maxlen=_KEPT)
+
+    def add(self, now_ns: int) -> None:
+        """One event."""
+        self._times.append(now_ns)
+
+    def per_second(self, now_ns: int) -> float:
+        """The rate at `now_ns`; 0 where the last event is older than the window."""
+        recent = [time for time in list(self._times) if now_ns - time <= self._WINDOW_NS]
+        if len(recent) < 2 or recent[-1] == recent[0]:
+            return 0.0
+        # An interrupted stream's rate falls with the time that has passed since.
+        span = max(recent[-1], now_ns - self._WINDOW_NS // 10) - recent[0]
+        return round((len(recent) - 1) * SECOND / span, 1)
+
+
+class Counts:
+    """Named counters that several threads add to."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Counts `number` events."""
+        with self._lock:
+            self._counts[name] += number
+
+    def __getitem__(self, name: str) -> int:
+        """The count; 0 for what never happened."""
+        return self._counts[name]
+
+    def with_prefix(self, prefix: str) -> dict[str, int]:
+        """The counters whose names begin with `prefix`, without it."""
+        with self._lock:
+            return {
+                name.removeprefix(prefix): number
+                for name, number in sorted(self._counts.items())
+                if name.startswith(prefix)
+            }

@@ -1,0 +1,203 @@
+"""Picture in, stamped picture out: the order of the rooms, written once.
+
+camera ─► track ─► drive ─► render ─► stamp ─► Stamped
+
+A pipeline is plain synchronous code on values, run by one thread: its session's worker in a call,
+the caller's own when rendering offline. It cannot be built without a stamp, so nothing that it
+yields is unmarked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from time import perf_counter_ns
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from engines.registry import check_spaces
+from engines.types import (
+    Avatar,
+    Backdrop,
+    BackdropKind,
+    Driver,
+    Face,
+    Motion,
+    Picture,
+    Renderer,
+    Tracker,
+)
+from live.clock import MILLISECOND, SECOND
+from live.disclosure import Stamp, Stamped
+from live.errors import Unprocessable
+from live.measures import Durations
+
+ROOMS = ("track", "drive", "render", "stamp")
+
+_LOST_AFTER_NS = 300 * MILLISECOND  # shorter gaps are blinks of the detector, not news
+_IDLE_AFTER_NS = 3 * SECOND
+
+T = TypeVar("T")
+
+
+class FaceState(StrEnum):
+    """What the pipeline sees, in the words of the data channel's `state` message."""
+
+    TRACKING = "tracking"
+    LOST_FACE = "lost_face"
+    IDLE = "idle"
+
+
+@dataclass(slots=True)
+class _Requests:
+    """What the next frame is to begin with; `None` leaves a thing as it is."""
+
+    avatar: Avatar | None = None
+    driver: Driver | None = None
+    backdrop: Backdrop | None = None
+    mirror: bool | None = None
+    calibrate: bool = False
+
+
+class Pipeline:
+    """Tracker, driver, renderer and stamp in a row; owns the tracker and the driver.
+
+    Called by one thread. `request`, `calibrate`, `state` and `times` may be used from any other.
+    """
+
+    def __init__(
+        self, tracker: Tracker, driver: Driver, renderer: Renderer, avatar: Avatar, stamp: Stamp
+    ) -> None:
+        """Raises `SpaceMismatch`, or `Unprocessable` where another renderer made the avatar."""
+        check_spaces(driver, renderer)
+        _check_avatar(avatar, renderer)
+        self._tracker = tracker
+        self._driver = driver
+        self._renderer = renderer
+        self._avatar = avatar
+        self._shown = avatar
+        self._backdrop = Backdrop()
+        self._stamp = stamp
+        self._mirror = False
+        self._requests = _Requests()
+        self._lock = threading.Lock()
+        self._seen_ns: int | None = None
+        self._since_ns: int | None = None
+        self.times: Mapping[str, Durations] = {room: Durations() for room in ROOMS}
+        self.state = FaceState.LOST_FACE
+        self.face: Face | None = None
+        """The face found in the last picture."""
+        self.motion = Motion.neutral()
+        """The motion last drawn."""
+
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar on show, before its own background."""
+        return self._avatar
+
+    def __call__(self, picture: Picture) -> Stamped:
+        """One camera picture's way through all rooms."""
+        self._apply_requests()
+        if self._mirror:
+            picture = replace(picture, rgb=np.ascontiguousarray(cv2.flip(picture.rgb, 1)))
+        face = self._timed("track", lambda: self._tracker.track(picture))
+        return self._finish(face, picture.pts_ns, picture.captured_ns)
+
+    def without_camera(self, pts_ns: int) -> Stamped:
+        """The next frame while no camera picture comes: the avatar as after a lost face."""
+        self._apply_requests()
+        return self._finish(None, pts_ns, pts_ns)
+
+    def request(
+        self,
+        *,
+        avatar: Avatar | None = None,
+        driver: Driver | None = None,
+        backdrop: Backdrop | None = None,
+        mirror: bool | None = None,
+    ) -> None:
+        """Exchanges parts of a running call from its next frame on; raises as the constructor."""
+        if driver is not None:
+            check_spaces(driver, self._renderer)
+        if avatar is not None:
+            _check_avatar(avatar, self._renderer)
+        with self._lock:
+            new = {"avatar": avatar, "driver": driver, "backdrop": backdrop, "mirror": mirror}
+            for name, value in new.items():
+                if value is not None:
+                    setattr(self._requests, name, value)
+
+    def calibrate(self) -> None:
+        """Lets the driver take the neutral face anew from the next frame on."""
+        with self._lock:
+            self._requests.calibrate = True
+
+    def close(self) -> None:
+        """Frees the tracker's networks; the thread that calls the pipeline calls this too."""
+        self._tracker.close()
+
+    def _finish(self, face: Face | None, pts_ns: int, captured_ns: int) -> Stamped:
+        self.face = face
+        self._note(face is not None, pts_ns)
+        motions = self._timed("drive", lambda: self._driver.drive(face, ()))
+        # The times are the camera picture's whatever the driver made of them: a held motion is
+        # shown now, and latency is counted from the camera.
+        last = motions[-1] if motions else self.motion
+        self.motion = replace(last, pts_ns=pts_ns, captured_ns=captured_ns)
+        drawn = self._timed("render", lambda: self._renderer.render(self._shown, self.motion))
+        drawn = replace(drawn, pts_ns=pts_ns, captured_ns=captured_ns)
+        return self._timed("stamp", lambda: self._stamp(drawn))
+
+    def _timed(self, room: str, work: Callable[[], T]) -> T:
+        start = perf_counter_ns()
+        done = work()
+        self.times[room].add(perf_counter_ns() - start)
+        return done
+
+    def _note(self, seen: bool, pts_ns: int) -> None:
+        """Keeps `state`: short gaps in tracking are none, long ones are idleness."""
+        if self._since_ns is None:
+            self._since_ns = pts_ns
+        if seen:
+            self._seen_ns = pts_ns
+            self.state = FaceState.TRACKING
+            return
+        last = self._seen_ns if self._seen_ns is not None else self._since_ns
+        if pts_ns - last >= _IDLE_AFTER_NS:
+            self.state = FaceState.IDLE
+        elif pts_ns - last >= _LOST_AFTER_NS:
+            self.state = FaceState.LOST_FACE
+
+    def _apply_requests(self) -> None:
+        with self._lock:
+            wanted, self._requests = self._requests, _Requests()
+        if wanted.driver is not None:
+            self._driver = wanted.driver
+        if wanted.mirror is not None and wanted.mirror is not self._mirror:
+            self._mirror = wanted.mirror
+            self._tracker.reset()  # the face has jumped to the other side
+        if wanted.avatar is not None:
+            self._avatar = wanted.avatar
+        if wanted.backdrop is not None:
+            self._backdrop = wanted.backdrop
+        if wanted.avatar is not None or wanted.backdrop is not None:
+            plain = self._backdrop.kind is BackdropKind.KEEP
+            self._shown = (
+                self._avatar
+                if plain
+                else self._renderer.with_backdrop(self._avatar, self._backdrop)
+            )
+        if wanted.calibrate:
+            self._driver.calibrate()
+
+
+def _check_avatar(avatar: Avatar, renderer: Renderer) -> None:
+    if avatar.made_by != renderer.name:
+        raise Unprocessable(
+            f"this avatar was made by the renderer {avatar.made_by!r}, the call draws with"
+            f" {renderer.name!r}; add the avatar again with that renderer"
+        )
