@@ -26,14 +26,19 @@ class Similarity(NamedTuple):
     target_centre: Points
 
 
-def fit_similarity(source: Points, target: Points) -> Similarity:
-    """The least-squares similarity between two `(n, 3)` sets (Umeyama, IEEE PAMI 13(4), 1991)."""
-    source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
+def fit_similarity(source: Points, target: Points, weights: Points | None = None) -> Similarity:
+    """The least-squares similarity between two `(n, 3)` sets (Umeyama, IEEE PAMI 13(4), 1991).
+
+    `weights`: `(n,)` how much each point counts; `None`: all the same.
+    """
+    w = np.ones(len(source)) if weights is None else weights
+    w = w / w.sum()
+    source_centre, target_centre = w @ source, w @ target
     a, b = source - source_centre, target - target_centre
-    u, singular, vt = np.linalg.svd(b.T @ a)
+    u, singular, vt = np.linalg.svd((b * w[:, None]).T @ a)
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = (u * flip) @ vt
-    scale = float((singular * flip).sum() / np.square(a).sum())
+    scale = float((singular * flip).sum() / (w @ np.square(a)).sum())
     return Similarity(scale, rotation, source_centre, target_centre)
 
 

@@ -1,0 +1,141 @@
+"""The default tracker: pictures go in, the nearest face's landmarks, blendshapes and pose come out.
+
+The networks of MediaPipe's Face Landmarker in a loop of our own: the detector looks for a face only
+while none is followed; then each picture's landmarks say where to look in the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engines.backends.litert import load
+from engines.trackers.attention import Attention
+from engines.trackers.detector import detect
+from engines.trackers.landmarks import Reading, face, read_landmarks
+from engines.trackers.regions import Region
+from engines.trackers.smoothing import LandmarkFilter
+from engines.trackers.still import search
+from engines.types import Face, ModelSpec, Network, Picture, Rgb, Weights
+from engines.weights import MODELS
+
+_MIN_SIDE = 16  # pixels; nothing smaller can hold a face
+_USUAL_STEP_NS = 33_333_333
+
+
+class LitertTracker:
+    """Follows the nearest face through a stream of pictures. One per session; not thread-safe."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Loads the networks; raises `ModelUnavailable`."""
+        self._detector, self._mesh, self._blendshapes = _networks(weights)
+        self._filter = LandmarkFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the face that was followed."""
+        self._filter.reset()
+        self._attention = Attention()
+        self._shape: tuple[int, ...] = ()
+        self._pts_ns = self._now_ns = 0
+
+    def track(self, picture: Picture) -> Face | None:
+        """The followed face in this picture; `None`: there is none."""
+        rgb = np.ascontiguousarray(picture.rgb)
+        self._advance(picture.pts_ns)
+        if min(rgb.shape[:2]) < _MIN_SIDE:
+            return None
+        self._fit(rgb)
+        reading = self._follow(rgb) or self._acquire(rgb)
+        if reading is None:
+            self._filter.reset()
+            return None
+        self._attention.seen(Region.of_landmarks(reading.landmarks), self._now_ns)
+        landmarks = self._filter(reading.landmarks, self._now_ns / 1e9)
+        return face(self._blendshapes, picture, landmarks, reading.score)
+
+    def find(self, picture: Picture) -> Sequence[Face]:
+        """All faces of a still picture, largest first; leaves the tracking state alone."""
+        rgb = np.ascontiguousarray(picture.rgb)
+        if min(rgb.shape[:2]) < _MIN_SIDE:
+            return []
+        return [
+            face(self._blendshapes, picture, reading.landmarks, reading.score)
+            for reading in search(self._detector, self._mesh, rgb)
+        ]
+
+    def close(self) -> None:
+        """Frees the networks; calling it twice does no harm."""
+        for network in (self._detector, self._mesh, self._blendshapes):
+            network.close()
+
+    def _advance(self, pts_ns: int) -> None:
+        """Keeps a clock that goes on even where the pictures' times stand still or run back."""
+        step_ns = pts_ns - self._pts_ns
+        self._now_ns += step_ns if step_ns > 0 else _USUAL_STEP_NS
+        self._pts_ns = pts_ns
+
+    def _fit(self, rgb: Rgb) -> None:
+        """Follows on where the stream changes to another size; starts anew at another shape."""
+        if self._shape and self._shape != rgb.shape:
+            (height, width), (new_height, new_width) = self._shape[:2], rgb.shape[:2]
+            self._filter.reset()
+            if abs(new_height / height - new_width / width) < 0.02:
+                self._attention.rescale(new_width / width)
+            else:
+                self._attention = Attention()
+        self._shape = rgb.shape
+
+    def _follow(self, rgb: Rgb) -> Reading | None:
+        attention = self._attention
+        if attention.wants_comparison(self._now_ns):
+            before = attention.followed
+            attention.compare(detect(self._detector, rgb), self._now_ns)
+            if attention.followed is not before:
+                self._filter.reset()
+        if attention.followed is None:
+            return None
+        reading = read_landmarks(self._mesh, rgb, attention.followed)
+        if reading is None:
+            attention.lose()
+            self._filter.reset()
+        return reading
+
+    def _acquire(self, rgb: Rgb) -> Reading | None:
+        if not self._attention.wants_search(self._now_ns):
+            return None
+        for region in self._attention.choose(detect(self._detector, rgb), self._now_ns):
+            reading = read_landmarks(self._mesh, rgb, region)
+            if reading is not None:
+                return reading
+        return None
+
+
+def _networks(weights: Weights) -> tuple[Network, Network, Network]:
+    """Detector, mesh and blendshapes out of the model's archive."""
+    path = weights.path("face_landmarker")
+
+    def member(
+        name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]
+    ) -> Network:
+        sha256 = MODELS["face_landmarker"].sha256
+        return load(ModelSpec(name, path, sha256, f"{name}.tflite", inputs, outputs))
+
+    return (
+        member(
+            "face_detector",
+            {"input": (1, 128, 128, 3)},
+            {"regressors": (1, 896, 16), "classificators": (1, 896, 1)},
+        ),
+        member(
+            "face_landmarks_detector",
+            {"input_12": (1, 256, 256, 3)},
+            {"Identity": (1, 1, 1, 1434), "Identity_1": (1, 1, 1, 1)},
+        ),
+        member(
+            "face_blendshapes",
+            {"serving_default_input_points:0": (1, 146, 2)},
+            {"StatefulPartitionedCall:0": (52,)},
+        ),
+    )
