@@ -1,0 +1,50 @@
+"""`visavis serve`: the server and the web client."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from live import logs, settings
+from live.assembly import assemble
+from live.server import serve
+
+if TYPE_CHECKING:
+    from live.__main__ import Subparsers
+
+_log = logging.getLogger(__name__)
+
+
+def add_to(subparsers: Subparsers) -> None:
+    """Adds the command's options."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the server and the web client",
+        description="Runs the server and the web client until it is told to stop.",
+    )
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port, 0 for any (8080)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (visavis.toml)")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT."""
+    server = {name: getattr(args, name) for name in ("host", "port", "tls_cert", "tls_key")}
+    chosen = settings.load(args.config, {"server": server})
+    logs.set_up(chosen.logs.level, chosen.logs.format)
+    # A worker thread gives the lock back after 0.5 ms instead of 5, so that the event loop, which
+    # has little to do but often, is not kept waiting by it.
+    sys.setswitchinterval(0.0005)
+    asyncio.run(serve(assemble(chosen), _announce))
+    return 0
+
+
+def _announce(address: str) -> None:
+    print(f"Visavis is at {address}  (Ctrl-C ends it)", flush=True)

@@ -1,0 +1,79 @@
+"""What someone says about whose face a portrait shows goes in; a `Statement` kept beside it comes out.
+
+No avatar is made without one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from live.errors import NoConsent
+
+TEXT_LIMIT = 500
+
+
+class Whose(StrEnum):
+    """Whose face it is."""
+
+    OWN = "own"
+    """Of the person who adds it."""
+    CONSENTED = "consented"
+    """Of someone else, who has agreed."""
+    SYNTHETIC = "synthetic"
+    """Of nobody."""
+    PUBLIC_DOMAIN = "public_domain"
+    """In a work of art that is free of rights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement; `text` says in the stater's own words what `whose` rests on."""
+
+    id: str
+    whose: Whose
+    text: str
+    stated_at: str
+    """ISO 8601, UTC; empty where it came with the program."""
+
+    @staticmethod
+    def made(whose: str | None, text: str | None) -> Statement:
+        """A new statement, made now; raises `NoConsent` where something is missing."""
+        kinds = ", ".join(Whose)
+        if not whose or whose not in list(Whose):
+            raise NoConsent(f"say whose face it is: `whose` must be one of {kinds}")
+        words = " ".join((text or "").split())
+        if not words:
+            raise NoConsent(
+                "say in `statement`, in a sentence, what that rests on: who agreed to what, or"
+                " where the picture comes from"
+            )
+        if len(words) > TEXT_LIMIT:
+            raise NoConsent(f"`statement` is longer than {TEXT_LIMIT} characters; shorten it")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return Statement(secrets.token_hex(8), Whose(whose), words, now)
+
+    def to_json(self) -> str:
+        """The text of `consent.json`."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> Statement:
+        """Reads `consent.json`; raises `NoConsent` where it is not a whole statement."""
+        try:
+            fields = json.loads(text)
+            whole = Statement(
+                str(fields["id"]),
+                Whose(fields["whose"]),
+                str(fields["text"]),
+                str(fields["stated_at"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise NoConsent(
+                "the statement kept with this avatar cannot be read; remove the avatar and add it"
+                " again"
+            ) from error
+        return whole

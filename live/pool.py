@@ -1,0 +1,109 @@
+"""Requests for a call go in, sessions under secret ids come out; no more of them than there are places.
+
+The pool is the only thing that knows secret ids. A session leaves it by itself when it ends, whatever
+ended it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from live.errors import Full, NotFound
+from live.metrics import Metrics
+
+if TYPE_CHECKING:
+    from live.session import SessionRequest
+
+_log = logging.getLogger(__name__)
+
+
+class Call(Protocol):
+    """What the pool asks of a session; strings and plain values only."""
+
+    @property
+    def avatar(self) -> str:
+        """The id of the avatar that is shown now."""
+
+    async def answer(self, sdp: str) -> str:
+        """Takes the peer's offer and gives our answer."""
+
+    async def trickle(self, fragment: str) -> None:
+        """Takes more candidates of the peer."""
+
+    async def change(self, settings: Mapping[str, Any]) -> None:
+        """Changes the running call."""
+
+    def report(self) -> dict[str, Any]:
+        """How the call goes."""
+
+    async def close(self, reason: str) -> None:
+        """Ends the call and frees what it holds; calling it twice does no harm."""
+
+
+Start = Callable[["SessionRequest", Callable[[str], None]], Call]
+"""Makes a session that calls its second argument once, with the reason, when it has ended."""
+
+
+class Pool:
+    """Holds the sessions of one process. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, start: Start, *, places: int, metrics: Metrics) -> None:
+        """`places`: how many calls are held at once."""
+        self._start = start
+        self._places = places
+        self._metrics = metrics
+        self._sessions: dict[str, Call] = {}
+        self._closing = False
+        metrics.watch_sessions(lambda: len(self._sessions), places)
+
+    def open(self, request: SessionRequest) -> tuple[str, Call]:
+        """A new session and the secret id under which it is found; raises `Full`."""
+        if self._closing:
+            raise Full("the server is shutting down; try another one")
+        if not self.free():
+            raise Full("every place is taken; try again in a few seconds")
+        secret = secrets.token_urlsafe(24)
+        session = self._start(request, lambda reason: self._forget(secret, reason))
+        self._sessions[secret] = session
+        self._metrics.session_opened()
+        _log.info("call opened", extra={"calls": len(self._sessions)})
+        return secret, session
+
+    def get(self, secret: str) -> Call:
+        """The session of this id; raises `NotFound` once it has ended."""
+        try:
+            return self._sessions[secret]
+        except KeyError:
+            raise NotFound("there is no such call, or it has ended; open a new one") from None
+
+    def free(self) -> int:
+        """How many more calls would be taken now."""
+        return self._places - len(self._sessions)
+
+    async def end_calls_of(self, avatar: str, reason: str) -> int:
+        """Ends the calls in which an avatar is shown; says how many those were."""
+        shown = [session for session in self._sessions.values() if session.avatar == avatar]
+        await _close_all(shown, reason)
+        return len(shown)
+
+    async def close(self, grace_s: float) -> None:
+        """Takes no more calls and ends those that there are, within `grace_s` seconds."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(grace_s):
+                await _close_all(list(self._sessions.values()), "shutdown")
+        except TimeoutError:
+            _log.warning("calls did not end in time", extra={"calls": len(self._sessions)})
+
+    def _forget(self, secret: str, reason: str) -> None:
+        if self._sessions.pop(secret, None) is not None:
+            self._metrics.session_ended(reason)
+            _log.info("call ended", extra={"reason": reason, "calls": len(self._sessions)})
+
+
+async def _close_all(sessions: list[Call], reason: str) -> None:
+    await asyncio.gather(*(session.close(reason) for session in sessions))

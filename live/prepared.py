@@ -1,0 +1,124 @@
+"""Avatar ids go in, avatars made ready by the renderer come out; the last few are kept.
+
+All that takes long with portraits (decoding, finding the face, preparing) runs on one thread of its
+own, so that it neither holds up the event loop nor takes both cores from running calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+from engines.types import Avatar, Portrait, Renderer, Rgb
+from live.avatars import AvatarStore, read_matte, read_picture
+from live.consent import Statement
+from live.errors import TooManyRequests
+
+KEPT = 8
+"""Prepared avatars in memory; each is a few megabytes."""
+WAITING = 16
+"""Jobs that may wait for the thread."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The parts that make avatars; used by one thread."""
+
+    renderer: Renderer
+    find: Callable[[Rgb], Portrait]
+    """Finds the faces and the matte of a picture; raises `UnusablePortrait`."""
+
+
+class PreparedAvatars:
+    """The avatars that calls can show. Belongs to the event loop; the work is done beside it."""
+
+    def __init__(self, store: AvatarStore, furnish: Callable[[], Workshop]) -> None:
+        """`furnish` loads the parts; it is called once, on the thread, before they are needed."""
+        self._store = store
+        self._furnish = cache(furnish)
+        self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
+        self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
+        self._jobs = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="portraits")
+
+    async def open(self, id: str, size: int) -> Avatar:
+        """The avatar, ready for pictures of `size` × `size`.
+
+        Raises `NotFound`, `NoConsent`, `UnusablePortrait`. Whoever asks for an avatar that is being
+        prepared waits for that one.
+        """
+        key = (id, size)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if key not in self._coming:
+            task = asyncio.create_task(self.run(self._prepare, id, size))
+            self._coming[key] = task
+            task.add_done_callback(lambda done: self._keep(key, done))
+        return await asyncio.shield(self._coming[key])
+
+    async def add(
+        self, picture: Callable[[], Rgb], statement: Statement, *, id: str, name: str, size: int
+    ) -> str:
+        """Decodes a picture, makes sure that an avatar can be made of it, and keeps both.
+
+        Raises `UnusablePortrait`, `Conflict`, `BadRequest`; gives the id.
+        """
+        return await self.run(self._add, picture, statement, id, name, size)
+
+    def forget(self, id: str) -> None:
+        """Drops what was prepared of an avatar that is gone."""
+        for key in [key for key in self._kept if key[0] == id]:
+            del self._kept[key]
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function on the thread for portraits; raises `TooManyRequests`."""
+        if self._jobs >= WAITING:
+            raise TooManyRequests("the server is busy with other portraits; try again soon")
+        self._jobs += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+        finally:
+            self._jobs -= 1
+
+    def close(self) -> None:
+        """Drops what is waiting; a job that runs is left to end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _keep(self, key: tuple[str, int], task: asyncio.Task[Avatar]) -> None:
+        del self._coming[key]
+        # The exception is fetched here too: nobody may have stayed to wait for it.
+        if not task.cancelled() and task.exception() is None:
+            self._kept[key] = task.result()
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+    def _prepare(self, id: str, size: int) -> Avatar:
+        entry = self._store.entry(id)
+        portrait = self._furnish().find(read_picture(entry.portrait))
+        matte = read_matte(entry.matte) if entry.matte else portrait.matte
+        return self._furnish().renderer.prepare(
+            Portrait(portrait.rgb, portrait.faces, matte),
+            id=id,
+            consent=entry.statement.id,
+            size=size,
+        )
+
+    def _add(
+        self, picture: Callable[[], Rgb], statement: Statement, id: str, name: str, size: int
+    ) -> str:
+        if id:
+            self._store.check_free(id)
+        portrait = self._furnish().find(picture())
+        # Prepared once to learn whether it can be; the store's own id is not known yet.
+        self._furnish().renderer.prepare(portrait, id=id or "new", consent=statement.id, size=size)
+        return self._store.add(portrait, statement, id=id, name=name).id

@@ -1,0 +1,52 @@
+"""`/livez`, `/readyz`, `/metrics`, `/openapi.json`: what machines ask of the server."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from live import openapi
+from live.errors import Full
+from live.metrics import Metrics
+from live.pool import Pool
+
+
+class HealthRoutes:
+    """Answers from what the server knows already; nothing here waits for anything."""
+
+    def __init__(self, pool: Pool, metrics: Metrics) -> None:
+        """`ready` is set to true when the first call would be served at once."""
+        self._pool = pool
+        self._metrics = metrics
+        self.warm = False
+
+    def table(self) -> list[web.RouteDef]:
+        """The routes."""
+        return [
+            web.get("/livez", self.live),
+            web.get("/readyz", self.ready),
+            web.get("/metrics", self.metrics),
+            web.get("/openapi.json", self.openapi),
+        ]
+
+    async def live(self, request: web.Request) -> web.Response:
+        """The event loop turns."""
+        return web.json_response({"status": "alive"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """Warm, and with a free place; otherwise 503."""
+        if not self.warm:
+            raise Full("the server is still loading its models; try again in a few seconds")
+        free = self._pool.free()
+        if not free:
+            raise Full("every place is taken; try again later or on another server")
+        return web.json_response({"status": "ready", "free": free})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus text."""
+        return web.Response(
+            body=self._metrics.text(), headers={"Content-Type": self._metrics.CONTENT_TYPE}
+        )
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """The description of this interface."""
+        return web.json_response(openapi.document())
