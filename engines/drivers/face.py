@@ -115,14 +115,18 @@ class Pace:
         self._usual_s = _USUAL_S
         self._pts_ns: int | None = None
         self._captured_ns = 0
-        self._missed_s = 0.0
+        self._guessed = False
 
     def step(self, face: Face) -> float:
-        """Seconds since the frame before; what missed frames have already used is taken off."""
+        """Seconds since the frame before."""
         before, self._pts_ns, self._captured_ns = self._pts_ns, face.pts_ns, face.captured_ns
-        passed_s = self._usual_s if before is None else (face.pts_ns - before) * 1e-9
+        passed_s = 0.0 if before is None else (face.pts_ns - before) * 1e-9
         if passed_s <= 0.0:
             return self._usual_s
+        if self._guessed:
+            # What a guess was short by is no time in which anything was shown.
+            self._guessed = False
+            return min(passed_s, self._usual_s)
         passed_s = min(max(passed_s, _SHORTEST_S), _LONGEST_S)
         self._usual_s += 0.2 * (passed_s - self._usual_s)
         return passed_s
@@ -132,6 +136,7 @@ class Pace:
         step_ns = round(self._usual_s * 1e9)
         self._pts_ns = (self._pts_ns or 0) + step_ns
         self._captured_ns += step_ns
+        self._guessed = True
         return self._pts_ns, self._captured_ns, self._usual_s
 
 

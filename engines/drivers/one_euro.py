@@ -47,7 +47,7 @@ class OneEuro:
         elif dt_s > 0.0:
             change = value - self._value
             a = smoothing_factor(self._speed_cutoff, dt_s)
-            self._speed += a * (change / dt_s - self._speed)
+            self._speed = (1.0 - a) * self._speed + (a / dt_s) * change
             speed = np.sqrt(np.square(self._speed).sum(axis=-1, keepdims=True))
             cutoff = self._min_cutoff + self._beta * speed
             self._value = self._value + smoothing_factor(cutoff, dt_s) * change

@@ -1,0 +1,44 @@
+"""`visavis bench NAME`: a benchmark's name and options go in, its figures come out.
+
+A benchmark is a module of `benchmarks` with `add_arguments(parser)` and `run(args)`; `run` prints
+for people, writes its record where `--json` says, and returns that record or an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from live.__main__ import Subparsers
+
+BENCHMARKS = {
+    "latency": "what the avatar adds to a call's delay",
+    "rooms": "milliseconds of CPU for each room of a frame's way",
+    "sessions": "calls held at once, start-up, memory",
+    "quality": "how faithfully an avatar repeats its driver",
+}
+"""Each benchmark's module and its line in `visavis bench --help`."""
+
+
+def add_to(subparsers: Subparsers) -> None:
+    """Adds the command with a sub-command for each benchmark."""
+    parser = subparsers.add_parser("bench", help="run the benchmarks")
+    names = parser.add_subparsers(title="benchmarks", metavar="NAME", required=True)
+    for name, line in BENCHMARKS.items():
+        if find_spec(f"benchmarks.{name}") is None:
+            continue
+        module = importlib.import_module(f"benchmarks.{name}")
+        bench = names.add_parser(name, help=line, description=f"Measures {line}.")
+        module.add_arguments(bench)
+        bench.set_defaults(run=partial(run, module.run))
+
+
+def run(benchmark: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> int:
+    """Runs one benchmark."""
+    result = benchmark(args)
+    return result if isinstance(result, int) else 0
