@@ -25,10 +25,13 @@ def assemble(settings: Settings) -> Rooms:
     def furnish() -> Workshop:
         tracker = registry.tracker(TRACKER, models)
 
+        def decode(data: bytes) -> Rgb:
+            raise NotImplementedError
+
         def find(rgb: Rgb) -> Portrait:
             return Portrait(rgb, tuple(tracker.find(Picture(rgb))))
 
-        return Workshop(registry.renderer(RENDERER), find)
+        return Workshop(registry.renderer(RENDERER), decode, find)
 
     def start(*_: object) -> Call:
         raise NotImplementedError

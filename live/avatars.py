@@ -55,14 +55,14 @@ class AvatarStore:
     def __init__(self, folder: Path) -> None:
         """`folder` is made when the first avatar is added."""
         self._folder = folder
-        self._built_in = {id: _built_in_entry(id) for id in built_in.ids()}
+        self._built_in = {each: _built_in_entry(each) for each in built_in.ids()}
 
     def entries(self) -> list[Entry]:
         """All avatars; a folder whose statement is missing or broken is left out."""
         added = []
-        for id in self._added_ids():
+        for each in self._added_ids():
             try:
-                added.append(self._added_entry(id))
+                added.append(self._added_entry(each))
             except (NoConsent, NotFound):
                 continue
         return [*self._built_in.values(), *added]
@@ -76,25 +76,25 @@ class AvatarStore:
     ) -> Entry:
         """Keeps a portrait that has been found usable; raises `Conflict` where the id is taken."""
         name = check_name(name)
-        id = check_id(id) if id else self.free_id(name)
-        self.check_free(id)
+        chosen = check_id(id) if id else self.free_id(name)
+        self.check_free(chosen)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._folder))
         try:
-            _write_png(fresh / "portrait.png", cv2.cvtColor(portrait.rgb, cv2.COLOR_RGB2BGR))
+            _write_png(fresh / "portrait.png", portrait.rgb[..., ::-1])
             if portrait.matte is not None:
                 _write_png(fresh / "matte.png", portrait.matte)
-            record = json.dumps({"name": name or id}, ensure_ascii=False)
+            record = json.dumps({"name": name or chosen}, ensure_ascii=False)
             (fresh / "record.json").write_text(record + "\n", encoding="utf-8")
             (fresh / "consent.json").write_text(statement.to_json(), encoding="utf-8")
             try:
-                fresh.rename(self._folder / id)
+                fresh.rename(self._folder / chosen)
             except OSError as error:  # someone took the id in the meantime
-                raise Conflict(f"an avatar is called {id!r} already; choose another id") from error
+                raise _taken(chosen) from error
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        return self._added_entry(id)
+        return self._added_entry(chosen)
 
     def remove(self, id: str) -> None:
         """Deletes an added avatar with all that is kept of it."""
@@ -109,7 +109,7 @@ class AvatarStore:
     def check_free(self, id: str) -> None:
         """Raises `Conflict` where no avatar of this id can be added."""
         if id in self._built_in or (self._folder / id).exists():
-            raise Conflict(f"an avatar is called {id!r} already; choose another id")
+            raise _taken(id)
         if len(self._added_ids()) >= CAPACITY:
             raise Conflict(f"the store holds {CAPACITY} avatars already; remove one first")
 
@@ -170,13 +170,13 @@ def check_name(text: str) -> str:
 
 def portrait_png(entry: Entry, limit: int = 512) -> bytes:
     """The avatar's portrait as PNG, at most `limit` pixels wide and high."""
-    picture = cv2.imread(str(entry.portrait), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise NotFound("the portrait of this avatar has gone; remove the avatar and add it anew")
-    scale = limit / max(picture.shape[:2])
+    rgb = read_picture(entry.portrait)
+    height, width = rgb.shape[:2]
+    scale = limit / max(height, width)
     if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return _png(picture)
+        size = (max(1, round(scale * width)), max(1, round(scale * height)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _png(rgb[..., ::-1])
 
 
 def read_picture(path: Path) -> Rgb:
@@ -191,6 +191,10 @@ def read_matte(path: Path) -> NDArray[np.uint8] | None:
     """A matte of the store as `(h, w)`; `None` where it cannot be read."""
     matte = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     return None if matte is None else np.ascontiguousarray(matte, np.uint8)
+
+
+def _taken(id: str) -> Conflict:
+    return Conflict(f"an avatar is called {id!r} already; choose another id")
 
 
 def _built_in_entry(id: str) -> Entry:
@@ -209,7 +213,8 @@ def _built_in_entry(id: str) -> Entry:
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(".png", picture)
+    """PNG of a grey or BGR picture, which is OpenCV's order."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(picture))
     assert done
     return data.tobytes()
 

@@ -1,4 +1,4 @@
-"""What someone says about whose face a portrait shows goes in; a `Statement` kept beside it comes out.
+"""What is said of whose face a portrait shows goes in; a `Statement` kept beside it comes out.
 
 No avatar is made without one.
 """
@@ -31,28 +31,28 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement; `text` says in the stater's own words what `whose` rests on."""
+    """One statement."""
 
     id: str
     whose: Whose
     text: str
+    """What it rests on, in the stater's words: who agreed, which work it is."""
     stated_at: str
     """ISO 8601, UTC; empty where it came with the program."""
 
     @staticmethod
     def made(whose: str | None, text: str | None) -> Statement:
         """A new statement, made now; raises `NoConsent` where something is missing."""
-        kinds = ", ".join(Whose)
         if not whose or whose not in list(Whose):
-            raise NoConsent(f"say whose face it is: `whose` must be one of {kinds}")
+            raise NoConsent(f"say in `statement` whose face it is: one of {', '.join(Whose)}")
         words = " ".join((text or "").split())
         if not words:
             raise NoConsent(
-                "say in `statement`, in a sentence, what that rests on: who agreed to what, or"
+                "say in `statement_text`, in a sentence, what that rests on: who agreed to what, or"
                 " where the picture comes from"
             )
         if len(words) > TEXT_LIMIT:
-            raise NoConsent(f"`statement` is longer than {TEXT_LIMIT} characters; shorten it")
+            raise NoConsent(f"`statement_text` has more than {TEXT_LIMIT} characters; shorten it")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         return Statement(secrets.token_hex(8), Whose(whose), words, now)
 

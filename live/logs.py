@@ -1,4 +1,4 @@
-"""Log records go in, lines without personal data come out on stderr: plain, or one JSON object each.
+"""Log records go in, lines without personal data come out on stderr: plain, or a JSON object each.
 
 Our own code logs no pixels, landmarks, session descriptions, addresses, names or secret ids. The
 libraries below it are less careful (aioice logs candidates, aiohttp the peer of a failed request),
@@ -34,6 +34,7 @@ class Plain(logging.Formatter):
     """`2026-11-22 10:11:12 INFO live.pool call opened places=3`."""
 
     def __init__(self) -> None:
+        """The local time, to the second."""
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:

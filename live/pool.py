@@ -1,7 +1,7 @@
-"""Requests for a call go in, sessions under secret ids come out; no more of them than there are places.
+"""Requests for a call go in, sessions under secret ids come out, no more than there are places.
 
-The pool is the only thing that knows secret ids. A session leaves it by itself when it ends, whatever
-ended it.
+The pool is the only thing that knows secret ids. A session leaves it by itself when it ends,
+whatever ended it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from live.errors import Full, NotFound
 from live.metrics import Metrics
 
-if TYPE_CHECKING:
-    from live.session import SessionRequest
-
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a caller asks for."""
+
+    avatar: str
+    driver: str = "auto"
 
 
 class Call(Protocol):
@@ -44,7 +50,7 @@ class Call(Protocol):
         """Ends the call and frees what it holds; calling it twice does no harm."""
 
 
-Start = Callable[["SessionRequest", Callable[[str], None]], Call]
+Start = Callable[[SessionRequest, Callable[[str], None]], Call]
 """Makes a session that calls its second argument once, with the reason, when it has ended."""
 
 

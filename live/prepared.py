@@ -15,7 +15,7 @@ from functools import cache
 from typing import ParamSpec, TypeVar
 
 from engines.types import Avatar, Portrait, Renderer, Rgb
-from live.avatars import AvatarStore, read_matte, read_picture
+from live.avatars import AvatarStore, Entry, check_id, check_name, read_matte, read_picture
 from live.consent import Statement
 from live.errors import TooManyRequests
 
@@ -23,6 +23,7 @@ KEPT = 8
 """Prepared avatars in memory; each is a few megabytes."""
 WAITING = 16
 """Jobs that may wait for the thread."""
+_TRIAL_SIZE = 256
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class Workshop:
     """The parts that make avatars; used by one thread."""
 
     renderer: Renderer
+    decode: Callable[[bytes], Rgb]
+    """Reads an image file; raises `UnusablePortrait`."""
     find: Callable[[Rgb], Portrait]
     """Finds the faces and the matte of a picture; raises `UnusablePortrait`."""
 
@@ -44,10 +47,17 @@ class PreparedAvatars:
         """`furnish` loads the parts; it is called once, on the thread, before they are needed."""
         self._store = store
         self._furnish = cache(furnish)
+        self.is_warm = False
+        """Whether the parts are loaded."""
         self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
         self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
         self._jobs = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="portraits")
+
+    async def warm(self) -> None:
+        """Loads the parts, so that the first call need not wait for them."""
+        await self.run(self._furnish)
+        self.is_warm = True
 
     async def open(self, id: str, size: int) -> Avatar:
         """The avatar, ready for pictures of `size` × `size`.
@@ -66,18 +76,19 @@ class PreparedAvatars:
         return await asyncio.shield(self._coming[key])
 
     async def add(
-        self, picture: Callable[[], Rgb], statement: Statement, *, id: str, name: str, size: int
-    ) -> str:
-        """Decodes a picture, makes sure that an avatar can be made of it, and keeps both.
+        self, image: bytes, statement: Statement, *, id: str = "", name: str = ""
+    ) -> Entry:
+        """Keeps an image file, once it is sure that an avatar can be made of it.
 
-        Raises `UnusablePortrait`, `Conflict`, `BadRequest`; gives the id.
+        Raises `UnusablePortrait`, `Conflict`, `BadRequest`.
         """
-        return await self.run(self._add, picture, statement, id, name, size)
+        return await self.run(self._add, image, statement, id, name)
 
     def forget(self, id: str) -> None:
         """Drops what was prepared of an avatar that is gone."""
-        for key in [key for key in self._kept if key[0] == id]:
-            del self._kept[key]
+        for known in (self._kept, self._coming):
+            for key in [key for key in known if key[0] == id]:
+                del known[key]
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function on the thread for portraits; raises `TooManyRequests`."""
@@ -95,9 +106,12 @@ class PreparedAvatars:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _keep(self, key: tuple[str, int], task: asyncio.Task[Avatar]) -> None:
+        # The exception is fetched in any case: nobody may have stayed to wait for it.
+        failed = task.cancelled() or task.exception() is not None
+        if self._coming.get(key) is not task:  # forgotten in the meantime
+            return
         del self._coming[key]
-        # The exception is fetched here too: nobody may have stayed to wait for it.
-        if not task.cancelled() and task.exception() is None:
+        if not failed:
             self._kept[key] = task.result()
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -113,12 +127,12 @@ class PreparedAvatars:
             size=size,
         )
 
-    def _add(
-        self, picture: Callable[[], Rgb], statement: Statement, id: str, name: str, size: int
-    ) -> str:
+    def _add(self, image: bytes, statement: Statement, id: str, name: str) -> Entry:
         if id:
-            self._store.check_free(id)
-        portrait = self._furnish().find(picture())
-        # Prepared once to learn whether it can be; the store's own id is not known yet.
-        self._furnish().renderer.prepare(portrait, id=id or "new", consent=statement.id, size=size)
-        return self._store.add(portrait, statement, id=id, name=name).id
+            self._store.check_free(check_id(id))
+        check_name(name)
+        workshop = self._furnish()
+        portrait = workshop.find(workshop.decode(image))
+        # Prepared only to learn whether it can be: the renderer has the last word on a portrait.
+        workshop.renderer.prepare(portrait, id=id or "new", consent=statement.id, size=_TRIAL_SIZE)
+        return self._store.add(portrait, statement, id=id, name=name)

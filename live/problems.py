@@ -40,6 +40,7 @@ def of_http(error: web.HTTPException) -> web.Response:
     """What the client is told of an error that aiohttp found."""
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     details = {
+        403: "Only this server's own page and programs may ask this, not another site's page.",
         404: "There is nothing at this address.",
         405: f"This address takes {headers.get('Allow', 'other methods')} only.",
         413: "The body is larger than is taken here.",
@@ -48,26 +49,36 @@ def of_http(error: web.HTTPException) -> web.Response:
     return _problem(error.status, "about:blank", detail, headers, {})
 
 
-@web.middleware
-async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns whatever a handler raises into a problem; an unforeseen error is logged by its place.
+def middleware(count: Callable[[str], None]) -> Any:
+    """Turns whatever a handler raises into a problem; `count` gets the error's name.
 
-    Its text is not logged: it might quote what a client sent.
+    An unforeseen error is logged by its place, without its text, which might quote what a client
+    sent.
     """
-    try:
-        return await handler(request)
-    except VisavisError as error:
-        return of_error(error)
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
-            raise
-        return of_http(error)
-    except Exception as error:
-        _log.exception(
-            "a request failed", exc_info=_without_text(error), extra={"error": type(error).__name__}
-        )
-        detail = "The server made a mistake; its log says where."
-        return _problem(500, "about:blank", detail, {}, {})
+
+    @web.middleware
+    async def turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except VisavisError as error:
+            count(type(error).__name__)
+            return of_error(error)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            count(type(error).__name__)
+            return of_http(error)
+        except Exception as error:
+            count("Mistake")
+            _log.exception(
+                "a request failed",
+                exc_info=_without_text(error),
+                extra={"error": type(error).__name__},
+            )
+            detail = "The server made a mistake; its log says where."
+            return _problem(500, "about:blank", detail, {}, {})
+
+    return turn
 
 
 def _without_text(error: Exception) -> Exception:
@@ -80,7 +91,7 @@ def _problem(
     body = {"type": type_, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return web.Response(
         status=status,
-        text=json.dumps(body | members, ensure_ascii=False),
+        body=json.dumps(body | members, ensure_ascii=False).encode(),
         content_type=CONTENT_TYPE,
         headers=headers,
     )

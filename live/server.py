@@ -1,4 +1,4 @@
-"""HTTP comes in, the rooms behind it answer; the only module that knows how they are put together."""
+"""HTTP comes in, the rooms behind it answer: the routes, the port and the end of it all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from live import problems
+from live import origin, problems
+from live.allowance import Allowance
 from live.avatars import AvatarStore
-from live.errors import SettingsError
+from live.errors import SettingsError, VisavisError
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
 from live.routes import page
 from live.routes.avatars import AvatarRoutes
 from live.routes.health import HealthRoutes
+from live.routes.sessions import SessionRoutes
 from live.settings import Server, Settings
 
 _log = logging.getLogger(__name__)
@@ -43,12 +45,26 @@ class Rooms:
 
 def application(rooms: Rooms) -> web.Application:
     """All routes over these rooms."""
-    health = HealthRoutes(rooms.pool, rooms.metrics)
-    app = web.Application(middlewares=[problems.middleware])
-    app.add_routes(health.table())
-    app.add_routes(AvatarRoutes(rooms.store, rooms.prepared).table())
+    settings = rooms.settings
+    allowance = Allowance(settings.server.posts_per_minute)
+    health = HealthRoutes(rooms.pool, rooms.prepared, rooms.metrics)
+    avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, allowance)
+    sessions = SessionRoutes(
+        rooms.pool, rooms.store, rooms.prepared, allowance, settings.ice.servers
+    )
+    app = web.Application(
+        middlewares=[problems.middleware(rooms.metrics.refused), origin.middleware]
+    )
+    for routes in (health, avatars, sessions):
+        app.add_routes(routes.table())
     app.add_routes([web.get("/", page.index), web.get(page.PATTERN, page.file)])
-    app.on_response_prepare.append(page.add_headers)
+
+    async def count(request: web.Request, response: web.StreamResponse) -> None:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "none"
+        rooms.metrics.answered(request.method, route, response.status)
+
+    app.on_response_prepare.extend([page.add_headers, count])
     return app
 
 
@@ -71,11 +87,21 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
     try:
         port = await _listen(runner, rooms.settings.server)
         announce(_address(rooms.settings.server, port))
+        warming = asyncio.create_task(_warm(rooms.prepared))
         await told_to_stop.wait()
+        warming.cancel()
     finally:
         await rooms.pool.close(_GRACE_S)
         await runner.cleanup()
         rooms.prepared.close()
+
+
+async def _warm(prepared: PreparedAvatars) -> None:
+    """Loads the parts in the background; a server that cannot load them still serves its page."""
+    try:
+        await prepared.warm()
+    except VisavisError as error:
+        _log.error("not ready for calls: %s", error)
 
 
 async def _listen(runner: web.AppRunner, server: Server) -> int:
@@ -100,8 +126,9 @@ def _tls(server: Server) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(server.tls_cert, server.tls_key)
     except OSError as error:  # an SSLError is one
+        reason = error.strerror or error.args[0]
         raise SettingsError(
-            f"cannot use {server.tls_cert} with {server.tls_key}: {error.strerror or error.args[0]};"
+            f"cannot use {server.tls_cert} with {server.tls_key}: {reason};"
             " both must be PEM files, and the key must be the certificate's"
         ) from error
     return context

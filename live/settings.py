@@ -1,4 +1,4 @@
-"""Settings: `visavis.toml` < environment `VISAVIS_SECTION__KEY` < command line go in, `Settings` out.
+"""`visavis.toml` < environment `VISAVIS_SECTION__KEY` < command line go in, `Settings` come out.
 
 Every key is described here once; `docs/configuration.md` and `visavis config example` are made from
 these descriptions. An unknown key is an error that names the nearest known one.
@@ -53,16 +53,22 @@ class Section(BaseModel):
 class Server(Section):
     """Where the server listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` is every one.")
-    port: int = Field(8080, ge=0, le=65535, description="Port; 0 lets the system choose one.")
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; `0.0.0.0` is every one."
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port; 0 lets the system choose one."
+    )
     tls_cert: Folder | None = Field(
-        None,
+        default=None,
         description="Certificate chain (PEM). A browser gives its camera only to HTTPS pages and"
         " to localhost.",
     )
-    tls_key: Folder | None = Field(None, description="The certificate's private key (PEM).")
+    tls_key: Folder | None = Field(default=None, description="The certificate's private key (PEM).")
     posts_per_minute: int = Field(
-        60, ge=1, description="Calls and uploads that are taken in a minute; more are refused."
+        default=60,
+        ge=1,
+        description="Calls and uploads that are taken in a minute; more are refused.",
     )
 
     @model_validator(mode="after")
@@ -76,13 +82,13 @@ class Sessions(Section):
     """How many calls are held, and how long one without a sign of life."""
 
     places: int | None = Field(
-        None, ge=1, description="Calls held at once; unset: one for each CPU core."
+        default=None, ge=1, description="Calls held at once; unset: one for each CPU core."
     )
     connect_deadline_s: float = Field(
-        15.0, gt=0, description="A call that has not connected by then is ended."
+        default=15.0, gt=0, description="A call that has not connected by then is ended."
     )
     silence_deadline_s: float = Field(
-        10.0, gt=0, description="A call from which nothing has come for this long is ended."
+        default=10.0, gt=0, description="A call from which nothing has come for this long is ended."
     )
 
     def capacity(self) -> int:
@@ -96,15 +102,16 @@ class IceServer(Section):
     urls: str = Field(
         pattern=r"^(stuns?|turns?):\S+$", description="`stun:…`, `turn:…`, `turns:…`."
     )
-    username: str | None = Field(None, description="TURN user.")
-    credential: SecretStr | None = Field(None, description="TURN password.")
+    username: str | None = Field(default=None, description="TURN user.")
+    credential: SecretStr | None = Field(default=None, description="TURN password.")
 
 
 class Ice(Section):
     """How the two ends find each other."""
 
     servers: tuple[IceServer, ...] = Field(
-        (), description="STUN and TURN servers that server and browser use; none on one network."
+        default=(),
+        description="STUN and TURN servers that server and browser use; none on one network.",
     )
 
 
@@ -112,20 +119,20 @@ class Video(Section):
     """The picture that goes out."""
 
     size: int = Field(
-        512, ge=128, le=1024, multiple_of=16, description="Width and height in pixels."
+        default=512, ge=128, le=1024, multiple_of=16, description="Width and height in pixels."
     )
-    bitrate: int = Field(2500, ge=100, le=20000, description="Upper limit in kbit/s.")
+    bitrate: int = Field(default=2500, ge=100, le=20000, description="Upper limit in kbit/s.")
 
 
 class Label(Section):
     """The visible label on every picture that goes out."""
 
     visible: bool = Field(
-        True,
+        default=True,
         description="Switching it off is logged, and is the operator's responsibility: many places"
         " require synthetic video to be disclosed.",
     )
-    text: str = Field("AI avatar", min_length=1, max_length=40, description="What it says.")
+    text: str = Field(default="AI avatar", min_length=1, max_length=40, description="What it says.")
 
 
 class Avatars(Section):
@@ -151,10 +158,10 @@ class Logs(Section):
     """What is written to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least weighty message that is written."
+        default="info", description="The least weighty message that is written."
     )
     format: Literal["plain", "json"] = Field(
-        "plain", description="Lines for people, or one JSON object a line for programs."
+        default="plain", description="Lines for people, or one JSON object a line for programs."
     )
 
 

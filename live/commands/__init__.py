@@ -1,1 +1,1 @@
-"""The command line's commands: each module has `add_to(subparsers)` and `run(args) -> exit code`."""
+"""The command line: a module for each command, with `add_to(subparsers)` and `run(args)`."""

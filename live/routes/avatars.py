@@ -6,8 +6,17 @@ from typing import Any
 
 from aiohttp import web
 
+from live.allowance import Allowance
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
+from live.bodies import read_form
+from live.consent import Statement
+from live.errors import BadRequest
+from live.pool import Pool
 from live.prepared import PreparedAvatars
+
+IMAGE_LIMIT = 20 << 20
+_ONE = f"/avatars/{{id:{ID_PATTERN}}}"
+_FIELDS = ("image", "id", "name", "statement", "statement_text")
 
 
 def described(entry: Entry) -> dict[str, Any]:
@@ -17,8 +26,8 @@ def described(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "description": entry.description,
         "built_in": entry.built_in,
-        "whose": entry.statement.whose.value,
-        "statement": entry.statement.text,
+        "statement": entry.statement.whose.value,
+        "statement_text": entry.statement.text,
         "portrait": f"/avatars/{entry.id}/portrait.png",
     }
 
@@ -26,17 +35,23 @@ def described(entry: Entry) -> dict[str, Any]:
 class AvatarRoutes:
     """Answers for what has an address below `/avatars`."""
 
-    def __init__(self, store: AvatarStore, prepared: PreparedAvatars) -> None:
+    def __init__(
+        self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool, allowance: Allowance
+    ) -> None:
         """The store's methods block: they run on the thread of `prepared`."""
         self._store = store
         self._prepared = prepared
+        self._pool = pool
+        self._allowance = allowance
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
         return [
             web.get("/avatars", self.list),
-            web.get(f"/avatars/{{id:{ID_PATTERN}}}", self.show),
-            web.get(f"/avatars/{{id:{ID_PATTERN}}}/portrait.png", self.portrait),
+            web.post("/avatars", self.add),
+            web.get(_ONE, self.show),
+            web.delete(_ONE, self.remove),
+            web.get(f"{_ONE}/portrait.png", self.portrait),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -59,3 +74,35 @@ class AvatarRoutes:
             return web.Response(status=304, headers=headers)
         png = await self._prepared.run(portrait_png, entry)
         return web.Response(body=png, content_type="image/png", headers=headers)
+
+    async def add(self, request: web.Request) -> web.Response:
+        """Takes a portrait with a statement of whose face it is; 201 with the new avatar."""
+        self._allowance.take()
+        form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
+        unknown = [name for name in form.texts if name not in _FIELDS]
+        if unknown:
+            raise BadRequest(
+                f"the form has a field that is not known; known are {', '.join(_FIELDS)}"
+            )
+        statement = Statement.made(form.texts.get("statement"), form.texts.get("statement_text"))
+        image = form.files.get("image")
+        if not image:
+            raise BadRequest("the form has no picture; send it as the file `image`")
+        entry = await self._prepared.add(
+            image, statement, id=form.texts.get("id", ""), name=form.texts.get("name", "")
+        )
+        return web.json_response(
+            described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
+        )
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Deletes an added avatar and ends the calls in which it is shown; 200 says how many.
+
+        Whoever takes a face back has it taken off the air at once, so a running call is no reason
+        to refuse.
+        """
+        avatar = request.match_info["id"]
+        await self._prepared.run(self._store.remove, avatar)
+        self._prepared.forget(avatar)
+        ended = await self._pool.end_calls_of(avatar, "avatar_removed")
+        return web.json_response({"ended_calls": ended})

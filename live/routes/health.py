@@ -8,16 +8,17 @@ from live import openapi
 from live.errors import Full
 from live.metrics import Metrics
 from live.pool import Pool
+from live.prepared import PreparedAvatars
 
 
 class HealthRoutes:
     """Answers from what the server knows already; nothing here waits for anything."""
 
-    def __init__(self, pool: Pool, metrics: Metrics) -> None:
-        """`ready` is set to true when the first call would be served at once."""
+    def __init__(self, pool: Pool, prepared: PreparedAvatars, metrics: Metrics) -> None:
+        """Asks these when it is asked."""
         self._pool = pool
+        self._prepared = prepared
         self._metrics = metrics
-        self.warm = False
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -34,7 +35,7 @@ class HealthRoutes:
 
     async def ready(self, request: web.Request) -> web.Response:
         """Warm, and with a free place; otherwise 503."""
-        if not self.warm:
+        if not self._prepared.is_warm:
             raise Full("the server is still loading its models; try again in a few seconds")
         free = self._pool.free()
         if not free:

@@ -1,0 +1,126 @@
+"""Request bodies go in, checked texts, objects and forms come out; each within a size and a time.
+
+A client that sends too much, the wrong type, nothing, or too slowly is refused, and nothing of what
+it sent is repeated to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+
+from live.errors import BadRequest, TooLarge, WrongType
+
+_DEADLINE_S = 10.0
+_FORM_DEADLINE_S = 60.0
+_FIELD_LIMIT = 4096
+_MOST_FIELDS = 8
+
+
+@dataclass(slots=True)
+class Form:
+    """A `multipart/form-data` body."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+async def read_text(request: web.Request, media_type: str, limit: int) -> str:
+    """The body as text; raises `WrongType`, `TooLarge` or `BadRequest`."""
+    _check_type(request, media_type)
+    _check_length(request, limit)
+    with _sound():
+        async with asyncio.timeout(_DEADLINE_S):
+            data = await _joined(request.content.iter_chunked(1 << 16), limit)
+        return data.decode()
+
+
+async def read_object(request: web.Request, limit: int = 1 << 14) -> Mapping[str, Any]:
+    """The body as a JSON object; raises `WrongType`, `TooLarge` or `BadRequest`."""
+    text = await read_text(request, "application/json", limit)
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the body is not JSON") from error
+    if not isinstance(values, dict):
+        raise BadRequest("the body has to be a JSON object")
+    return values
+
+
+async def read_form(request: web.Request, *, files: frozenset[str], limit: int) -> Form:
+    """The body as a form; the parts named in `files` may be large.
+
+    Raises `WrongType`, `TooLarge` or `BadRequest`.
+    """
+    _check_type(request, "multipart/form-data")
+    _check_length(request, limit + _MOST_FIELDS * _FIELD_LIMIT)
+    form = Form()
+    with _sound():
+        async with asyncio.timeout(_FORM_DEADLINE_S):
+            async for part in await request.multipart():
+                if len(form.texts) + len(form.files) >= _MOST_FIELDS:
+                    raise TooLarge(f"a form of more than {_MOST_FIELDS} fields")
+                if not isinstance(part, BodyPartReader) or not part.name:
+                    raise BadRequest("every part of the form needs a name and no parts of its own")
+                if part.name in form.texts or part.name in form.files:
+                    raise BadRequest("a field is there twice; send each once")
+                large = part.name in files
+                data = await _joined(_chunks(part), limit if large else _FIELD_LIMIT)
+                if large:
+                    form.files[part.name] = data
+                else:
+                    form.texts[part.name] = data.decode()
+    return form
+
+
+def _check_type(request: web.Request, media_type: str) -> None:
+    if request.content_type.lower() != media_type:
+        raise WrongType(f"send the body as Content-Type: {media_type}")
+
+
+def _check_length(request: web.Request, limit: int) -> None:
+    """Refuses before anything is read; `_joined` refuses what claims no length."""
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(limit)
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(1 << 16):
+        yield chunk
+
+
+async def _joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if len(data) > limit:
+            raise _too_large(limit)
+    return bytes(data)
+
+
+def _too_large(limit: int) -> TooLarge:
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+    return TooLarge(f"at most {size} are taken here; send less")
+
+
+@contextmanager
+def _sound() -> Iterator[None]:
+    """Whatever the parsers below trip over is the body's fault."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise BadRequest("the body did not arrive in time; send it faster") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest("the text is not UTF-8") from error
+    except HTTPRequestEntityTooLarge as error:
+        raise TooLarge("the body is larger than is taken here; send less") from error
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
+        raise BadRequest("the body cannot be read; it may be cut off or malformed") from error

@@ -1,0 +1,32 @@
+"""Requests that other sites' pages send through a visitor's browser are refused.
+
+Without this a page elsewhere could add avatars to a server on the visitor's own machine: browsers
+send a plain form to any address, and only keep the answer from the page.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from live.problems import Handler
+
+_HARMLESS = ("GET", "HEAD", "OPTIONS")
+
+
+@web.middleware
+async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lets through what our own page, or a program, asks; 403 for the rest."""
+    if request.method not in _HARMLESS and _is_foreign(request):
+        raise web.HTTPForbidden
+    return await handler(request)
+
+
+def _is_foreign(request: web.Request) -> bool:
+    # Browsers say it themselves on HTTPS and localhost; elsewhere there is the origin to compare.
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host

@@ -1,0 +1,140 @@
+"""`/sessions`: offers come in, calls under secret addresses come out (as in RFC 9725)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from engines import registry
+from live import wire
+from live.allowance import Allowance
+from live.avatars import AvatarStore, check_id
+from live.bodies import read_object, read_text
+from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
+from live.pool import Pool, SessionRequest
+from live.prepared import PreparedAvatars
+from live.settings import IceServer
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+AUTO = "auto"
+
+
+class SessionRoutes:
+    """Answers for what has an address below `/sessions`; there is no list of calls."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        store: AvatarStore,
+        prepared: PreparedAvatars,
+        allowance: Allowance,
+        ice_servers: Iterable[IceServer],
+    ) -> None:
+        """`ice_servers` are told to the peer with the answer."""
+        self._pool = pool
+        self._store = store
+        self._prepared = prepared
+        self._allowance = allowance
+        self._links = [ice_link(server) for server in ice_servers]
+        # There is one state of ICE in a call's life, since restarts are not supported.
+        self._etag = secrets.token_hex(4)
+
+    def table(self) -> list[web.RouteDef]:
+        """The routes."""
+        return [
+            web.post("/sessions", self.open),
+            web.patch("/sessions/{secret}", self.trickle),
+            web.get("/sessions/{secret}", self.report),
+            web.delete("/sessions/{secret}", self.end),
+            web.patch("/sessions/{secret}/settings", self.change),
+        ]
+
+    async def open(self, request: web.Request) -> web.Response:
+        """Takes an offer; 201 with the answer and the call's secret address."""
+        self._allowance.take()
+        wanted = _request(request)
+        await self._prepared.run(self._store.entry, wanted.avatar)
+        offer = await read_text(request, SDP, wire.LONGEST_SDP)
+        secret, session = self._pool.open(wanted)
+        try:
+            answer = await session.answer(offer)
+        except BaseException:
+            await session.close("refused")
+            raise
+        response = web.Response(
+            status=201,
+            body=answer.encode(),
+            headers={
+                "Content-Type": SDP,
+                "Location": f"/sessions/{secret}",
+                "ETag": f'"{self._etag}"',
+            },
+        )
+        for link in self._links:
+            response.headers.add("Link", link)
+        return response
+
+    async def trickle(self, request: web.Request) -> web.Response:
+        """Takes more candidates; 204."""
+        session = self._pool.get(request.match_info["secret"])
+        self._check_etag(request)
+        await session.trickle(await read_text(request, FRAGMENT, wire.LONGEST_SDP))
+        return web.Response(status=204)
+
+    async def report(self, request: web.Request) -> web.Response:
+        """Says how the call goes."""
+        return web.json_response(self._pool.get(request.match_info["secret"]).report())
+
+    async def end(self, request: web.Request) -> web.Response:
+        """Ends the call; whatever it held is free when this answers."""
+        await self._pool.get(request.match_info["secret"]).close("client")
+        return web.Response(status=200)
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Changes the running call; 204."""
+        session = self._pool.get(request.match_info["secret"])
+        await session.change(await read_object(request))
+        return web.Response(status=204)
+
+    def _check_etag(self, request: web.Request) -> None:
+        """`If-Match` is not demanded (RFC 9725 asks for it only where ICE can restart)."""
+        tags = request.if_match
+        if tags is None:
+            return
+        if any(tag.value == "*" for tag in tags):
+            raise Unprocessable("ICE restart is not supported; end this call and open a new one")
+        if all(tag.value != self._etag for tag in tags):
+            raise PreconditionFailed("If-Match names another state of this call")
+
+
+def ice_link(server: IceServer) -> str:
+    """A `Link` header's value as in RFC 9725, section 4.6."""
+    link = f'<{server.urls}>; rel="ice-server"'
+    if server.username is not None and server.credential is not None:
+        credential = server.credential.get_secret_value()
+        link += f'; username="{server.username}"; credential="{credential}"'
+        link += '; credential-type="password"'
+    return link
+
+
+def _request(request: web.Request) -> SessionRequest:
+    """What the query asks for."""
+    avatar = request.query.get("avatar")
+    if not avatar:
+        raise BadRequest("say which avatar: POST /sessions?avatar=ID; GET /avatars lists them")
+    return SessionRequest(
+        avatar=check_id(avatar), driver=_driver(request.query.get("driver", AUTO))
+    )
+
+
+def _driver(name: str) -> str:
+    installed = registry.names("drivers")
+    if name == "speech" and name not in installed:
+        raise UnknownPart("driving by speech is not in this version; use driver=face or auto")
+    if name != AUTO and name not in installed:
+        known = ", ".join((AUTO, *installed))
+        raise UnknownPart(f"no driver of this name is installed; there are: {known}")
+    return name
