@@ -1,0 +1,331 @@
+// One call: a stream of the camera and the microphone goes out, the avatar's stream and the
+// server's messages come in. A broken connection is made anew, a few times, before it is given up.
+
+import * as server from "./server.js";
+
+/** @typedef {"connecting" | "connected" | "reconnecting" | "ended"} CallState */
+
+/** Why no connection came about, as far as the browser knows. */
+export class NoConnection extends Error {
+  /** @param {"no-path" | "handshake" | "too-slow" | "lost"} why */
+  constructor(why) {
+    super(`no connection: ${why}`);
+    this.name = "NoConnection";
+    this.why = why;
+  }
+}
+
+const MAX_BITRATE = 2_500_000;
+const CONNECT_LIMIT_MS = 15_000;
+/** ICE often mends itself within this time (a change of network, a short gap). */
+const MEND_LIMIT_MS = 5_000;
+const RETRY_WAITS_MS = [500, 2_000, 5_000];
+
+/**
+ * Events: `state` (a `CallState`), `media` (a `MediaStream` from the server), `message` (what came
+ * over the data channel), `failed` (an `Error`; `ended` follows).
+ */
+export class Call extends EventTarget {
+  /** @type {MediaStream} */
+  #stream;
+  /** @type {string} */
+  #avatar;
+  /** @type {string} */
+  #codec;
+  /** @type {RTCPeerConnection | undefined} */
+  #peer;
+  /** @type {RTCDataChannel | undefined} */
+  #channel;
+  /** @type {server.Session | undefined} */
+  #session;
+  /** @type {CallState} */
+  #state = "connecting";
+  #attempt = 0;
+  #timer = 0;
+  #abort = new AbortController();
+
+  /**
+   * @param {MediaStream} stream what is sent
+   * @param {string} avatar its id
+   * @param {string} codec the only one to use, `H264` or `VP8`; empty: H.264 before VP8
+   */
+  constructor(stream, avatar, codec) {
+    super();
+    this.#stream = stream;
+    this.#avatar = avatar;
+    this.#codec = codec;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get session() {
+    return this.#session;
+  }
+
+  get peer() {
+    return this.#peer;
+  }
+
+  /** Connects; resolves when the call is on its way, throws what stopped it. */
+  async start() {
+    try {
+      await this.#connect();
+    } catch (error) {
+      if (this.#state !== "ended") {
+        this.#hangUp();
+        throw error;
+      }
+    }
+  }
+
+  /** Ends the call. */
+  end() {
+    this.#hangUp();
+  }
+
+  /**
+   * Sends another track in place of the present one of its kind.
+   * @param {MediaStreamTrack} track
+   * @returns {Promise<boolean>} whether the call carries this kind
+   */
+  async replaceTrack(track) {
+    const sender = this.#peer?.getSenders().find((one) => one.track?.kind === track.kind);
+    if (!sender) return false;
+    prepareTrack(track);
+    await sender.replaceTrack(track);
+    return true;
+  }
+
+  /**
+   * Sends a message over the data channel.
+   * @param {Record<string, unknown>} message
+   */
+  send(message) {
+    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
+  }
+
+  /**
+   * Changes the running call; throws the server's refusal.
+   * @param {Record<string, unknown>} settings
+   */
+  async change(settings) {
+    if (typeof settings.avatar === "string") this.#avatar = settings.avatar;
+    if (this.#session) await server.changeSettings(this.#session, settings);
+  }
+
+  async #connect() {
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    this.#peer = peer;
+    this.#listen(peer);
+    const channel = peer.createDataChannel("visavis.v1");
+    channel.onmessage = (event) => this.#receive(event.data);
+    this.#channel = channel;
+    for (const track of this.#stream.getTracks()) this.#add(peer, track);
+
+    // The offer is sent before it takes effect here: the answer names the ICE servers, and those
+    // have to be known before candidates are gathered.
+    const offer = await peer.createOffer();
+    const session = await server.openSession(offer.sdp ?? "", this.#avatar, this.#abort.signal);
+    if (this.#state === "ended") {
+      server.closeSession(session);
+      return;
+    }
+    this.#session = session;
+    peer.setConfiguration({ bundlePolicy: "max-bundle", iceServers: session.iceServers });
+    this.#trickle(peer, session, offer.sdp ?? "");
+    await peer.setLocalDescription(offer);
+    await peer.setRemoteDescription({ type: "answer", sdp: session.answer });
+    await this.#tune(peer);
+    this.#wait(CONNECT_LIMIT_MS, () => this.#broken("too-slow"));
+    this.dispatchEvent(new Event("opened"));
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {MediaStreamTrack} track
+   */
+  #add(peer, track) {
+    prepareTrack(track);
+    const video = track.kind === "video";
+    const transceiver = peer.addTransceiver(track, {
+      direction: "sendrecv",
+      streams: [this.#stream],
+      ...(video ? { sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: 30 }] } : {}),
+    });
+    if (!video) return;
+    const codecs = preferredCodecs(this.#codec);
+    if (codecs.length) transceiver.setCodecPreferences(codecs);
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  async #tune(peer) {
+    for (const { sender, receiver } of peer.getTransceivers()) {
+      if (sender.track?.kind !== "video") continue;
+      // A face that moves late is worse than one frame lost.
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+      const parameters = sender.getParameters();
+      parameters.degradationPreference = "maintain-framerate";
+      // Not every browser knows the preference, and the call is as good as it was without.
+      await sender.setParameters(parameters).catch(() => undefined);
+    }
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #listen(peer) {
+    const media = new MediaStream();
+    peer.ontrack = ({ track }) => {
+      media.addTrack(track);
+      if (track.kind === "video") this.dispatchEvent(new CustomEvent("media", { detail: media }));
+    };
+    peer.onconnectionstatechange = () => {
+      if (peer !== this.#peer) return;
+      if (peer.connectionState === "connected") {
+        clearTimeout(this.#timer);
+        this.#attempt = 0;
+        this.#become("connected");
+      } else if (peer.connectionState === "disconnected") {
+        this.#become("reconnecting");
+        this.#wait(MEND_LIMIT_MS, () => this.#broken("lost"));
+      } else if (peer.connectionState === "failed") {
+        this.#broken(reasonOf(peer, this.#state));
+      }
+    };
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {server.Session} session
+   * @param {string} offer
+   */
+  #trickle(peer, session, offer) {
+    /** @type {RTCIceCandidate[]} */
+    let found = [];
+    let timer = 0;
+    const send = (/** @type {boolean} */ complete) => {
+      clearTimeout(timer);
+      const fragment = server.sdpFragment(offer, found, complete);
+      found = [];
+      // The server learns our address from our first packet as well.
+      server.trickle(session, fragment).catch(() => undefined);
+    };
+    peer.onicecandidate = ({ candidate }) => {
+      if (!candidate) return send(true);
+      if (!candidate.candidate) return;
+      found.push(candidate);
+      clearTimeout(timer);
+      timer = window.setTimeout(() => send(false), 20);
+    };
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    if (typeof data !== "string") return;
+    /** @type {unknown} */
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (message && typeof message === "object" && "type" in message) {
+      this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    }
+  }
+
+  /** @param {NoConnection["why"]} why */
+  #broken(why) {
+    if (this.#state === "ended") return;
+    const wait = RETRY_WAITS_MS[this.#attempt];
+    const neverWorked = this.#state === "connecting";
+    this.#letGo();
+    if (neverWorked || wait === undefined) {
+      this.#fail(new NoConnection(why));
+      return;
+    }
+    this.#attempt += 1;
+    this.#become("reconnecting");
+    this.#wait(wait, () => {
+      this.#connect().catch((error) => this.#again(error));
+    });
+  }
+
+  /** @param {unknown} error what stopped an attempt to connect again */
+  #again(error) {
+    if (this.#state === "ended") return;
+    const passing = error instanceof server.Unreachable || (error instanceof server.Refusal && error.status === 503);
+    if (passing) this.#broken("lost");
+    else this.#fail(error);
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+    this.#hangUp();
+  }
+
+  #hangUp() {
+    this.#abort.abort();
+    this.#letGo();
+    this.#become("ended");
+  }
+
+  #letGo() {
+    clearTimeout(this.#timer);
+    if (this.#session) server.closeSession(this.#session);
+    this.#session = undefined;
+    this.#peer?.close();
+    this.#peer = undefined;
+    this.#channel = undefined;
+  }
+
+  /**
+   * @param {number} ms
+   * @param {() => void} then
+   */
+  #wait(ms, then) {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(then, ms);
+  }
+
+  /** @param {CallState} state */
+  #become(state) {
+    if (state === this.#state || this.#state === "ended") return;
+    this.#state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+  }
+}
+
+/** @param {MediaStreamTrack} track */
+function prepareTrack(track) {
+  if (track.kind === "video") track.contentHint = "motion";
+}
+
+/**
+ * @param {string} only
+ * @returns {RTCRtpCodec[]}
+ */
+function preferredCodecs(only) {
+  const known = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+  const named = (/** @type {string} */ name) =>
+    known.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`);
+  // Constrained baseline in packetization mode 1 is the H.264 that every browser and the server have.
+  const h264 = named("h264").filter((codec) =>
+    /packetization-mode=1.*profile-level-id=42e01f|profile-level-id=42e01f.*packetization-mode=1/i.test(
+      codec.sdpFmtpLine ?? "",
+    ),
+  );
+  const wanted = { H264: h264, VP8: named("vp8") }[only.toUpperCase()] ?? [...h264, ...named("vp8")];
+  return wanted.length ? [...wanted, ...named("rtx")] : [];
+}
+
+/**
+ * @param {RTCPeerConnection} peer
+ * @param {CallState} before
+ * @returns {NoConnection["why"]}
+ */
+function reasonOf(peer, before) {
+  if (before !== "connecting") return "lost";
+  return peer.iceConnectionState === "failed" ? "no-path" : "handshake";
+}

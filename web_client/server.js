@@ -1,0 +1,174 @@
+// The server's HTTP interface: sessions shaped like WHIP (RFC 9725), trickle ICE fragments
+// (RFC 8840), refusals as problem details (RFC 9457).
+
+/** What the server answered when it refused. */
+export class Refusal extends Error {
+  /**
+   * @param {number} status
+   * @param {string} detail for people
+   * @param {string} reason for programs; empty where there is none
+   * @param {number} retryAfter seconds; 0: not said
+   */
+  constructor(status, detail, reason = "", retryAfter = 0) {
+    super(detail);
+    this.name = "Refusal";
+    this.status = status;
+    this.reason = reason;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The server cannot be reached at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super("the server does not answer");
+    this.name = "Unreachable";
+  }
+}
+
+/**
+ * As `fetch`, but anything other than success throws a `Refusal` or `Unreachable`.
+ * @param {string} address
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ */
+export async function ask(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Unreachable();
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Refusal>}
+ */
+async function refusal(response) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+  /** @type {{detail?: unknown, reason?: unknown}} */
+  let problem = {};
+  if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
+    problem = await response.json().catch(() => ({}));
+  }
+  const detail = typeof problem.detail === "string" ? problem.detail : "";
+  const reason = typeof problem.reason === "string" ? problem.reason : "";
+  return new Refusal(response.status, detail, reason, retryAfter);
+}
+
+/**
+ * @typedef {object} Session
+ * @property {string} location address of the session; a secret
+ * @property {string} etag
+ * @property {string} answer SDP
+ * @property {RTCIceServer[]} iceServers
+ */
+
+/**
+ * Offers a call.
+ * @param {string} offer SDP
+ * @param {string} avatar its id
+ * @param {AbortSignal} signal
+ * @returns {Promise<Session>}
+ */
+export async function openSession(offer, avatar, signal) {
+  const query = new URLSearchParams({ avatar, driver: "auto" });
+  const response = await ask(`/sessions?${query}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp" },
+    body: offer,
+    signal,
+  });
+  return {
+    location: new URL(response.headers.get("Location") ?? "", response.url).pathname,
+    etag: response.headers.get("ETag") ?? "",
+    answer: await response.text(),
+    iceServers: iceServers(response.headers.get("Link") ?? ""),
+  };
+}
+
+/**
+ * Tells the server of candidates.
+ * @param {Session} session
+ * @param {string} fragment
+ */
+export async function trickle(session, fragment) {
+  await ask(session.location, {
+    method: "PATCH",
+    headers: {
+      "Content-Type": "application/trickle-ice-sdpfrag",
+      ...(session.etag ? { "If-Match": session.etag } : {}),
+    },
+    body: fragment,
+  });
+}
+
+/**
+ * Changes a running call.
+ * @param {Session} session
+ * @param {Record<string, unknown>} settings
+ */
+export async function changeSettings(session, settings) {
+  await ask(`${session.location}/settings`, {
+    method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(settings),
+  });
+}
+
+/**
+ * Ends a session; goes out even while the page is being closed.
+ * @param {Session} session
+ */
+export function closeSession(session) {
+  // A session that the server has ended already is what was wanted.
+  fetch(session.location, { method: "DELETE", keepalive: true }).catch(() => undefined);
+}
+
+/**
+ * The ICE servers of a `Link` header: `<turn:host>; rel="ice-server"; username="u"; …`.
+ * @param {string} header
+ * @returns {RTCIceServer[]}
+ */
+export function iceServers(header) {
+  /** @type {RTCIceServer[]} */
+  const servers = [];
+  for (const [, url, rest] of header.matchAll(/<([^>]+)>((?:\s*;\s*[\w-]+="?(?:[^",]*)"?)*)/g)) {
+    const parameters = new Map(
+      [...(rest ?? "").matchAll(/;\s*([\w-]+)="?([^";,]*)"?/g)].map((match) => [match[1], match[2]]),
+    );
+    if (parameters.get("rel") !== "ice-server" || !url) continue;
+    const username = parameters.get("username");
+    servers.push(
+      username ? { urls: url, username, credential: parameters.get("credential") ?? "" } : { urls: url },
+    );
+  }
+  return servers;
+}
+
+/**
+ * A trickle ICE fragment of the first, bundled media section.
+ * @param {string} offer the local description it belongs to
+ * @param {readonly RTCIceCandidate[]} candidates
+ * @param {boolean} complete whether these are the last
+ */
+export function sdpFragment(offer, candidates, complete) {
+  const line = (/** @type {RegExp} */ pattern) => pattern.exec(offer)?.[0] ?? "";
+  return (
+    [
+      line(/^a=ice-ufrag:.*$/m),
+      line(/^a=ice-pwd:.*$/m),
+      line(/^m=.*$/m),
+      line(/^a=mid:.*$/m),
+      ...candidates.map((candidate) => `a=${candidate.candidate}`),
+      ...(complete ? ["a=end-of-candidates"] : []),
+    ]
+      .map((text) => text.trim())
+      .filter(Boolean)
+      .join("\r\n") + "\r\n"
+  );
+}

@@ -1,0 +1,111 @@
+// The stage: the chosen portrait, the avatar's video over it, and the camera's own picture in a
+// corner.
+
+import { setIcon, the } from "./elements.js";
+import { recall, remember } from "./memory.js";
+import { Level } from "./devices.js";
+
+const REST_MS = 2500;
+const LEVEL_MS = 80;
+
+export class Stage {
+  #theatre = /** @type {HTMLElement} */ (the("stage", HTMLElement).parentElement);
+  #still = the("still", HTMLImageElement);
+  #ambient = the("ambient", HTMLImageElement);
+  #video = the("video", HTMLVideoElement);
+  #self = the("self", HTMLElement);
+  #selfVideo = the("self-video", HTMLVideoElement);
+  #levelBox = the("level", HTMLElement);
+  #fullButton = the("full", HTMLButtonElement);
+  /** @type {Level | undefined} */
+  #level;
+  #levelTimer = 0;
+  #restTimer = 0;
+
+  constructor() {
+    this.mirror = recall("mirror", "on") === "on";
+    this.#fullButton.hidden = !document.fullscreenEnabled;
+    document.addEventListener("fullscreenchange", () => {
+      this.#fullButton.setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
+      this.#stir();
+    });
+    for (const event of ["pointermove", "pointerdown", "keydown"]) this.#theatre.addEventListener(event, () => this.#stir());
+  }
+
+  get video() {
+    return this.#video;
+  }
+
+  /** @param {import("./avatars.js").Avatar} avatar */
+  showPortrait(avatar) {
+    for (const image of [this.#still, this.#ambient]) {
+      image.src = avatar.portrait;
+      image.hidden = false;
+    }
+    this.#still.alt = `Portrait of ${avatar.name}`;
+    this.#video.setAttribute("aria-label", `Avatar: ${avatar.name}`);
+    this.#still.classList.remove("fresh");
+    void this.#still.offsetWidth; // lets the animation begin again
+    this.#still.classList.add("fresh");
+  }
+
+  /** @param {MediaStream | null} stream what comes from the server */
+  showVideo(stream) {
+    this.#video.srcObject = stream;
+    // Where playing is refused, the first click in the page starts it.
+    if (stream) this.#video.play().catch(() => undefined);
+  }
+
+  /** @param {MediaStream | undefined} stream of the camera and the microphone */
+  showSelf(stream) {
+    this.#selfVideo.srcObject = stream ? new MediaStream(stream.getVideoTracks()) : null;
+    this.#self.dataset.camera = stream ? "on" : "off";
+    clearInterval(this.#levelTimer);
+    const hasSound = Boolean(stream?.getAudioTracks().length);
+    this.#levelBox.classList.toggle("on", hasSound);
+    if (!stream || !hasSound) return;
+    this.#level ??= new Level();
+    this.#level.listen(stream);
+    const bars = [...this.#levelBox.children];
+    this.#levelTimer = window.setInterval(() => {
+      const loud = this.#level?.read() ?? 0;
+      bars.forEach((one, index) => one.classList.toggle("lit", loud > 0.12 + index * 0.27));
+    }, LEVEL_MS);
+  }
+
+  get mirror() {
+    return this.#self.dataset.mirror === "on";
+  }
+
+  set mirror(on) {
+    this.#self.dataset.mirror = on ? "on" : "off";
+    the("mirror", HTMLButtonElement).setAttribute("aria-pressed", String(on));
+    remember("mirror", on ? "on" : "off");
+  }
+
+  /** Whether the voice that comes back from the server can be heard. */
+  get listening() {
+    return !this.#video.muted;
+  }
+
+  set listening(on) {
+    const button = the("listen", HTMLButtonElement);
+    this.#video.muted = !on;
+    button.setAttribute("aria-pressed", String(on));
+    setIcon(button, on ? "sound" : "sound-off");
+  }
+
+  toggleFullScreen() {
+    const done = document.fullscreenElement ? document.exitFullscreen() : this.#theatre.requestFullscreen();
+    done.catch(() => undefined);
+  }
+
+  /** In full screen the controls rest while nothing moves. */
+  #stir() {
+    this.#theatre.classList.remove("resting");
+    clearTimeout(this.#restTimer);
+    if (document.fullscreenElement) {
+      this.#restTimer = window.setTimeout(() => this.#theatre.classList.add("resting"), REST_MS);
+    }
+  }
+}

@@ -1,0 +1,128 @@
+// Errors in words that say what happened and what to do.
+
+import { NoConnection } from "./call.js";
+import { NotSecure } from "./devices.js";
+import { Refusal, Unreachable } from "./server.js";
+
+/**
+ * @typedef {object} Words
+ * @property {string} title
+ * @property {string} text
+ * @property {number} [retryAfter] seconds after which the same may succeed
+ */
+
+/**
+ * @param {unknown} error
+ * @returns {Words}
+ */
+export function explain(error) {
+  if (error instanceof NotSecure) {
+    return {
+      title: "This page needs HTTPS",
+      text: `A browser gives its camera only to secure pages and to localhost. Open this page at https://${location.host}, or ask whoever runs the server to set up a certificate.`,
+    };
+  }
+  if (error instanceof NoConnection) return NO_CONNECTION[error.why];
+  if (error instanceof Unreachable) {
+    return {
+      title: "The server does not answer",
+      text: navigator.onLine
+        ? "It may have been stopped. Check that it runs, then try again."
+        : "This device is offline. Connect to the network, then try again.",
+    };
+  }
+  if (error instanceof Refusal) return refused(error);
+  if (error instanceof DOMException) return noDevice(error.name);
+  return { title: "Something went wrong", text: "Load the page again. If that does not help, the server’s log may say more." };
+}
+
+/** @type {Record<NoConnection["why"], Words>} */
+const NO_CONNECTION = {
+  "no-path": {
+    title: "No way through to the server",
+    text: "The page loads, but video cannot pass: a firewall or VPN blocks UDP between you and the server. Try another network, or ask for a TURN server to be set up.",
+  },
+  handshake: {
+    title: "The secure connection failed",
+    text: "The server was reached, but encryption could not be agreed on. Update your browser, then try again.",
+  },
+  "too-slow": {
+    title: "The connection took too long",
+    text: "The server took the call, but no video path opened in 15 seconds. A firewall may be in the way; try another network.",
+  },
+  lost: {
+    title: "The connection was lost",
+    text: "It could not be made again. Check your network, then start a new call.",
+  },
+};
+
+/**
+ * @param {Refusal} error
+ * @returns {Words}
+ */
+function refused(error) {
+  const detail = sentence(error.message);
+  switch (error.status) {
+    case 503:
+      return { title: "All places are taken", text: "This server can hold no more calls just now.", retryAfter: error.retryAfter || 5 };
+    case 429:
+      return { title: "Too many tries", text: "The server asks for a short pause.", retryAfter: error.retryAfter || 10 };
+    case 401:
+    case 403:
+      return { title: "The server does not allow this", text: detail || "Ask whoever runs it for access." };
+    case 404:
+      return { title: "That avatar is gone", text: "It was removed meanwhile. Choose another one." };
+    case 413:
+      return { title: "The picture is too large", text: detail || "Choose a smaller file." };
+    default:
+      return { title: "The server refused", text: detail || `It answered ${error.status} and gave no reason. Try again.` };
+  }
+}
+
+/**
+ * @param {string} name of a `DOMException` of getUserMedia
+ * @returns {Words}
+ */
+function noDevice(name) {
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return {
+        title: "The camera is blocked",
+        text: "Allow it for this page: open the site settings at the left of the address bar, set Camera to Allow, then try again.",
+      };
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return { title: "No camera was found", text: "The avatar follows your face and needs a camera. Plug one in or switch it on, then try again." };
+    case "NotReadableError":
+    case "AbortError":
+      return { title: "The camera is busy", text: "Another program seems to be using it. Close that program, then try again." };
+    default:
+      return { title: "The camera did not start", text: "Unplug it and plug it in again, or choose another one, then try again." };
+  }
+}
+
+/**
+ * Why a portrait was not taken.
+ * @param {unknown} error
+ */
+export function explainUpload(error) {
+  if (!(error instanceof Refusal)) return joined(explain(error));
+  const words = sentence(error.message);
+  if (error.status === 413) return words || "The file is too large. Save it smaller, for instance 2000 pixels wide.";
+  if (error.status === 415) return words || "That is not a picture that can be read. Choose a JPEG, PNG or WebP file.";
+  return words || joined(refused(error));
+}
+
+/** @param {Words} words */
+function joined({ title, text }) {
+  return `${title}. ${text}`;
+}
+
+/** @param {string} text */
+function sentence(text) {
+  const trimmed = text.trim();
+  if (!trimmed) return "";
+  const capital = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
