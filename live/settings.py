@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,6 +36,9 @@ from live.errors import SettingsError
 DEFAULT_FILE = Path("visavis.toml")
 _PREFIX = "VISAVIS_"
 _DELIMITER = "__"
+
+_QUOTABLE = r"^[ !#-\[\]-~]+$"
+"""Printable ASCII that stands between quotes in a header as it is."""
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
@@ -96,14 +100,22 @@ class Sessions(Section):
         return self.places or os.cpu_count() or 1
 
 
+def _quotable(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(_QUOTABLE, secret.get_secret_value()):
+        raise ValueError("has to be printable ASCII without quotes and backslashes")
+    return secret
+
+
 class IceServer(Section):
     """A STUN or TURN server, for peers behind address translation."""
 
     urls: str = Field(
-        pattern=r"^(stuns?|turns?):\S+$", description="`stun:…`, `turn:…`, `turns:…`."
+        pattern=r"^(stuns?|turns?):[^\s<>\",;]+$", description="`stun:…`, `turn:…`, `turns:…`."
     )
-    username: str | None = Field(default=None, description="TURN user.")
-    credential: SecretStr | None = Field(default=None, description="TURN password.")
+    username: str | None = Field(default=None, pattern=_QUOTABLE, description="TURN user.")
+    credential: Annotated[SecretStr, AfterValidator(_quotable)] | None = Field(
+        default=None, description="TURN password."
+    )
 
 
 class Ice(Section):
