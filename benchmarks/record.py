@@ -119,7 +119,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit, with `+` where the code measured was changed since; `unknown` outside a checkout."""
+    """The commit, with `+` where the measured code has changed since; or `unknown`."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", ".", "../live", "../engines")

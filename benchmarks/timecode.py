@@ -2,8 +2,9 @@
 
 The code is a strip of two rows of sixteen blocks, black for 0 and white for 1: a 24 bit number,
 most significant bit first, then its CRC-8. A block is a sixteenth of the picture wide and half as
-high, at 512 as high as a codec's macroblock, so it lives through low bit rates. The checksum makes a damaged strip, a black picture and a picture without a strip come out as `None`.
-`timecode.js` is the same for a page.
+high, at 512 as high as a codec's macroblock, so it lives through low bit rates. The checksum makes
+a damaged strip, a black picture and a picture without a strip come out as `None`.
+`page/timecode.js` is the same for a browser.
 """
 
 from __future__ import annotations

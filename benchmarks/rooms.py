@@ -1,0 +1,269 @@
+"""What each room costs: a clip goes the whole way in one thread, CPU and wall time room by room.
+
+Each picture goes decode → to RGB → track → drive → render → stamp → to I420 → encode, as in a call,
+so that caches are as warm or cold as there; nothing else runs in the process. CPU is what the whole
+process used (`time.process_time`), so work that a library gives to threads of its own counts too.
+The first picture is reported as cold, apart from the others: it pays for what is set up lazily.
+Both codecs decode and encode the same pictures; the total counts the mean of the two.
+
+On a busy machine believe CPU rather than wall time, and ratios within one run rather than either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, ParamSpec, TypeVar
+from unittest.mock import patch
+
+import av
+import cv2
+import numpy as np
+from aiortc.codecs import depayload, get_decoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from numpy.typing import NDArray
+
+from benchmarks import clip, record, spread
+from engines import avatars, registry
+from engines.backends.litert import load
+from engines.trackers import litert
+from engines.types import ModelSpec, Network, Picture, Portrait, Renderer, Rgb, Tracker
+from engines.weights import ModelStore
+from live.clock import SECOND, VIDEO_RATE
+from live.disclosure import VisibleLabel
+from live.egress import to_frame
+from live.ingest import to_rgb
+from live.rtc import encoders
+
+CODECS = ("VP8", "H264")
+ROOMS = ("to_rgb", "track", "drive", "render", "stamp", "to_i420")
+
+_FPS = 30
+_PICTURES = 300
+_QUICK_PICTURES = 60
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Stopwatch:
+    """CPU and wall time of named pieces of work, sample by sample."""
+
+    def __init__(self) -> None:
+        """Nothing measured."""
+        self.wall_ms: defaultdict[str, list[float]] = defaultdict(list)
+        self.cpu_ms: defaultdict[str, list[float]] = defaultdict(list)
+
+    def __call__(self, name: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does the work and notes what it took."""
+        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        result = work(*args, **kwargs)
+        self.cpu_ms[name].append((time.process_time_ns() - cpu) / 1e6)
+        self.wall_ms[name].append((time.perf_counter_ns() - wall) / 1e6)
+        return result
+
+    def figures(self, pictures: int) -> dict[str, dict[str, Any]]:
+        """Each piece's spread over the warm samples, its first one, and its cost for a picture.
+
+        A piece that is not done for every picture (the face detector) has fewer calls than
+        `pictures`, and a cost for a picture below that of a call.
+        """
+        return {
+            name: {
+                "calls": len(samples),
+                "cold_ms": round(self.wall_ms[name][0], 2),
+                "cpu_ms": spread.summary(samples[1:]),
+                "wall_ms": spread.summary(self.wall_ms[name][1:]),
+                "cpu_ms_per_picture": round(sum(samples[1:]) / (pictures - 1), 3),
+            }
+            for name, samples in self.cpu_ms.items()
+        }
+
+
+class Wire:
+    """One codec's two ends as the server has them, and the camera's packets."""
+
+    def __init__(self, name: str, camera: Sequence[Rgb]) -> None:
+        """Codes the camera's pictures; raises `EngineError` for none of our codecs."""
+        self._codec = _parameters(name)
+        self._encoder = _encoder(self._codec)
+        self._decoder = get_decoder(self._codec)
+        self._arriving = list(self._packets(camera))
+
+    def decode(self, index: int) -> av.VideoFrame:
+        """The camera's picture number `index`."""
+        ticks = index * VIDEO_RATE // _FPS
+        (frame,) = self._decoder.decode(JitterFrame(self._arriving[index], ticks))
+        assert isinstance(frame, av.VideoFrame)
+        return frame
+
+    def encode(self, frame: av.VideoFrame) -> None:
+        """What is sent."""
+        self._encoder.encode(frame)
+
+    def _packets(self, camera: Sequence[Rgb]) -> Iterator[bytes]:
+        sender = _encoder(self._codec)
+        for index, rgb in enumerate(camera):
+            planes = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            frame = timed(av.VideoFrame.from_ndarray(planes, format="yuv420p"), index)
+            payloads, _ = sender.encode(frame)
+            yield b"".join(depayload(self._codec, payload) for payload in payloads)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    record.add_arguments(parser)
+    clip.add_arguments(parser)
+    parser.add_argument("--avatar", default="mira", help="built-in avatar to draw (mira)")
+    parser.add_argument("--tracker", default="litert", help="tracker (litert)")
+    parser.add_argument("--renderer", default="warp", help="renderer (warp)")
+    parser.add_argument("--size", type=int, default=512, help="avatar's width and height (512)")
+    parser.add_argument(
+        "--pictures", type=int, help=f"how many ({_PICTURES}; {_QUICK_PICTURES} with --quick)"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures, prints a table, writes the record and returns it."""
+    cv2.setNumThreads(1)
+    recorder = record.Recorder("rooms", args)
+    pictures = max(3, args.pictures or (_QUICK_PICTURES if args.quick else _PICTURES))
+    found = clip.read(args.clip, pictures)
+    camera = [found[clip.back_and_forth(len(found), index)] for index in range(pictures)]
+    watch = Stopwatch()
+    measure(args, camera, watch)
+    rooms = watch.figures(pictures)
+    figures = {
+        "rooms": rooms,
+        "total_cpu_ms_per_picture": total(rooms),
+        "picture": list(camera[0].shape),
+    }
+    done = recorder.finish(figures)
+    show(figures)
+    record.write(done, args.json)
+    return done
+
+
+def measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -> None:
+    """Sends the camera's pictures through all rooms under the stopwatch."""
+    with timed_networks(watch):
+        tracker = registry.tracker(args.tracker, ModelStore())
+    driver, renderer = registry.driver("face"), registry.renderer(args.renderer)
+    avatar = prepared(renderer, tracker, args.avatar, args.size)
+    watch.cpu_ms.clear()
+    watch.wall_ms.clear()
+    stamp = VisibleLabel()
+    wires = {name: Wire(name, camera) for name in CODECS}
+    for index in range(len(camera)):
+        for name, wire in wires.items():
+            frame = watch(f"decode {name}", wire.decode, index)
+        rgb = watch("to_rgb", to_rgb, frame)
+        now_ns = index * SECOND // _FPS
+        face = watch("track", tracker.track, Picture(rgb, now_ns, now_ns))
+        motions = watch("drive", driver.drive, face, ())
+        drawn = watch("render", renderer.render, avatar, motions[-1])
+        stamped = watch("stamp", stamp, drawn)
+        frame = timed(watch("to_i420", to_frame, stamped), index)
+        for name, wire in wires.items():
+            watch(f"encode {name}", wire.encode, frame)
+    tracker.close()
+
+
+def total(rooms: dict[str, dict[str, Any]]) -> float:
+    """CPU of a picture's whole way, with the mean of the codecs."""
+    cost = {name: float(room["cpu_ms_per_picture"]) for name, room in rooms.items()}
+    coding = sum(cost[f"{way} {name}"] for way in ("decode", "encode") for name in CODECS)
+    return round(sum(cost[name] for name in ROOMS) + coding / len(CODECS), 2)
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Prints the table."""
+    print(f"{'ms':22}{'calls':>7}{'CPU p50':>9}{'p95':>8}{'wall p50':>10}{'p95':>8}{'cold':>8}")
+    for name, room in sorted(figures["rooms"].items(), key=lambda item: _order(item[0])):
+        cpu, wall = room["cpu_ms"], room["wall_ms"]
+        print(
+            f"{name:22}{room['calls']:7}{cpu['p50']:9.2f}{cpu['p95']:8.2f}"
+            f"{wall['p50']:10.2f}{wall['p95']:8.2f}{room['cold_ms']:8.1f}"
+            if cpu and wall
+            else f"{name:22}{room['calls']:7}{'cold only':>35}{room['cold_ms']:8.1f}"
+        )
+    print(f"a picture's whole way: {figures['total_cpu_ms_per_picture']:.2f} ms of CPU")
+
+
+def prepared(renderer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
+    """A built-in avatar, made ready."""
+    folder = avatars.folder(name)
+    rgb = _image(folder / "portrait.jpg", cv2.IMREAD_COLOR_RGB)
+    matte = _image(folder / "matte.png", cv2.IMREAD_GRAYSCALE)
+    portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
+    return renderer.prepare(portrait, id=name, consent=f"built-in/{name}", size=size)
+
+
+def timed(frame: av.VideoFrame, index: int) -> av.VideoFrame:
+    """The frame with the time of picture number `index`."""
+    frame.pts, frame.time_base = index * VIDEO_RATE // _FPS, Fraction(1, VIDEO_RATE)
+    return frame
+
+
+@contextmanager
+def timed_networks(watch: Stopwatch) -> Iterator[None]:
+    """Lets trackers that load networks meanwhile run them under the stopwatch."""
+
+    def timed_load(spec: ModelSpec, *, threads: int = 1) -> Network:
+        return TimedNetwork(load(spec, threads=threads), f"  net {spec.name}", watch)
+
+    with patch.object(litert, "load", timed_load):
+        yield
+
+
+class TimedNetwork:
+    """A network under the stopwatch."""
+
+    def __init__(self, network: Network, name: str, watch: Stopwatch) -> None:
+        """`name`: what its samples are filed under."""
+        self._network, self._name, self._watch = network, name, watch
+
+    def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Runs it."""
+        return self._watch(self._name, self._network, *inputs)
+
+    def close(self) -> None:
+        """Frees it."""
+        self._network.close()
+
+
+def _order(name: str) -> tuple[int, str]:
+    way = ("decode", "to_rgb", "track", "  net", "drive", "render", "stamp", "to_i420", "encode")
+    return next(index for index, start in enumerate(way) if name.startswith(start)), name
+
+
+def _image(path: Any, flag: int) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path), flag)
+    assert picture is not None
+    return np.ascontiguousarray(picture, np.uint8)
+
+
+def _parameters(name: str) -> RTCRtpCodecParameters:
+    formats: dict[str, int | str | None] = {
+        "level-asymmetry-allowed": "1",
+        "packetization-mode": "1",
+    }
+    return RTCRtpCodecParameters(
+        mimeType=f"video/{name}",
+        clockRate=VIDEO_RATE,
+        payloadType=96,
+        parameters=formats if name == "H264" else {},
+    )
+
+
+def _encoder(codec: RTCRtpCodecParameters) -> Any:
+    return encoders.live_encoders(lambda _: _refuse(codec))(codec)
+
+
+def _refuse(codec: RTCRtpCodecParameters) -> Any:
+    raise AssertionError(f"no encoder of ours for {codec.mimeType}")
