@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from engines import registry
-from engines.types import Picture, Portrait, Rgb
+from engines.types import Avatar, Driver, Picture, Portrait, Renderer, Rgb, Tracker
 from engines.weights import ModelStore
+from live import rtc
 from live.avatars import AvatarStore
 from live.metrics import Metrics
-from live.pool import Call, Pool
+from live.pool import Pool
 from live.prepared import PreparedAvatars, Workshop
 from live.server import Rooms
+from live.session import CallSettings, IceServer, Parts, Session, SessionRequest
 from live.settings import Settings
 
 TRACKER = "litert"
 RENDERER = "warp"
+AUTO_DRIVER = "face"
+"""What `driver=auto` means while there is a camera and no voice to drive by."""
 
 
 def assemble(settings: Settings) -> Rooms:
-    """Nothing heavy is loaded yet."""
+    """The rooms; nothing heavy is loaded before it is needed."""
+    rtc.adapt()
     models = ModelStore(settings.models.folder)
     store = AvatarStore(settings.avatars.folder)
     metrics = Metrics()
+    renderer = cache(lambda: registry.renderer(RENDERER))
+    prepared = PreparedAvatars(store, lambda: _workshop(models, renderer()))
+    parts = Parts(lambda: registry.tracker(TRACKER, models), _driver, renderer)
+    call_settings = _call_settings(settings)
 
-    def furnish() -> Workshop:
-        tracker = registry.tracker(TRACKER, models)
+    async def open_avatar(id: str) -> Avatar:
+        return await prepared.open(id, settings.video.size)
 
-        def decode(data: bytes) -> Rgb:
-            raise NotImplementedError
+    async def request_call(avatar: str, driver: str) -> SessionRequest:
+        return SessionRequest(await open_avatar(avatar), parts, call_settings, driver, open_avatar)
 
-        def find(rgb: Rgb) -> Portrait:
-            return Portrait(rgb, tuple(tracker.find(Picture(rgb))))
+    pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics)
+    return Rooms(settings, store, prepared, pool, metrics, request_call)
 
-        return Workshop(registry.renderer(RENDERER), decode, find)
 
-    def start(*_: object) -> Call:
+def _driver(name: str) -> Driver:
+    return registry.driver(AUTO_DRIVER if name == "auto" else name)
+
+
+def _workshop(models: ModelStore, renderer: Renderer) -> Workshop:
+    tracker: Tracker = registry.tracker(TRACKER, models)
+
+    def decode(data: bytes) -> Rgb:
         raise NotImplementedError
 
-    return Rooms(
-        settings,
-        store,
-        PreparedAvatars(store, furnish),
-        Pool(start, places=settings.sessions.capacity(), metrics=metrics),
-        metrics,
+    def find(rgb: Rgb) -> Portrait:
+        return Portrait(rgb, tuple(tracker.find(Picture(rgb))))
+
+    return Workshop(renderer, decode, find)
+
+
+def _call_settings(settings: Settings) -> CallSettings:
+    servers = tuple(
+        IceServer(
+            (server.urls,),
+            server.username,
+            server.credential.get_secret_value() if server.credential else None,
+        )
+        for server in settings.ice.servers
+    )
+    return CallSettings(
+        ice_servers=servers,
+        label_text=settings.label.text,
+        label_visible=settings.label.visible,
+        max_bitrate=settings.video.bitrate * 1000,
+        connect_deadline_s=settings.sessions.connect_deadline_s,
+        silence_deadline_s=settings.sessions.silence_deadline_s,
     )

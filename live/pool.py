@@ -10,21 +10,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from live.errors import Full, NotFound
 from live.metrics import Metrics
+from live.session import SessionRequest
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """What a caller asks for."""
-
-    avatar: str
-    driver: str = "auto"
 
 
 class Call(Protocol):
@@ -66,12 +58,16 @@ class Pool:
         self._closing = False
         metrics.watch_sessions(lambda: len(self._sessions), places)
 
-    def open(self, request: SessionRequest) -> tuple[str, Call]:
-        """A new session and the secret id under which it is found; raises `Full`."""
+    def check_free(self) -> None:
+        """Raises `Full` where no call would be taken now."""
         if self._closing:
             raise Full("the server is shutting down; try another one")
         if not self.free():
             raise Full("every place is taken; try again in a few seconds")
+
+    def open(self, request: SessionRequest) -> tuple[str, Call]:
+        """A new session and the secret id under which it is found; raises `Full`."""
+        self.check_free()
         secret = secrets.token_urlsafe(24)
         session = self._start(request, lambda reason: self._forget(secret, reason))
         self._sessions[secret] = session

@@ -7,7 +7,7 @@ import errno
 import logging
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from live.routes import page
 from live.routes.avatars import AvatarRoutes
 from live.routes.health import HealthRoutes
 from live.routes.sessions import SessionRoutes
+from live.session import SessionRequest
 from live.settings import Server, Settings
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Rooms:
     prepared: PreparedAvatars
     pool: Pool
     metrics: Metrics
+    request_call: Callable[[str, str], Awaitable[SessionRequest]]
+    """An avatar's id and a driver's name in, all that it takes to hold a call out."""
 
 
 def application(rooms: Rooms) -> web.Application:
@@ -49,9 +52,7 @@ def application(rooms: Rooms) -> web.Application:
     allowance = Allowance(settings.server.posts_per_minute)
     health = HealthRoutes(rooms.pool, rooms.prepared, rooms.metrics)
     avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, allowance)
-    sessions = SessionRoutes(
-        rooms.pool, rooms.store, rooms.prepared, allowance, settings.ice.servers
-    )
+    sessions = SessionRoutes(rooms.pool, rooms.request_call, allowance, settings.ice.servers)
     app = web.Application(
         middlewares=[problems.middleware(rooms.metrics.refused), origin.middleware]
     )

@@ -92,7 +92,7 @@ class Sessions(Section):
         default=15.0, gt=0, description="A call that has not connected by then is ended."
     )
     silence_deadline_s: float = Field(
-        default=10.0, gt=0, description="A call from which nothing has come for this long is ended."
+        default=6.0, gt=0, description="A call from which nothing has come for this long is ended."
     )
 
     def capacity(self) -> int:
@@ -133,7 +133,7 @@ class Video(Section):
     size: int = Field(
         default=512, ge=128, le=1024, multiple_of=16, description="Width and height in pixels."
     )
-    bitrate: int = Field(default=2500, ge=100, le=20000, description="Upper limit in kbit/s.")
+    bitrate: int = Field(default=3000, ge=100, le=20000, description="Upper limit in kbit/s.")
 
 
 class Label(Section):

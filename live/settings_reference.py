@@ -41,7 +41,8 @@ def reference() -> str:
 def example() -> str:
     """A `visavis.toml` in which every key is commented out."""
     parts = [
-        "# Settings of Visavis. Each key shows its default, or an example where it is unset:\n# remove the # before a key to set it.\n"
+        "# Settings of Visavis. Each key shows its default, or an example where it is unset:\n"
+        "# remove the # before a key to set it.\n"
     ]
     for name, section in sections():
         parts.append(f"\n# {_line(section)}\n[{name}]\n")

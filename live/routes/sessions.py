@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
 from engines import registry
 from live import wire
 from live.allowance import Allowance
-from live.avatars import AvatarStore, check_id
+from live.avatars import check_id
 from live.bodies import read_object, read_text
 from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
-from live.pool import Pool, SessionRequest
-from live.prepared import PreparedAvatars
+from live.pool import Pool
+from live.session import SessionRequest
 from live.settings import IceServer
 
 SDP = "application/sdp"
@@ -28,15 +28,16 @@ class SessionRoutes:
     def __init__(
         self,
         pool: Pool,
-        store: AvatarStore,
-        prepared: PreparedAvatars,
+        request_call: Callable[[str, str], Awaitable[SessionRequest]],
         allowance: Allowance,
         ice_servers: Iterable[IceServer],
     ) -> None:
-        """`ice_servers` are told to the peer with the answer."""
+        """`request_call` takes an avatar's id and a driver's name; raises `NotFound` and others.
+
+        `ice_servers` are told to the peer with the answer.
+        """
         self._pool = pool
-        self._store = store
-        self._prepared = prepared
+        self._request_call = request_call
         self._allowance = allowance
         self._links = [ice_link(server) for server in ice_servers]
         # There is one state of ICE in a call's life, since restarts are not supported.
@@ -55,15 +56,11 @@ class SessionRoutes:
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
         self._allowance.take()
-        wanted = _request(request)
-        await self._prepared.run(self._store.entry, wanted.avatar)
+        avatar, driver = _wanted(request)
+        self._pool.check_free()  # before anything is done for a call that cannot be
         offer = await read_text(request, SDP, wire.LONGEST_SDP)
-        secret, session = self._pool.open(wanted)
-        try:
-            answer = await session.answer(offer)
-        except BaseException:
-            await session.close("refused")
-            raise
+        secret, session = self._pool.open(await self._request_call(avatar, driver))
+        answer = await session.answer(offer)
         response = web.Response(
             status=201,
             body=answer.encode(),
@@ -120,21 +117,16 @@ def ice_link(server: IceServer) -> str:
     return link
 
 
-def _request(request: web.Request) -> SessionRequest:
-    """What the query asks for."""
+def _wanted(request: web.Request) -> tuple[str, str]:
+    """The avatar and the driver that the query names."""
     avatar = request.query.get("avatar")
     if not avatar:
         raise BadRequest("say which avatar: POST /sessions?avatar=ID; GET /avatars lists them")
-    return SessionRequest(
-        avatar=check_id(avatar), driver=_driver(request.query.get("driver", AUTO))
-    )
-
-
-def _driver(name: str) -> str:
+    driver = request.query.get("driver", AUTO)
     installed = registry.names("drivers")
-    if name == "speech" and name not in installed:
+    if driver == "speech" and driver not in installed:
         raise UnknownPart("driving by speech is not in this version; use driver=face or auto")
-    if name != AUTO and name not in installed:
+    if driver != AUTO and driver not in installed:
         known = ", ".join((AUTO, *installed))
         raise UnknownPart(f"no driver of this name is installed; there are: {known}")
-    return name
+    return check_id(avatar), driver
