@@ -134,7 +134,7 @@ def _pill(
     cv2.putText(box, text, (left, round(1.17 * big)), (255, 255, 255), font, big, 600)
     ink = (box[..., :1] / 255.0).astype(np.float32)
     alpha = inside[..., None] * (_PILL_OPACITY + (1 - _PILL_OPACITY) * ink)
-    colour = alpha * (ink * np.float32(_INK) + (1 - ink) * np.float32(_PILL))
+    colour = alpha * (ink * np.array(_INK) + (1 - ink) * np.array(_PILL))
     small = (max(1, pill_width // _OVERSAMPLING), max(1, pill_height // _OVERSAMPLING))
     colour = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)

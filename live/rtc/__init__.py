@@ -1,0 +1,113 @@
+"""aiortc as it is in, aiortc as a live call needs it out: small adaptations, each switchable.
+
+aiortc 1.16 waits for the next frame before it hands one on, keeps 80 ms of sound back, opens its
+encoders for quality rather than for delay, and has queues without an end. None of that can be
+changed from outside, so `adapt` exchanges the few names concerned, by name and for a known version
+only; nothing is copied from aiortc, and `tests/test_rtc.py` shows for each adaptation what happens
+without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aioice.ice
+import aiortc
+import aiortc.rtp
+from aiortc import rtcrtpreceiver, rtcrtpsender
+
+from live.rtc import encoders, network, receiver, sender
+from live.rtc.encoders import set_bitrate_limit
+from live.rtc.receiver import Outlet, redirect
+
+__all__ = ["ADAPTATIONS", "Outlet", "adapt", "adapted", "redirect", "set_bitrate_limit"]
+
+_KNOWN = "1.16."
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """`make` gets what stands at `owner.name` and gives what is to stand there."""
+
+    owner: Any
+    name: str
+    make: Callable[[Any], Any]
+
+
+ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
+    # A frame is handed on with its last packet, not with the next frame's first: −33 ms of video,
+    # −80 ms of sound; lost packets are asked for again, and given up for a keyframe in time.
+    "prompt_release": (
+        _Exchange(rtcrtpreceiver, "JitterBuffer", receiver.prompt_buffers),
+        _Exchange(rtcrtpreceiver.RTCRtpReceiver, "_handle_rtp_packet", receiver.deliver_promptly),
+    ),
+    # Decoders that keep up or drop, on one thread each, which does not outlive the process.
+    "bounded_decoding": (
+        _Exchange(rtcrtpreceiver, "decoder_worker", lambda _: receiver.decode),
+        _Exchange(rtcrtpreceiver, "queue", receiver.bounded_queues),
+        _Exchange(rtcrtpreceiver, "threading", receiver.daemon_threads),
+    ),
+    # x264 and libvpx opened for delay, and changes of rate without a storm of keyframes.
+    "live_encoders": (_Exchange(rtcrtpsender, "get_encoder", encoders.live_encoders),),
+    # The viewer's browser shows a frame when it has it: −20 ms.
+    "playout_delay": (
+        _Exchange(aiortc.rtp, "HeaderExtensionsMap", lambda _: sender.PlayoutDelayMap),
+        _Exchange(aiortc.codecs, "HEADER_EXTENSIONS", sender.offer_playout_delay),
+        _Exchange(aiortc.rtcpeerconnection, "HEADER_EXTENSIONS", sender.offer_playout_delay),
+        _Exchange(rtcrtpsender.RTCRtpSender, "_handle_rtcp_packet", sender.watch_loss),
+    ),
+    # 0.12 ms of event loop for each 20 ms of sound, done in numpy instead.
+    "voice_level": (
+        _Exchange(aiortc.rtp, "compute_audio_level_dbov", lambda _: sender.level_dbov),
+    ),
+    # A machine with no network but its own can still call itself.
+    "loopback": (_Exchange(aioice.ice, "get_host_addresses", network.with_loopback),),
+}
+
+_in_force: list[tuple[str, list[tuple[_Exchange, Any]]]] = []
+
+
+def adapt(names: Iterable[str] = ADAPTATIONS) -> None:
+    """Puts adaptations in force for every connection made from now on; harmless when they are.
+
+    Raises `RuntimeError` where aiortc is of a version that they were not made for.
+    """
+    if not aiortc.__version__.startswith(_KNOWN):
+        raise RuntimeError(
+            f"live.rtc adapts aiortc {_KNOWN}x and found {aiortc.__version__};"
+            f" install 'aiortc~={_KNOWN}0'"
+        )
+    present = {name for name, _ in _in_force}
+    for name in names:
+        if name not in present:
+            replaced = [(exchange, _exchange(exchange)) for exchange in ADAPTATIONS[name]]
+            _in_force.append((name, replaced))
+
+
+@contextmanager
+def adapted(names: Iterable[str]) -> Iterator[None]:
+    """Exactly these adaptations for a while, and before and after whatever was in force."""
+    before = [name for name, _ in _in_force]
+    _revert()
+    adapt(names)
+    try:
+        yield
+    finally:
+        _revert()
+        adapt(before)
+
+
+def _exchange(exchange: _Exchange) -> Any:
+    stock = getattr(exchange.owner, exchange.name)
+    setattr(exchange.owner, exchange.name, exchange.make(stock))
+    return stock
+
+
+def _revert() -> None:
+    while _in_force:
+        _, replaced = _in_force.pop()
+        for exchange, stock in reversed(replaced):
+            setattr(exchange.owner, exchange.name, stock)

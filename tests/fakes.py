@@ -1,0 +1,176 @@
+"""Scripted parts, quick and without networks, for tests of what stands around them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engines.types import (
+    Avatar,
+    Backdrop,
+    BackdropKind,
+    Face,
+    Motion,
+    Picture,
+    Portrait,
+    Renderer,
+    Sound,
+    Space,
+)
+from live.session import CallSettings, Parts, SessionRequest
+
+
+def face(x: float = 0.0, *, pts_ns: int = 0, captured_ns: int = 0) -> Face:
+    """A face that is nowhere in particular; `x` tells it from others."""
+    return Face(
+        landmarks=np.full((478, 3), x, np.float32),
+        blendshapes=np.zeros(52, np.float32),
+        head=np.eye(4),
+        score=1.0,
+        pts_ns=pts_ns,
+        captured_ns=captured_ns,
+    )
+
+
+class FakeTracker:
+    """Finds a face in every picture that is not black; remembers what it saw."""
+
+    def __init__(self, on_track: Callable[[Picture], None] = lambda picture: None) -> None:
+        self.seen: list[Picture] = []
+        self.resets = 0
+        self.closed = False
+        self.threads: set[str] = set()
+        self._on_track = on_track
+
+    def track(self, picture: Picture) -> Face | None:
+        self.seen.append(picture)
+        del self.seen[:-100]
+        self.threads.add(threading.current_thread().name)
+        self._on_track(picture)
+        if not picture.rgb.any():
+            return None
+        return face(float(picture.rgb[0, 0, 0]), pts_ns=picture.pts_ns)
+
+    def find(self, picture: Picture) -> Sequence[Face]:
+        found = self.track(picture)
+        return [found] if found else []
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeDriver:
+    """Passes the face's x on as the pose's first number; gives no motion without a face."""
+
+    space = Space.MESH478
+
+    def __init__(self, space: Space = Space.MESH478) -> None:
+        self.space = space
+        self.calibrations = 0
+        self.driven: list[Face | None] = []
+
+    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
+        self.driven.append(face)
+        del self.driven[:-100]
+        if face is None:
+            return []
+        neutral = Motion.neutral(face.pts_ns, face.captured_ns)
+        pose = neutral.pose.copy()
+        pose[0] = face.landmarks[0, 0]
+        return [replace(neutral, pose=pose)]
+
+    def calibrate(self) -> None:
+        self.calibrations += 1
+
+
+class FakeRenderer:
+    """Draws a grey square as bright as the avatar's features say, green where so asked."""
+
+    name = "fake"
+    space = Space.MESH478
+
+    def __init__(self, size: int = 64) -> None:
+        self.size = size
+
+    def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
+        return avatar(id)
+
+    def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
+        return replace(avatar, features=(avatar.features, backdrop))
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        level, green = avatar.features, False
+        if isinstance(level, tuple):
+            level, green = level[0], level[1].kind is BackdropKind.GREEN
+        rgb = np.full((self.size, self.size, 3), level, np.uint8)
+        if green:
+            rgb[...] = (0, 255, 0)
+        return Picture(rgb, motion.pts_ns, motion.captured_ns)
+
+
+class EchoParts:
+    """Tracker and renderer in one, that show the camera's own picture: for measuring the way.
+
+    The picture bypasses the motion; one per call.
+    """
+
+    name = "fake"
+    space = Space.MESH478
+
+    def __init__(self) -> None:
+        self._picture = Picture(np.zeros((64, 64, 3), np.uint8))
+
+    def track(self, picture: Picture) -> Face | None:
+        self._picture = picture
+        return face()
+
+    def find(self, picture: Picture) -> Sequence[Face]:
+        return []
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
+        return avatar(id)
+
+    def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
+        return avatar
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        return replace(self._picture, pts_ns=motion.pts_ns, captured_ns=motion.captured_ns)
+
+
+def avatar(id: str = "grey", level: int = 128) -> Avatar:
+    """An avatar for `FakeRenderer`."""
+    portrait = Portrait(np.full((64, 64, 3), level, np.uint8), faces=())
+    return Avatar(id, portrait, level, made_by="fake", consent="synthetic")
+
+
+def request(
+    tracker: Callable[[], FakeTracker] = FakeTracker,
+    renderer: Callable[[], Renderer] = FakeRenderer,
+    settings: CallSettings | None = None,
+) -> SessionRequest:
+    """A request for a call with fake parts."""
+    return SessionRequest(
+        avatar(), Parts(tracker, lambda name: FakeDriver(), renderer), settings or CallSettings()
+    )
+
+
+def echo_request(settings: CallSettings | None = None) -> SessionRequest:
+    """A request for a call that shows the camera's own picture, unlabelled."""
+    parts = EchoParts()
+    return SessionRequest(
+        avatar(),
+        Parts(lambda: parts, lambda name: FakeDriver(), lambda: parts),
+        settings or CallSettings(label_visible=False),
+    )
