@@ -14,7 +14,9 @@ _EXAMPLES = {
     "server.tls_cert": '"/etc/visavis/cert.pem"',
     "server.tls_key": '"/etc/visavis/key.pem"',
     "sessions.places": "4",
-    "ice.servers": '[{urls = "turn:turn.example.org:3478", username = "me", credential = "…"}]',
+    "ice.servers": (
+        '[{urls = "turn:turn.example.org:3478", username = "me", credential = "change-me"}]'
+    ),
     "avatars.folder": '"/var/lib/visavis/avatars"',
     "models.folder": '"/var/lib/visavis/models"',
 }
