@@ -25,7 +25,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from engines.types import Motion, Picture, Rgb
-from live.clock import VIDEO_RATE, ns_from_ticks
+from live.clock import VIDEO_RATE, VOICE_RATE, ns_from_ticks
 from live.errors import Unprocessable
 from live.pipeline import Pipeline
 
@@ -74,8 +74,8 @@ def render_file(
             log = stack.enter_context(part.open("w", encoding="utf-8"))
         video = stack.enter_context(_complete_or_absent(target))
         out = stack.enter_context(av.open(str(video), "w", format="mp4"))
+        run = _Run(container, out, pipeline, size=size, motions=log, progress=progress)
         try:
-            run = _Run(container, out, pipeline, size=size, motions=log, progress=progress)
             return run.all()
         except av.error.FFmpegError as error:
             raise Unprocessable(
@@ -173,8 +173,9 @@ class _Sound:
         if self._copied:
             self._stream = target.add_stream_from_template(source)
         else:
-            self._stream = target.add_stream("aac", rate=source.codec_context.sample_rate)
-            self._stream.codec_context.layout = source.codec_context.layout.name
+            self._stream = target.add_stream("aac", rate=VOICE_RATE)
+            mono = source.codec_context.channels == 1
+            self._stream.codec_context.layout = "mono" if mono else "stereo"
 
     def pass_on(self, packet: av.Packet[Any], start_s: Fraction, target: OutputContainer) -> None:
         """One packet, its time told from the start of the file."""
