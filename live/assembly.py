@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 from engines import registry
-from engines.types import Avatar, Driver, Picture, Portrait, Renderer, Rgb, Tracker
+from engines.types import Avatar, Driver, Portrait, Renderer
 from engines.weights import ModelStore
 from live import rtc
 from live.avatars import AvatarStore
 from live.metrics import Metrics
 from live.pool import Pool
-from live.prepared import PreparedAvatars, Workshop
+from live.prepared import PreparedAvatars
 from live.server import Rooms
 from live.session import CallSettings, IceServer, Parts, Session, SessionRequest
 from live.settings import Settings
+from live.workshop import Workshop
 
 TRACKER = "litert"
 RENDERER = "warp"
@@ -29,7 +30,7 @@ def assemble(settings: Settings) -> Rooms:
     store = AvatarStore(settings.avatars.folder)
     metrics = Metrics()
     renderer = cache(lambda: registry.renderer(RENDERER))
-    prepared = PreparedAvatars(store, lambda: _workshop(models, renderer()))
+    prepared = PreparedAvatars(store, lambda: workshop(models, renderer()))
     parts = Parts(lambda: registry.tracker(TRACKER, models), _driver, renderer)
     call_settings = _call_settings(settings)
 
@@ -47,16 +48,14 @@ def _driver(name: str) -> Driver:
     return registry.driver(AUTO_DRIVER if name == "auto" else name)
 
 
-def _workshop(models: ModelStore, renderer: Renderer) -> Workshop:
-    tracker: Tracker = registry.tracker(TRACKER, models)
+def workshop(models: ModelStore, renderer: Renderer) -> Workshop:
+    """The parts that make avatars, loaded; raises `ModelUnavailable`, `UnknownPart`."""
+    tracker = registry.tracker(TRACKER, models)
 
-    def decode(data: bytes) -> Rgb:
+    def read(image: bytes) -> Portrait:
         raise NotImplementedError
 
-    def find(rgb: Rgb) -> Portrait:
-        return Portrait(rgb, tuple(tracker.find(Picture(rgb))))
-
-    return Workshop(renderer, decode, find)
+    return Workshop(tracker, renderer, read)
 
 
 def _call_settings(settings: Settings) -> CallSettings:

@@ -10,34 +10,22 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from typing import ParamSpec, TypeVar
 
-from engines.types import Avatar, Portrait, Renderer, Rgb
-from live.avatars import AvatarStore, Entry, check_id, check_name, read_matte, read_picture
+from engines.types import Avatar
+from live.avatars import AvatarStore, Entry
 from live.consent import Statement
 from live.errors import TooManyRequests
+from live.workshop import Workshop
 
 KEPT = 8
 """Prepared avatars in memory; each is a few megabytes."""
 WAITING = 16
 """Jobs that may wait for the thread."""
-_TRIAL_SIZE = 256
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """The parts that make avatars; used by one thread."""
-
-    renderer: Renderer
-    decode: Callable[[bytes], Rgb]
-    """Reads an image file; raises `UnusablePortrait`."""
-    find: Callable[[Rgb], Portrait]
-    """Finds the faces and the matte of a picture; raises `UnusablePortrait`."""
 
 
 class PreparedAvatars:
@@ -46,9 +34,7 @@ class PreparedAvatars:
     def __init__(self, store: AvatarStore, furnish: Callable[[], Workshop]) -> None:
         """`furnish` loads the parts; it is called once, on the thread, before they are needed."""
         self._store = store
-        self._furnish = cache(furnish)
-        self.is_warm = False
-        """Whether the parts are loaded."""
+        self._workshop = cache(furnish)
         self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
         self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
         self._jobs = 0
@@ -56,8 +42,12 @@ class PreparedAvatars:
 
     async def warm(self) -> None:
         """Loads the parts, so that the first call need not wait for them."""
-        await self.run(self._furnish)
-        self.is_warm = True
+        await self._run(self._workshop)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the parts are loaded."""
+        return self._workshop.cache_info().currsize > 0
 
     async def open(self, id: str, size: int) -> Avatar:
         """The avatar, ready for pictures of `size` × `size`.
@@ -70,7 +60,7 @@ class PreparedAvatars:
             self._kept.move_to_end(key)
             return self._kept[key]
         if key not in self._coming:
-            task = asyncio.create_task(self.run(self._prepare, id, size))
+            task = asyncio.create_task(self._run(self._prepare, id, size))
             self._coming[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(self._coming[key])
@@ -82,7 +72,7 @@ class PreparedAvatars:
 
         Raises `UnusablePortrait`, `Conflict`, `BadRequest`.
         """
-        return await self.run(self._add, image, statement, id, name)
+        return await self._run(self._add, image, statement, id, name)
 
     def forget(self, id: str) -> None:
         """Drops what was prepared of an avatar that is gone."""
@@ -90,7 +80,7 @@ class PreparedAvatars:
             for key in [key for key in known if key[0] == id]:
                 del known[key]
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function on the thread for portraits; raises `TooManyRequests`."""
         if self._jobs >= WAITING:
             raise TooManyRequests("the server is busy with other portraits; try again soon")
@@ -117,22 +107,7 @@ class PreparedAvatars:
                 self._kept.popitem(last=False)
 
     def _prepare(self, id: str, size: int) -> Avatar:
-        entry = self._store.entry(id)
-        portrait = self._furnish().find(read_picture(entry.portrait))
-        matte = read_matte(entry.matte) if entry.matte else portrait.matte
-        return self._furnish().renderer.prepare(
-            Portrait(portrait.rgb, portrait.faces, matte),
-            id=id,
-            consent=entry.statement.id,
-            size=size,
-        )
+        return self._workshop().prepare(self._store.entry(id), size)
 
     def _add(self, image: bytes, statement: Statement, id: str, name: str) -> Entry:
-        if id:
-            self._store.check_free(check_id(id))
-        check_name(name)
-        workshop = self._furnish()
-        portrait = workshop.find(workshop.decode(image))
-        # Prepared only to learn whether it can be: the renderer has the last word on a portrait.
-        workshop.renderer.prepare(portrait, id=id or "new", consent=statement.id, size=_TRIAL_SIZE)
-        return self._store.add(portrait, statement, id=id, name=name)
+        return self._workshop().add(self._store, image, statement, id=id, name=name)

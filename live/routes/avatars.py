@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -38,7 +39,9 @@ class AvatarRoutes:
     def __init__(
         self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool, allowance: Allowance
     ) -> None:
-        """The store's methods block: they run on the thread of `prepared`."""
+        """The store's methods block, so they run on a thread: not that of `prepared`, which may be
+        fetching models for a while.
+        """
         self._store = store
         self._prepared = prepared
         self._pool = pool
@@ -56,23 +59,23 @@ class AvatarRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Every avatar that a call can show."""
-        entries = await self._prepared.run(self._store.entries)
+        entries = await asyncio.to_thread(self._store.entries)
         return web.json_response({"avatars": [described(entry) for entry in entries]})
 
     async def show(self, request: web.Request) -> web.Response:
         """One avatar."""
-        entry = await self._prepared.run(self._store.entry, request.match_info["id"])
+        entry = await asyncio.to_thread(self._store.entry, request.match_info["id"])
         return web.json_response(described(entry))
 
     async def portrait(self, request: web.Request) -> web.Response:
         """Its portrait, for people to choose by."""
-        entry = await self._prepared.run(self._store.entry, request.match_info["id"])
+        entry = await asyncio.to_thread(self._store.entry, request.match_info["id"])
         status = entry.portrait.stat()
         etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
         headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
         if any(known.value in (etag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
-        png = await self._prepared.run(portrait_png, entry)
+        png = await asyncio.to_thread(portrait_png, entry)
         return web.Response(body=png, content_type="image/png", headers=headers)
 
     async def add(self, request: web.Request) -> web.Response:
@@ -102,7 +105,7 @@ class AvatarRoutes:
         to refuse.
         """
         avatar = request.match_info["id"]
-        await self._prepared.run(self._store.remove, avatar)
+        await asyncio.to_thread(self._store.remove, avatar)
         self._prepared.forget(avatar)
         ended = await self._pool.end_calls_of(avatar, "avatar_removed")
         return web.json_response({"ended_calls": ended})
