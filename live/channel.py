@@ -1,0 +1,73 @@
+"""The data channel `visavis.v1`: what the peer asks for in, what it is told of the call out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from aiortc import RTCDataChannel
+
+from live import wire
+from live.clock import SECOND, now_ns
+from live.errors import TooManyRequests, VisavisError
+
+_MOST_UNREAD = 64_000
+"""Bytes that a peer may leave unread before it is told nothing more."""
+_MOST_A_SECOND = 50
+"""Messages that a peer may send; what is beyond is dropped, and said so once."""
+
+
+class Channel:
+    """One peer's data channel. Before it is open, and after, whatever is sent is dropped."""
+
+    def __init__(
+        self,
+        change: Callable[[Mapping[str, Any]], Awaitable[None]],
+        hello: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """`change` carries out a `settings` message; `hello` gives the first message's values."""
+        self._change = change
+        self._hello = hello
+        self._channel: RTCDataChannel | None = None
+        self._second, self._messages = 0, 0
+
+    def open(self, channel: RTCDataChannel) -> None:
+        """Takes a channel that the peer has opened; others than ours, and second ones, are mute."""
+        if channel.label == wire.CHANNEL and self._channel is None:
+            self._channel = channel
+            channel.on("message", self._on_message)
+            self.send("hello", version=version("visavis"), **self._hello())
+
+    def send(self, type: str, **values: Any) -> bool:
+        """Sends a message if the peer reads them; says whether it did."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return False
+        if channel.bufferedAmount >= _MOST_UNREAD:
+            return False
+        channel.send(wire.to_message(type, **values))
+        return True
+
+    async def _on_message(self, data: str | bytes) -> None:
+        try:
+            if self._too_many():
+                return
+            match wire.parse_message(data):
+                case wire.Ping(time):
+                    self.send("pong", time=time)
+                case wire.SettingsMessage(values):
+                    await self._change(values)
+                case wire.Unserved(kind):
+                    self.send("error", message=f"{kind}: the voice is not part of this version")
+        except VisavisError as error:
+            self.send("error", message=str(error))
+
+    def _too_many(self) -> bool:
+        second = now_ns() // SECOND
+        if second != self._second:
+            self._second, self._messages = second, 0
+        self._messages += 1
+        if self._messages == _MOST_A_SECOND + 1:
+            raise TooManyRequests(f"more than {_MOST_A_SECOND} messages a second; send fewer")
+        return self._messages > _MOST_A_SECOND
