@@ -60,11 +60,11 @@ class Session:
         self._channel = Channel(self.change, self._hello)
         self._connection = Connection(
             self._settings,
-            self._camera,
-            self._video,
-            self._voice,
-            self._on_state,
-            self._channel.open,
+            camera=self._camera,
+            video=self._video,
+            voice=self._voice,
+            on_state=self._on_state,
+            on_channel=self._channel.open,
         )
         self._worker = Worker(
             self._build, self._camera.frames, self._video.show, self._counts, self._on_failure
