@@ -48,6 +48,13 @@ export class Gallery extends EventTarget {
     this.#box.setAttribute("aria-busy", "false");
   }
 
+  /** @param {Avatar | undefined} avatar which is chosen after all, without an event */
+  goBackTo(avatar) {
+    this.chosen = avatar;
+    for (const input of this.#box.querySelectorAll("input")) input.checked = input.value === avatar?.id;
+    this.#about.textContent = avatar?.description ?? "";
+  }
+
   /** Opens the sheet that adds an avatar. */
   add() {
     this.#upload.open();
@@ -55,10 +62,8 @@ export class Gallery extends EventTarget {
 
   /** @param {Avatar} avatar */
   #choose(avatar) {
-    this.chosen = avatar;
+    this.goBackTo(avatar);
     remember("avatar", avatar.id);
-    for (const input of this.#box.querySelectorAll("input")) input.checked = input.value === avatar.id;
-    this.#about.textContent = avatar.description;
     this.dispatchEvent(new CustomEvent("choose", { detail: avatar }));
   }
 
@@ -238,6 +243,6 @@ class Upload extends EventTarget {
   #fault(words) {
     this.#error.textContent = words;
     this.#error.hidden = !words;
-    if (words) this.#error.scrollIntoView({ block: "nearest" });
+    if (words) this.#send.scrollIntoView({ block: "end" });
   }
 }

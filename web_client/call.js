@@ -111,8 +111,8 @@ export class Call extends EventTarget {
    * @param {Record<string, unknown>} settings
    */
   async change(settings) {
-    if (typeof settings.avatar === "string") this.#avatar = settings.avatar;
     if (this.#session) await server.changeSettings(this.#session, settings);
+    if (typeof settings.avatar === "string") this.#avatar = settings.avatar;
   }
 
   async #connect() {

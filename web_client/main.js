@@ -33,12 +33,13 @@ const headline = the("headline", HTMLElement);
 const selects = { camera: the("camera", HTMLSelectElement), microphone: the("microphone", HTMLSelectElement) };
 const colour = the("colour", HTMLInputElement);
 const plainHeadline = [...headline.childNodes];
-const plainDisclosure = the("disclosure", HTMLElement).textContent ?? "";
 
 /** @type {Phase} */
 let phase = "lobby";
 /** @type {Call | undefined} */
 let call;
+/** @type {import("./avatars.js").Avatar | undefined} */
+let shown;
 let meter = new Meter();
 let attempt = 0;
 let liveSince = 0;
@@ -184,7 +185,7 @@ function leave() {
   stage.showVideo(null);
   stage.listening = false;
   showQuality(false);
-  the("disclosure", HTMLElement).textContent = plainDisclosure;
+  showDisclosure("");
   enter("lobby");
 }
 
@@ -194,7 +195,7 @@ function leave() {
 function hear(message) {
   switch (message.type) {
     case "hello":
-      if (typeof message.disclosure === "string" && message.disclosure) the("disclosure", HTMLElement).textContent = message.disclosure;
+      if (typeof message.disclosure === "string") showDisclosure(message.disclosure);
       break;
     case "state":
       hearState(message.state);
@@ -206,7 +207,7 @@ function hear(message) {
       if (typeof message.time === "number") meter.pong(message.time);
       break;
     case "error":
-      if (typeof message.detail === "string") notice.flash("server", "The server could not do that", message.detail, 6000);
+      if (typeof message.message === "string") notice.flash("server", "The server could not do that", message.message, 6000);
       break;
     default: // newer servers may say more
   }
@@ -220,6 +221,13 @@ function hearState(state) {
   } else if (state === "tracking") {
     notice.clear("face");
   }
+}
+
+/** @param {string} label what the server writes on the picture */
+function showDisclosure(label) {
+  const element = the("disclosure", HTMLElement);
+  element.textContent = label;
+  element.hidden = !label;
 }
 
 async function tick() {
@@ -335,16 +343,21 @@ function background() {
 
 /** What was chosen before the call began, or before the connection was made again. */
 async function applySettings() {
-  await change({ mirror: stage.mirror, ...(background() === "keep" ? {} : { background: background() }) });
+  await change({ avatar: gallery.chosen?.id, mirror: stage.mirror, background: background() });
 }
 
-/** @param {Record<string, unknown>} settings */
+/**
+ * @param {Record<string, unknown>} settings
+ * @returns {Promise<boolean>} whether the server took them
+ */
 async function change(settings) {
   try {
     await call?.change(settings);
+    return true;
   } catch (error) {
     const { title, text } = explain(error);
     notice.flash("server", title, text, 6000);
+    return false;
   }
 }
 
@@ -381,12 +394,26 @@ function toggleListen() {
 // Wiring ------------------------------------------------------------------------------------------
 
 /** @param {Event} event */
-function avatarChosen(event) {
+async function avatarChosen(event) {
   if (!(event instanceof CustomEvent)) return;
-  stage.showPortrait(event.detail);
+  const before = shown;
+  show(event.detail);
+  if (phase !== "live" || before === shown) return;
+  notice.show("avatar", "busy", `Changing to ${event.detail.name}`);
+  const taken = await change({ avatar: event.detail.id });
+  if (taken) notice.clear("avatar");
+  else if (before && shown === event.detail) {
+    gallery.goBackTo(before);
+    show(before);
+  }
+}
+
+/** @param {import("./avatars.js").Avatar} avatar */
+function show(avatar) {
+  shown = avatar;
+  stage.showPortrait(avatar);
   showPrimary();
   showHeadline();
-  if (call) void change({ avatar: event.detail.id });
 }
 
 /** @param {Event} event */
@@ -405,7 +432,7 @@ function deviceLost(event) {
 }
 
 function wire() {
-  gallery.addEventListener("choose", avatarChosen);
+  gallery.addEventListener("choose", (event) => void avatarChosen(event));
   devices.addEventListener("change", (event) => void changeTrack(event));
   devices.addEventListener("lost", deviceLost);
   devices.addEventListener("devices", () => void listDevices());

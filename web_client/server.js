@@ -5,15 +5,15 @@
 export class Refusal extends Error {
   /**
    * @param {number} status
+   * @param {string} kind the last part of the problem's type, such as `full`
    * @param {string} detail for people
-   * @param {string} reason for programs; empty where there is none
    * @param {number} retryAfter seconds; 0: not said
    */
-  constructor(status, detail, reason = "", retryAfter = 0) {
+  constructor(status, kind, detail, retryAfter) {
     super(detail);
     this.name = "Refusal";
     this.status = status;
-    this.reason = reason;
+    this.kind = kind;
     this.retryAfter = retryAfter;
   }
 }
@@ -50,14 +50,14 @@ export async function ask(address, options) {
  */
 async function refusal(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-  /** @type {{detail?: unknown, reason?: unknown}} */
+  /** @type {{type?: unknown, detail?: unknown}} */
   let problem = {};
   if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     problem = await response.json().catch(() => ({}));
   }
   const detail = typeof problem.detail === "string" ? problem.detail : "";
-  const reason = typeof problem.reason === "string" ? problem.reason : "";
-  return new Refusal(response.status, detail, reason, retryAfter);
+  const kind = typeof problem.type === "string" ? problem.type.replace(/^.*:/, "") : "";
+  return new Refusal(response.status, kind, detail, retryAfter);
 }
 
 /**

@@ -32,18 +32,10 @@
 /**
  * The server's `stats` message, of which nothing is taken for granted.
  * @typedef {object} ServerStats
- * @property {Record<string, Percentiles | null>} [rooms]
- * @property {Percentiles | null} [latency]
- * @property {Record<string, number>} [dropped]
+ * @property {Record<string, Percentiles | null>} [rooms_ms] a room's time for one picture
+ * @property {Percentiles | null} [latency_ms] from a camera picture's first packet to the avatar's
+ * @property {{dropped?: Record<string, number>}} [frames]
  */
-
-/** The server's rooms in words. */
-const ROOMS = /** @type {const} */ ([
-  ["track", "Find face"],
-  ["drive", "Motion"],
-  ["render", "Draw avatar"],
-  ["stamp", "Mark"],
-]);
 
 /** Takes samples of one call; differences are those to the sample before. */
 export class Meter {
@@ -125,19 +117,19 @@ export class Meter {
 
   /** The server's share of the delay: its rooms, and what is left of its time from packet to packet. */
   #serverParts() {
-    const rooms = ROOMS.map(([room, name]) => ({ name, ms: median(this.#server.rooms?.[room]) }));
-    const inRooms = rooms.reduce((sum, room) => sum + room.ms, 0);
-    const [track, drive, render, mark] = rooms.map((room) => room.ms);
-    const rest = Math.max(0, median(this.#server.latency) - inRooms);
+    const room = (/** @type {string} */ name) => median(this.#server.rooms_ms?.[name]);
+    const find = room("track");
+    const draw = room("drive") + room("render") + room("stamp");
+    const rest = Math.max(0, median(this.#server.latency_ms) - find - draw);
     return [
-      { name: "Find face", ms: track ?? 0 },
-      { name: "Draw avatar", ms: (drive ?? 0) + (render ?? 0) + (mark ?? 0) },
+      { name: "Find face", ms: find },
+      { name: "Draw avatar", ms: draw },
       { name: "Server, other", ms: rest },
     ];
   }
 
   #dropped() {
-    const counts = this.#server.dropped;
+    const counts = this.#server.frames?.dropped;
     return counts && Object.values(counts).reduce((sum, count) => sum + (Number(count) || 0), 0);
   }
 

@@ -63,14 +63,19 @@ const NO_CONNECTION = {
 function refused(error) {
   const detail = sentence(error.message);
   switch (error.status) {
-    case 503:
-      return { title: "All places are taken", text: "This server can hold no more calls just now.", retryAfter: error.retryAfter || 5 };
+    case 503: {
+      const retryAfter = error.retryAfter || 5;
+      return error.kind === "full"
+        ? { title: "All places are taken", text: "This server can hold no more calls just now.", retryAfter }
+        : { title: "The server is not ready", text: detail || "It is still starting.", retryAfter };
+    }
     case 429:
       return { title: "Too many tries", text: "The server asks for a short pause.", retryAfter: error.retryAfter || 10 };
     case 401:
     case 403:
       return { title: "The server does not allow this", text: detail || "Ask whoever runs it for access." };
     case 404:
+    case 410:
       return { title: "That avatar is gone", text: "It was removed meanwhile. Choose another one." };
     case 413:
       return { title: "The picture is too large", text: detail || "Choose a smaller file." };
