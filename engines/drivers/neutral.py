@@ -27,10 +27,10 @@ from engines.types import Face
 
 WINDOW_S = 1.0
 _FADE_S = 0.25
-_LIP_GAP_WEIGHT = 4.0
+_LIP_GAP_WEIGHT = 6.0
 _TURN_WEIGHT = 0.5  # per rad away from the camera
 _ALIKE = 0.05  # energies closer than this are the same face: averaged, not exchanged
-_BETTER = 0.15  # after the window only a clearly calmer face is taken
+_BETTER = 0.10  # after the window only a clearly calmer face is taken
 _MOST_AVERAGED = 15
 _MOST_POSES = 64
 

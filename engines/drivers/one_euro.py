@@ -29,7 +29,8 @@ class OneEuro:
     """
 
     def __init__(self, min_cutoff: float, beta: float, speed_cutoff: float = 1.0) -> None:
-        """`min_cutoff` and `speed_cutoff` in Hz; `beta` in Hz per (unit of the value / s)."""
+        """`min_cutoff` in Hz; `beta` in Hz per (unit of the value / s); `speed_cutoff` in Hz: how
+        quickly a change of speed is believed."""
         self._min_cutoff = min_cutoff
         self._beta = beta
         self._speed_cutoff = np.array(speed_cutoff)
