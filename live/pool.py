@@ -108,4 +108,7 @@ class Pool:
 
 
 async def _close_all(sessions: list[Call], reason: str) -> None:
-    await asyncio.gather(*(session.close(reason) for session in sessions))
+    closing = (session.close(reason) for session in sessions)
+    for failure in await asyncio.gather(*closing, return_exceptions=True):
+        if isinstance(failure, Exception):
+            _log.error("a call did not end cleanly", extra={"error": type(failure).__name__})

@@ -1,0 +1,121 @@
+"""Scripted calls and a workshop without networks, for tests of the server's HTTP half."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from aiohttp.test_utils import TestClient, TestServer
+
+from engines.types import Portrait
+from live.avatars import AvatarStore
+from live.errors import UnusablePortrait
+from live.metrics import Metrics
+from live.pool import Pool
+from live.prepared import PreparedAvatars
+from live.server import Rooms, application
+from live.session import CallSettings, Parts, SessionRequest
+from live.settings import Settings
+from live.wire import parse_fragment, parse_offer, parse_settings
+from live.workshop import Workshop
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, avatar, face
+
+UFRAG = "abcd"
+FRAGMENT = f"a=ice-ufrag:{UFRAG}\r\na=mid:0\r\na=end-of-candidates\r\n"
+
+_FINGERPRINT = ":".join(["A1"] * 32)
+_TRANSPORT = (
+    f"a=ice-ufrag:{UFRAG}\r\na=ice-pwd:{'p' * 22}\r\na=setup:actpass\r\n"
+    f"a=fingerprint:sha-256 {_FINGERPRINT}\r\na=rtcp-mux\r\n"
+)
+OFFER = (
+    "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
+    "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\n"
+    f"a=rtpmap:96 VP8/90000\r\na=msid:s v\r\na=ssrc:1 cname:c\r\n{_TRANSPORT}"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\n"
+    f"a=rtpmap:111 opus/48000/2\r\na=msid:s a\r\na=ssrc:2 cname:c\r\n{_TRANSPORT}"
+)
+"""A browser's offer with what it needs and no more."""
+
+
+class FakeCall:
+    """A session that checks what comes as a real one does, and connects to nobody."""
+
+    def __init__(self, request: SessionRequest, ended: Callable[[str], None]) -> None:
+        self.request = request
+        self.avatar = request.avatar.id
+        self.changes: list[Mapping[str, Any]] = []
+        self.reason: str | None = None
+        self._ended = ended
+
+    async def answer(self, sdp: str) -> str:
+        try:
+            parse_offer(sdp)
+        except BaseException:
+            await self.close("refused")
+            raise
+        return "v=0\r\nan answer\r\n"
+
+    async def trickle(self, fragment: str) -> None:
+        parse_fragment(fragment, ufrag=UFRAG)
+
+    async def change(self, settings: Mapping[str, Any]) -> None:
+        self.changes.append(settings)
+        self.avatar = parse_settings(settings).avatar or self.avatar
+
+    def report(self) -> dict[str, Any]:
+        return {"state": "tracking", "avatar": self.avatar}
+
+    async def close(self, reason: str = "closed") -> None:
+        if self.reason is None:
+            self.reason = reason
+            self._ended(reason)
+
+
+def read(image: bytes) -> Portrait:
+    """A portrait with one face; nobody is in a black picture."""
+    bgr = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise UnusablePortrait("not_an_image", "this is not an image; send a JPEG or PNG file")
+    rgb = np.ascontiguousarray(bgr[..., ::-1], np.uint8)
+    if not rgb.any():
+        raise UnusablePortrait("no_face", "there is no face in this picture; choose another one")
+    return Portrait(rgb, (face(),))
+
+
+def workshop() -> Workshop:
+    return Workshop(FakeTracker(), FakeRenderer(), read)
+
+
+def png(level: int = 128, size: int = 64) -> bytes:
+    """A grey picture as a PNG file."""
+    done, data = cv2.imencode(".png", np.full((size, size, 3), level, np.uint8))
+    assert done
+    return data.tobytes()
+
+
+def rooms(folder: Path, places: int = 4, settings: Settings | None = None) -> Rooms:
+    """Rooms with fake parts."""
+    metrics = Metrics()
+    store = AvatarStore(folder)
+    prepared = PreparedAvatars(store, workshop)
+
+    async def request_call(id: str, driver: str) -> SessionRequest:
+        await prepared.open(id, 64)
+        parts = Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer)
+        return SessionRequest(avatar(id), parts, CallSettings(), driver)
+
+    pool = Pool(FakeCall, places=places, metrics=metrics)
+    return Rooms(settings or Settings(), store, prepared, pool, metrics, request_call)
+
+
+@asynccontextmanager
+async def client(of: Rooms) -> AsyncIterator[TestClient[Any, Any]]:
+    """A client of a server with these rooms."""
+    async with TestClient(TestServer(application(of))) as opened:
+        yield opened
+    of.prepared.close()

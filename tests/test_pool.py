@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from live.errors import Full, NotFound
+from live.metrics import Metrics
+from live.pool import Pool
+from tests.fakes import request
+from tests.http_fakes import FakeCall
+
+
+def test_no_more_calls_than_places() -> None:
+    async def scene() -> None:
+        pool = Pool(FakeCall, places=2, metrics=Metrics())
+        first, _ = pool.open(request())
+        second, session = pool.open(request())
+        assert first != second
+        assert pool.free() == 0
+        with pytest.raises(Full):
+            pool.open(request())
+        assert pool.get(second) is session
+        await session.close("client")
+        assert pool.free() == 1
+        with pytest.raises(NotFound):
+            pool.get(second)
+        pool.open(request())
+
+    asyncio.run(scene())
+
+
+def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
+    async def scene() -> None:
+        metrics = Metrics()
+        pool = Pool(FakeCall, places=1, metrics=metrics)
+        for _ in range(3):
+            _, session = pool.open(request())
+            await session.close("silent")
+            await session.close("again")  # is told once only
+        text = metrics.text().decode()
+        assert 'visavis_sessions_ended_total{reason="silent"} 3.0' in text
+        assert "visavis_sessions_opened_total 3.0" in text
+        assert "visavis_sessions 0.0" in text
+
+    asyncio.run(scene())
+
+
+def test_secret_ids_cannot_be_guessed() -> None:
+    async def scene() -> None:
+        pool = Pool(FakeCall, places=100, metrics=Metrics())
+        ids = {pool.open(request())[0] for _ in range(100)}
+        assert len(ids) == 100
+        assert all(len(each) >= 32 for each in ids)
+
+    asyncio.run(scene())
+
+
+def test_ends_the_calls_in_which_an_avatar_is_shown() -> None:
+    async def scene() -> None:
+        pool = Pool(FakeCall, places=3, metrics=Metrics())
+        _, shown = pool.open(request())
+        _, changed = pool.open(request())
+        await changed.change({"avatar": "other"})
+        assert await pool.end_calls_of("grey", "avatar_removed") == 1
+        assert isinstance(shown, FakeCall)
+        assert isinstance(changed, FakeCall)
+        assert (shown.reason, changed.reason) == ("avatar_removed", None)
+
+    asyncio.run(scene())
+
+
+def test_a_closed_pool_takes_no_calls() -> None:
+    async def scene() -> None:
+        pool = Pool(FakeCall, places=2, metrics=Metrics())
+        _, session = pool.open(request())
+        await pool.close(1.0)
+        assert isinstance(session, FakeCall)
+        assert session.reason == "shutdown"
+        with pytest.raises(Full):
+            pool.open(request())
+
+    asyncio.run(scene())
+
+
+class Stuck(FakeCall):
+    async def close(self, reason: str = "closed") -> None:
+        await asyncio.Event().wait()
+
+
+def test_a_session_that_does_not_end_does_not_hold_up_the_end() -> None:
+    async def scene() -> float:
+        pool = Pool(Stuck, places=2, metrics=Metrics())
+        pool.open(request())
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await pool.close(0.05)
+        return loop.time() - start
+
+    assert asyncio.run(scene()) < 1
+
+
+class Failing(FakeCall):
+    async def close(self, reason: str = "closed") -> None:
+        raise RuntimeError("cannot close")
+
+
+def test_a_session_that_fails_to_end_does_not_keep_others_from_it() -> None:
+    async def scene() -> None:
+        made: list[FakeCall] = []
+
+        def start(*args: object) -> FakeCall:
+            kind = FakeCall if made else Failing
+            made.append(kind(*args))  # type: ignore[arg-type]
+            return made[-1]
+
+        pool = Pool(start, places=2, metrics=Metrics())
+        pool.open(request())
+        pool.open(request())
+        await pool.close(1.0)
+        assert made[1].reason == "shutdown"
+
+    asyncio.run(scene())
