@@ -10,8 +10,9 @@ Each clip is played twice:
 A fresh tracker reads the rendered pictures, and what it reads is compared with what it read of the
 driver: `jaw`, `blink`, `gaze`, `smile` as blendshapes (correlation r at the best lag, and gain);
 pose relative to the neutral face (mean absolute error in degrees over the frames within ±20°);
-landmark distance (mean in % of the eye distance: the face, its lips, its lids; `still` is that of a
-portrait which does not move at all); jitter on the quietest quarter of the clip relative to the
+landmark distance (mean in % of the eye distance, the head's place taken off: the face, its lips, its
+lids; `still` is that of a portrait which does not move at all; `place` is the distance of the
+places, which drivers limit to keep the head in the picture); jitter on the quietest quarter of the clip relative to the
 driver's; and the largest lag among jaw, blink and yaw, in frames. A dash: the driver hardly moves
 there, or there is no truth.
 
@@ -38,6 +39,7 @@ from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from engines.weights import ModelStore
 from live import settings
 from live.avatars import AvatarStore, read_matte, read_picture
+from live.errors import Unprocessable
 
 DEFAULT_CLIP = Path(__file__).parent.parent / "tests" / "data" / "talk.mp4"
 _LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
@@ -168,6 +170,7 @@ def compare(clip: Clip, done: Performance, *, same_face: bool) -> Figures:
             "lips": signals.landmark_distance(laid, output, _LIPS),
             "lids": signals.landmark_distance(laid, output, _LIDS),
             "still": signals.landmark_distance(laid, still),
+            "place": signals.place_distance(laid, output),
         }
     quiet = signals.still_frames(reference)
     figures["jitter"] = signals.jitter(output, quiet) / signals.jitter(reference, quiet)
@@ -187,8 +190,13 @@ class Truth:
 
 
 def read_truth(file: Path) -> Truth:
-    """Raises `KeyError` for an archive without the arrays."""
+    """Raises `Unprocessable` for an archive without the arrays."""
     with np.load(file) as arrays:
+        lacking = {"names", "coefficients", "euler_deg"}.difference(arrays.files)
+        if lacking:
+            raise Unprocessable(
+                f"{file} lacks {', '.join(sorted(lacking))}; mend it or move it away"
+            )
         return Truth(
             [str(name) for name in arrays["names"]],
             arrays["coefficients"].astype(np.float64),

@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 
 from engines import registry
 from engines.drivers.neutral import energy
+from engines.face_geometry import eye_distance
 from engines.types import Avatar, Face, Motion, Picture, Portrait, Rgb, Weights
+from live.errors import Unprocessable
 
 _CALIBRATION_S = 1.5
 _LEAST_HEIGHT = 480  # smaller clips are enlarged: no portrait can be made of a 60 pixel face
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, the frames done, the frames in all."""
-
-
-class NoFace(Exception):
-    """There is no face where one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Stage:
         self._progress = progress
 
     def read(self, file: Path, most: int | None = None) -> Clip:
-        """Decodes and tracks the first `most` frames; raises `NoFace` and PyAV's errors."""
+        """Decodes and tracks the first `most` frames; raises `Unprocessable` and PyAV's errors."""
         pictures = []
         for picture in _pictures(file):
             pictures.append(picture)
@@ -88,9 +86,8 @@ class Stage:
                 break
         faces = self._track(pictures, f"{file.stem}: tracking")
         if sum(face is not None for face in faces) <= len(faces) / 2:
-            raise NoFace(f"{file} shows no face in most of its frames; choose another clip")
-        energies = [np.inf if face is None else energy(face) for face in faces]
-        return Clip(file.stem, pictures, faces, int(np.argmin(energies)))
+            raise Unprocessable(f"{file} shows no face in most of its frames; choose another clip")
+        return Clip(file.stem, pictures, faces, calmest(faces))
 
     def avatar(self, rgb: Rgb, id: str, matte: NDArray[np.uint8] | None = None) -> Avatar:
         """An avatar of a picture; raises `UnusablePortrait`."""
@@ -98,7 +95,7 @@ class Stage:
         return self._renderer.prepare(portrait, id=id, consent="benchmark", size=self._size)
 
     def play(self, clip: Clip, avatar: Avatar) -> Performance:
-        """Drives the avatar by the clip and reads what it did; raises `NoFace`."""
+        """Drives the avatar by the clip and reads what it did; raises `Unprocessable`."""
         pictures = []
         for number, motion in enumerate(self._drive(clip), 1):
             drawn = self._renderer.render(avatar, motion)
@@ -107,7 +104,9 @@ class Stage:
         faces = self._track(pictures, f"{clip.name} on {avatar.id}: reading")
         rest = self._find(self._renderer.render(avatar, Motion.neutral()).rgb)
         if not rest:
-            raise NoFace(f"the avatar {avatar.id!r} is not found to have a face; choose another")
+            raise Unprocessable(
+                f"the avatar {avatar.id!r} is not found to have a face; choose another"
+            )
         return Performance([picture.rgb for picture in pictures], faces, rest[0])
 
     def _drive(self, clip: Clip) -> Iterator[Motion]:
@@ -136,6 +135,19 @@ class Stage:
             return tracker.find(Picture(rgb))
         finally:
             tracker.close()
+
+
+def calmest(faces: Sequence[Face | None]) -> int:
+    """The number of the frame whose face is calm and stands as it mostly does."""
+    usual = np.median([face.landmarks for face in faces if face is not None], axis=0)
+    unit = eye_distance(usual)
+    energies = [
+        np.inf
+        if face is None
+        else energy(face) + float(np.linalg.norm(face.landmarks - usual, axis=1).mean()) / unit
+        for face in faces
+    ]
+    return int(np.argmin(energies))
 
 
 def _pictures(file: Path) -> Iterator[Picture]:

@@ -100,9 +100,23 @@ def _regress(x: Array, y: Array) -> tuple[float, float]:
 def landmark_distance(
     reference: Array, output: Array, points: NDArray[np.int64] | slice = slice(0, 468)
 ) -> float:
-    """Mean distance in the picture, in % of the reference's eye distance."""
+    """Mean distance in the picture, in % of the reference's eye distance.
+
+    The place of the head is taken off first: `place_distance` tells it.
+    """
+    apart = (output - reference)[..., :2]
+    apart = apart - apart[:, STABLE].mean(axis=1, keepdims=True)
+    return _percent(np.linalg.norm(apart[:, points], axis=2).mean(axis=1), reference)
+
+
+def place_distance(reference: Array, output: Array) -> float:
+    """Mean distance of the heads' places in the picture, in % of the reference's eye distance."""
+    apart = (output - reference)[:, STABLE, :2].mean(axis=1)
+    return _percent(np.linalg.norm(apart, axis=1), reference)
+
+
+def _percent(apart: Array, reference: Array) -> float:
     unit = np.array([eye_distance(landmarks) for landmarks in reference])
-    apart = np.linalg.norm((output - reference)[:, points, :2], axis=2).mean(axis=1)
     return float(100.0 * (apart / unit).mean())
 
 

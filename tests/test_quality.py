@@ -90,10 +90,15 @@ def test_gaze_is_positive_to_the_subjects_right() -> None:
     assert signals.blendshape_signal([face], "gaze") == pytest.approx([0.7])
 
 
-def test_landmark_distance_is_in_percent_of_the_eye_distance() -> None:
+def test_place_is_told_apart_from_the_landmarks() -> None:
     reference = np.stack([NEUTRAL, NEUTRAL])
     shift = np.array([0.03 * UNIT, 0.04 * UNIT, 9.0])  # depth does not count
-    assert signals.landmark_distance(reference, reference + shift) == pytest.approx(5.0)
+    assert signals.place_distance(reference, reference + shift) == pytest.approx(5.0)
+    assert signals.landmark_distance(reference, reference + shift) == pytest.approx(0.0)
+
+
+def test_landmark_distance_is_in_percent_of_the_eye_distance() -> None:
+    reference = np.stack([NEUTRAL, NEUTRAL])
     one = reference.copy()
     one[0, 13, 0] += UNIT
     points = np.array([13, 14])
