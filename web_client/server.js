@@ -137,9 +137,11 @@ export function closeSession(session) {
 export function iceServers(header) {
   /** @type {RTCIceServer[]} */
   const servers = [];
-  for (const [, url, rest] of header.matchAll(/<([^>]+)>((?:\s*;\s*[\w-]+="?(?:[^",]*)"?)*)/g)) {
+  const link = /<([^>]*)>((?:\s*;\s*[\w-]+\s*=\s*(?:"[^"]*"|[^\s",;]*))*)/g;
+  const parameter = /;\s*([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",;]*))/g;
+  for (const [, url, rest = ""] of header.matchAll(link)) {
     const parameters = new Map(
-      [...(rest ?? "").matchAll(/;\s*([\w-]+)="?([^";,]*)"?/g)].map((match) => [match[1], match[2]]),
+      [...rest.matchAll(parameter)].map(([, name, quoted, plain]) => [name, quoted ?? plain ?? ""]),
     );
     if (parameters.get("rel") !== "ice-server" || !url) continue;
     const username = parameters.get("username");

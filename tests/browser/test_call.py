@@ -1,0 +1,188 @@
+"""Calls in a real browser: the avatar that comes back moves as the face in the camera does."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from engines.trackers.litert import LitertTracker
+from engines.weights import ModelStore
+from tests.browser.conftest import Visit, wait_for_phase
+from tests.browser.motion import correlation, record
+
+Visiting = Callable[..., Visit]
+
+CORNER = """() => {
+  const canvas = new OffscreenCanvas(8, 8), context = canvas.getContext("2d");
+  const video = document.querySelector("#video");
+  context.drawImage(video, video.videoWidth / 2 - 4, 4, 8, 8, 0, 0, 8, 8);
+  const { data } = context.getImageData(0, 0, 8, 8), sum = [0, 0, 0];
+  data.forEach((value, index) => index % 4 < 3 && (sum[index % 4] += value / 64));
+  return sum;
+}"""
+"""The mean colour of a few pixels in the middle of the avatar's upper edge: background."""
+
+
+@pytest.mark.parametrize(
+    ("codec", "mirror"), [("H264", False), ("VP8", True)], ids=["H264", "VP8-mirrored"]
+)
+def test_avatar_moves_as_the_camera_does(
+    visit: Visiting, record_property: Callable[[str, object], None], codec: str, mirror: bool
+) -> None:
+    visiting = visit()
+    page = visiting.open(f"?codec={codec}")
+    if (page.get_attribute("#mirror", "aria-pressed") == "true") is not mirror:
+        page.click("#mirror")
+    page.click("#primary")
+    wait_for_phase(page, "live")
+    page.wait_for_timeout(2500)  # the driver takes the neutral face in the first second
+    tracker = LitertTracker(ModelStore())
+    sent, received = record(page, 7.0, tracker)
+    tracker.close()
+
+    assert len(received.times) > 40
+    assert np.std(sent.yaw) > 3, "the camera's face has to turn for this to mean anything"
+    assert np.std(sent.jaw) > 0.05, "the camera's face has to speak for this to mean anything"
+    yaw, yaw_delay = correlation(sent, received, "yaw")
+    jaw, jaw_delay = correlation(sent, received, "jaw")
+    record_property("yaw", f"r={yaw:.3f} after {yaw_delay * 1000:.0f} ms")
+    record_property("jaw", f"r={jaw:.3f} after {jaw_delay * 1000:.0f} ms")
+    assert (-yaw if mirror else yaw) > 0.95
+    assert jaw > 0.9
+    assert yaw_delay < 0.4
+    assert jaw_delay < 0.4
+
+    page.click("#quality")
+    expect(page.locator("#stat-figures")).to_contain_text(f"512 × 512 {codec}")
+    expect(page.locator("#stat-delay")).not_to_have_text("–")
+    assert not visiting.complaints
+    assert not visiting.foreign
+
+
+def test_call_changes_while_it_runs(visit: Visiting) -> None:
+    page = visit().start()
+    expect(page.locator("#disclosure")).to_have_text("AI avatar")
+
+    page.check("[name=background][value=green]", force=True)
+    _wait_for_corner(page, lambda red, green, blue: green > 1.8 * max(red, blue))
+    page.check("[name=background][value=colour]", force=True)
+    page.fill("#colour", "#c02020")
+    _wait_for_corner(page, lambda red, green, blue: red > 1.8 * max(green, blue))
+
+    before = page.locator(".tile input:checked").input_value()
+    with page.expect_response("**/settings") as answer:
+        page.locator(".tile input:not(:checked)").first.check(force=True)
+    assert answer.value.status == 204
+    after = page.locator(".tile input:checked").input_value()
+    assert _get(answer.value.url.removesuffix("/settings"))["avatar"] == after != before
+    name = page.locator(".tile:has(input:checked) .name").inner_text()
+    expect(page.locator("#headline")).to_contain_text(f"{name}.")
+
+    page.keyboard.press("c")
+    expect(page.locator("#notice-title")).to_have_text("Look straight, mouth closed")
+    expect(page.locator("#notice-title")).to_have_text("Calibrated")
+    assert page.get_attribute("body", "data-phase") == "live"
+
+
+def test_keyboard_alone_starts_and_ends_a_call(visit: Visiting) -> None:
+    page = visit().open()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "primary":
+            break
+    assert page.evaluate("document.activeElement.matches('#primary:focus-visible')")
+    page.keyboard.press("Enter")
+    wait_for_phase(page, "live")
+    page.keyboard.press("q")
+    expect(page.locator("#stats")).to_be_visible()
+    page.keyboard.press("Shift+E")
+    wait_for_phase(page, "lobby")
+    expect(page.locator("#notice-title")).to_have_text("Call ended")
+    expect(page.locator("#spoken")).to_contain_text("Call ended")
+
+
+def test_ended_call_frees_its_place(visit: Visiting, server: str) -> None:
+    page = visit().start()
+    assert _free(server) == 0
+    with page.expect_response(lambda response: response.request.method == "DELETE") as answer:
+        page.click("#primary")
+    assert answer.value.status == 200
+    assert _free(server) == 1
+    wait_for_phase(page, "lobby")
+    assert page.evaluate("document.querySelector('#video').srcObject") is None
+
+
+def test_closed_page_frees_its_place(visit: Visiting, server: str) -> None:
+    visiting = visit()
+    visiting.start()
+    visiting.page.close()
+    other = visit().open()
+    other.wait_for_function("fetch('/readyz').then((answer) => answer.ok)")
+
+
+def test_full_server_is_explained_and_asked_again(visit: Visiting) -> None:
+    first = visit().start()
+    second = visit().open()
+    second.click("#primary")
+    expect(second.locator("#notice-title")).to_have_text("All places are taken")
+    expect(second.locator("#notice-text")).to_contain_text("Trying again in")
+    first.click("#primary")
+    wait_for_phase(first, "lobby")
+    wait_for_phase(second, "live")
+
+
+def test_blocked_network_is_explained(visit: Visiting) -> None:
+    page = visit().open()
+    # Neither end learns where the other is: no candidate of ours goes out, theirs lead nowhere.
+    page.route("**/sessions/*", _abort_trickle)
+    page.evaluate(
+        """() => {
+          const real = RTCPeerConnection.prototype.setRemoteDescription;
+          RTCPeerConnection.prototype.setRemoteDescription = function (answer) {
+            const sdp = answer.sdp.replace(/(a=candidate:\\S+ 1 udp \\d+ )\\S+/g, "$1192.0.2.1");
+            return real.call(this, { type: "answer", sdp });
+          };
+        }"""
+    )
+    page.clock.install()
+    page.click("#primary")
+    expect(page.locator("#notice-title")).to_have_text("Connecting")
+    page.clock.fast_forward(20_000)
+    expect(page.locator("#notice-text")).to_contain_text("firewall")
+    assert page.get_attribute("body", "data-phase") == "lobby"
+
+
+def _abort_trickle(route: Route) -> None:
+    if route.request.method == "PATCH":
+        route.abort()
+    else:
+        route.continue_()
+
+
+def _wait_for_corner(page: Page, is_right: Callable[[float, float, float], bool]) -> None:
+    for _ in range(100):
+        colour = page.evaluate(CORNER)
+        if is_right(*colour):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"the background did not change; it is {colour}")
+
+
+def _get(address: str) -> dict[str, object]:
+    with urllib.request.urlopen(address) as answer:
+        found: dict[str, object] = json.load(answer)
+        return found
+
+
+def _free(server: str) -> int:
+    try:
+        return int(str(_get(f"{server}/readyz")["free"]))
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return 0
