@@ -8,13 +8,17 @@ Each clip is played twice:
   compared, places of landmarks cannot be.
 
 A fresh tracker reads the rendered pictures, and what it reads is compared with what it read of the
-driver: `jaw`, `blink`, `gaze`, `smile` as blendshapes (correlation r at the best lag, and gain);
-pose relative to the neutral face (mean absolute error in degrees over the frames within ±20°);
-landmark distance (mean in % of the eye distance, the head's place taken off: the face, its lips, its
-lids; `still` is that of a portrait which does not move at all; `place` is the distance of the
-places, which drivers limit to keep the head in the picture); jitter on the quietest quarter of the clip relative to the
-driver's; and the largest lag among jaw, blink and yaw, in frames. A dash: the driver hardly moves
-there, or there is no truth.
+driver:
+
+* `jaw`, `blink`, `gaze`, `smile` as blendshapes: correlation r at the best lag, and gain;
+* pose relative to the neutral face: mean absolute error in degrees over the frames within ±20°;
+* `face`, `lips`, `lids`: distance of the landmarks, mean in % of the eye distance, once the head's
+  place is taken off; `still` is that of a portrait which does not move at all; `place` is the
+  distance of the places, which drivers limit to keep the head in the picture;
+* `jitter` on the quietest quarter of the clip, relative to the driver's;
+* `lag`: the largest among jaw, blink and yaw, in frames.
+
+A dash: the driver hardly moves there, or there is no truth.
 
 Where `CLIP.npz` with `names` `(k,)`, `coefficients` `(n, k)` and `euler_deg` `(n, 3)` lies beside
 the clip, the output is compared with that too (`truth`); the tracker's own errors count there.
