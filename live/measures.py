@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +15,38 @@ from live.clock import MILLISECOND, SECOND
 _KEPT = 512
 """Samples a series keeps: 17 s of video at 30 pictures a second."""
 
+LIMITS_MS = (0.5, 1, 2, 4, 8, 16, 24, 33, 50, 66, 100, 150, 250, 500, 1000)
+"""The upper limits of a histogram's steps; one more step has none."""
+_LIMITS_NS = tuple(round(limit * MILLISECOND) for limit in LIMITS_MS)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How many durations fell into each step, and their sum, since the beginning."""
+
+    steps: list[int] = field(default_factory=lambda: [0] * (len(LIMITS_MS) + 1))
+    sum_ns: int = 0
+
+    def add(self, ns: int) -> None:
+        """One more duration."""
+        self.steps[bisect_left(_LIMITS_NS, ns)] += 1
+        self.sum_ns += ns
+
+    def merge(self, other: Histogram) -> None:
+        """Adds what another one has counted."""
+        self.steps = [mine + its for mine, its in zip(self.steps, other.steps, strict=True)]
+        self.sum_ns += other.sum_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a call has counted since its beginning, for the server's totals."""
+
+    counts: Mapping[str, int]
+    """`in`, `out` and `dropped.<reason>` video frames."""
+    times: Mapping[str, Histogram]
+    """Each room's, and `latency`: from a frame's first packet to the avatar's last."""
+
 
 class Durations:
     """The latest durations of one kind."""
@@ -19,10 +54,12 @@ class Durations:
     def __init__(self) -> None:
         """Empty."""
         self._kept: deque[int] = deque(maxlen=_KEPT)
+        self.histogram = Histogram()
 
     def add(self, ns: int) -> None:
         """One more sample."""
         self._kept.append(ns)
+        self.histogram.add(ns)
 
     def __len__(self) -> int:
         """How many samples are kept."""

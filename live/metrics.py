@@ -6,21 +6,25 @@ from our own code, so the number of series is fixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
+    Metric,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
-_ROOM_BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.066, 0.133, 0.5)
-_LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.5, 1.0)
+from live import clock, measures
+from live.measures import Tally
 
 
 class Metrics:
@@ -50,38 +54,24 @@ class Metrics:
             ["method", "route", "status"],
             registry=registry,
         )
-        self._frames = Counter(
-            "visavis_frames", "Video frames that came in or went out.", ["way"], registry=registry
-        )
-        self._dropped = Counter(
-            "visavis_frames_dropped", "Video frames let go.", ["reason"], registry=registry
-        )
-        self._rooms = Histogram(
-            "visavis_room_seconds",
-            "Time that one frame spends in a room.",
-            ["room"],
-            buckets=_ROOM_BUCKETS,
-            registry=registry,
-        )
-        self._latency = Histogram(
-            "visavis_latency_seconds",
-            "From a frame's first packet to the avatar's picture being sent.",
-            buckets=_LATENCY_BUCKETS,
-            registry=registry,
-        )
+        self._ended_tally = Totals()
+        self._running: Callable[[], Iterable[Tally]] = tuple
+        registry.register(_Frames(self._totals))
 
-    def watch_sessions(self, held: Callable[[], int], places: int) -> None:
-        """Says where the number of calls is read when someone asks."""
-        self._sessions.set_function(held)
+    def watch_sessions(self, running: Callable[[], Iterable[Tally]], places: int) -> None:
+        """Says where the running calls' tallies are read when someone asks."""
+        self._running = running
+        self._sessions.set_function(lambda: len(list(running())))
         self._places.set(places)
 
     def session_opened(self) -> None:
         """A call was opened."""
         self._opened.inc()
 
-    def session_ended(self, reason: str) -> None:
+    def session_ended(self, reason: str, tally: Tally) -> None:
         """A call ended; `reason` is one of the session's own words."""
         self._ended.labels(reason).inc()
+        self._ended_tally.add(tally)
 
     def refused(self, problem: str) -> None:
         """A request was refused; `problem` is the error's name."""
@@ -91,22 +81,74 @@ class Metrics:
         """A request was answered; `route` is the pattern, not the path."""
         self._requests.labels(method, route, str(status)).inc()
 
-    def frame(self, way: str) -> None:
-        """A video frame came `in` or went `out`."""
-        self._frames.labels(way).inc()
-
-    def dropped(self, reason: str, count: int = 1) -> None:
-        """Video frames were let go."""
-        self._dropped.labels(reason).inc(count)
-
-    def room(self, room: str, seconds: float) -> None:
-        """One frame spent this long in a room."""
-        self._rooms.labels(room).observe(seconds)
-
-    def latency(self, seconds: float) -> None:
-        """One frame took this long from its first packet to being sent."""
-        self._latency.observe(seconds)
-
     def text(self) -> bytes:
         """The exposition, in `CONTENT_TYPE`."""
         return generate_latest(self._registry)
+
+    def _totals(self) -> Totals:
+        """Of ended and running calls together."""
+        totals = Totals()
+        totals.add(self._ended_tally)
+        for tally in self._running():
+            totals.add(tally)
+        return totals
+
+
+class Totals:
+    """Tallies added up."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.times: dict[str, measures.Histogram] = {}
+
+    def add(self, tally: Tally | Totals) -> None:
+        """Adds one."""
+        self.counts.update(tally.counts)
+        for name, histogram in tally.times.items():
+            self.times.setdefault(name, measures.Histogram()).merge(histogram)
+
+
+class _Frames(Collector):
+    """The series of video frames, made when someone asks."""
+
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        """Counts and times since the server's start."""
+        totals = self._totals()
+        frames = CounterMetricFamily(
+            "visavis_frames", "Video frames that came in or went out.", labels=["way"]
+        )
+        for way in ("in", "out"):
+            frames.add_metric([way], totals.counts[way])
+        yield frames
+        dropped = CounterMetricFamily(
+            "visavis_frames_dropped", "Video frames let go.", labels=["reason"]
+        )
+        for name, count in sorted(totals.counts.items()):
+            if name.startswith("dropped."):
+                dropped.add_metric([name.removeprefix("dropped.")], count)
+        yield dropped
+        rooms = HistogramMetricFamily(
+            "visavis_room_seconds", "Time that one frame spends in a room.", labels=["room"]
+        )
+        latency = HistogramMetricFamily(
+            "visavis_latency_seconds",
+            "From a frame's first packet to the last of the avatar's picture.",
+        )
+        for name, histogram in sorted(totals.times.items()):
+            if name == "latency":
+                latency.add_metric([], *_steps(histogram))
+            else:
+                rooms.add_metric([name], *_steps(histogram))
+        yield rooms
+        yield latency
+
+
+def _steps(histogram: measures.Histogram) -> tuple[list[tuple[str, float]], float]:
+    """Prometheus' cumulative steps, and the sum in seconds."""
+    limits = [*(str(limit / 1000) for limit in measures.LIMITS_MS), "+Inf"]
+    counts = itertools.accumulate(histogram.steps)
+    return list(zip(limits, map(float, counts), strict=True)), histogram.sum_ns / clock.SECOND

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from live.errors import Full, NotFound
+from live.measures import Tally
 from live.metrics import Metrics
-from live.session import SessionRequest
+from live.request import SessionRequest
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class Call(Protocol):
     def report(self) -> dict[str, Any]:
         """How the call goes."""
 
+    def tally(self) -> Tally:
+        """What was counted since the beginning."""
+
     async def close(self, reason: str) -> None:
         """Ends the call and frees what it holds; calling it twice does no harm."""
 
@@ -56,7 +60,7 @@ class Pool:
         self._metrics = metrics
         self._sessions: dict[str, Call] = {}
         self._closing = False
-        metrics.watch_sessions(lambda: len(self._sessions), places)
+        metrics.watch_sessions(self._tallies, places)
 
     def check_free(self) -> None:
         """Raises `Full` where no call would be taken now."""
@@ -101,9 +105,13 @@ class Pool:
         except TimeoutError:
             _log.warning("calls did not end in time", extra={"calls": len(self._sessions)})
 
+    def _tallies(self) -> list[Tally]:
+        return [session.tally() for session in self._sessions.values()]
+
     def _forget(self, secret: str, reason: str) -> None:
-        if self._sessions.pop(secret, None) is not None:
-            self._metrics.session_ended(reason)
+        session = self._sessions.pop(secret, None)
+        if session is not None:
+            self._metrics.session_ended(reason, session.tally())
             _log.info("call ended", extra={"reason": reason, "calls": len(self._sessions)})
 
 

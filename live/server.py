@@ -19,11 +19,11 @@ from live.errors import SettingsError, VisavisError
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.request import SessionRequest
 from live.routes import page
 from live.routes.avatars import AvatarRoutes
 from live.routes.health import HealthRoutes
 from live.routes.sessions import SessionRoutes
-from live.session import SessionRequest
 from live.settings import Server, Settings
 
 _log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from live.disclosure import VisibleLabel
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, Unprocessable
 from live.ingest import Camera
-from live.measures import Counts
+from live.measures import Counts, Tally
 from live.pipeline import Pipeline
 from live.request import CallSettings, IceServer, Parts, SessionRequest
 from live.worker import Worker
@@ -159,6 +159,13 @@ class Session:
             "voice_latency_ms": voice,
             "av_skew_ms": round(picture["p50"] - voice["p50"], 1) if picture and voice else None,
         }
+
+    def tally(self) -> Tally:
+        """What was counted since the beginning."""
+        times = self._pipeline.times if self._pipeline is not None else {}
+        histograms = {room: durations.histogram for room, durations in times.items()}
+        histograms["latency"] = self._video.latency.histogram
+        return Tally(self._counts.with_prefix(""), histograms)
 
     async def close(self, reason: str = "closed") -> None:
         """Ends the call and frees what it holds; calling it again waits for the same end."""

@@ -27,11 +27,8 @@ class Workshop:
         self._read = read
 
     def prepare(self, entry: Entry, size: int) -> Avatar:
-        """An avatar for pictures of `size` × `size`; raises `UnusablePortrait`, `NotFound`."""
-        rgb = read_picture(entry.portrait)
-        matte = read_matte(entry.matte) if entry.matte else None
-        portrait = Portrait(rgb, tuple(self._tracker.find(Picture(rgb))), matte)
-        return self._renderer.prepare(portrait, id=entry.id, consent=entry.statement.id, size=size)
+        """As the function `prepare`."""
+        return prepare(entry, self._tracker, self._renderer, size)
 
     def add(
         self,
@@ -57,3 +54,11 @@ class Workshop:
     def close(self) -> None:
         """Frees the tracker's networks."""
         self._tracker.close()
+
+
+def prepare(entry: Entry, tracker: Tracker, renderer: Renderer, size: int) -> Avatar:
+    """An avatar for pictures of `size` × `size`; raises `UnusablePortrait`, `NotFound`."""
+    rgb = read_picture(entry.portrait)
+    matte = read_matte(entry.matte) if entry.matte else None
+    portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
+    return renderer.prepare(portrait, id=entry.id, consent=entry.statement.id, size=size)

@@ -13,12 +13,14 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from engines.types import Portrait
 from live.avatars import AvatarStore
+from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
+from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.request import CallSettings, Parts, SessionRequest
 from live.server import Rooms, application
-from live.session import CallSettings, Parts, SessionRequest
 from live.settings import Settings
 from live.wire import parse_fragment, parse_offer, parse_settings
 from live.workshop import Workshop
@@ -69,6 +71,12 @@ class FakeCall:
 
     def report(self) -> dict[str, Any]:
         return {"state": "tracking", "avatar": self.avatar}
+
+    def tally(self) -> Tally:
+        histogram = Histogram()
+        for milliseconds in (3, 3, 300):
+            histogram.add(milliseconds * MILLISECOND)
+        return Tally({"in": 3, "out": 2, "dropped.late": 1}, {"track": histogram})
 
     async def close(self, reason: str = "closed") -> None:
         if self.reason is None:

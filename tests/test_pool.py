@@ -46,6 +46,25 @@ def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
     asyncio.run(scene())
 
 
+def test_frames_of_running_and_ended_calls_add_up() -> None:
+    async def scene() -> None:
+        metrics = Metrics()
+        pool = Pool(FakeCall, places=3, metrics=metrics)
+        sessions = [pool.open(request())[1] for _ in range(3)]
+        await sessions[0].close("client")
+        text = metrics.text().decode()
+        assert "visavis_sessions 2.0" in text
+        assert 'visavis_frames_total{way="in"} 9.0' in text
+        assert 'visavis_frames_total{way="out"} 6.0' in text
+        assert 'visavis_frames_dropped_total{reason="late"} 3.0' in text
+        assert 'visavis_room_seconds_bucket{le="0.002",room="track"} 0.0' in text
+        assert 'visavis_room_seconds_bucket{le="0.004",room="track"} 6.0' in text
+        assert 'visavis_room_seconds_bucket{le="+Inf",room="track"} 9.0' in text
+        assert 'visavis_room_seconds_sum{room="track"} 0.918' in text
+
+    asyncio.run(scene())
+
+
 def test_secret_ids_cannot_be_guessed() -> None:
     async def scene() -> None:
         pool = Pool(FakeCall, places=100, metrics=Metrics())

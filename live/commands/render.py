@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
-from engines import registry
-from engines.types import Avatar, Picture, Portrait, Renderer, Tracker
 from engines.weights import ModelStore
-from live import logs, settings
-from live.assembly import RENDERER, TRACKER
-from live.avatars import AvatarStore, read_matte, read_picture
+from live import logs, parts, settings
+from live.avatars import AvatarStore
 from live.disclosure import VisibleLabel
 from live.offline import render_file
 from live.pipeline import Pipeline
+from live.workshop import prepare
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -52,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
     chosen = settings.load(args.config, {"video": {"size": args.size}})
     logs.set_up(chosen.logs.level, chosen.logs.format)
     size = chosen.video.size
-    store = AvatarStore(chosen.avatars.folder)
-    tracker = registry.tracker(TRACKER, ModelStore(chosen.models.folder))
-    renderer = registry.renderer(RENDERER)
-    avatar = open_avatar(store, args.avatar, tracker, renderer, size)
+    entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
+    tracker = parts.tracker(ModelStore(chosen.models.folder))
+    renderer = parts.renderer()
+    avatar = prepare(entry, tracker, renderer, size)
     stamp = VisibleLabel(chosen.label.text, visible=chosen.label.visible)
-    pipeline = Pipeline(tracker, registry.driver(_DRIVER), renderer, avatar, stamp)
+    pipeline = Pipeline(tracker, parts.driver(_DRIVER), renderer, avatar, stamp)
     try:
         with Progress(args.output.name) as progress:
             done = render_file(
@@ -72,17 +70,6 @@ def run(args: argparse.Namespace) -> int:
         pipeline.close()
     print(f"{args.output}: {done.frames} frames, {done.without_face} of them without a face")
     return 0
-
-
-def open_avatar(
-    store: AvatarStore, id: str, tracker: Tracker, renderer: Renderer, size: int
-) -> Avatar:
-    """An avatar of the store made ready; raises `NotFound`, `NoConsent`, `UnusablePortrait`."""
-    entry = store.entry(id)
-    rgb = read_picture(entry.portrait)
-    matte = read_matte(entry.matte) if entry.matte else None
-    portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
-    return renderer.prepare(portrait, id=id, consent=entry.statement.id, size=size)
 
 
 class Progress:

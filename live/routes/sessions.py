@@ -13,13 +13,13 @@ from live.allowance import Allowance
 from live.avatars import check_id
 from live.bodies import read_object, read_text
 from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
+from live.parts import AUTO
 from live.pool import Pool
-from live.session import SessionRequest
+from live.request import SessionRequest
 from live.settings import IceServer
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
-AUTO = "auto"
 
 
 class SessionRoutes:

@@ -1,0 +1,40 @@
+"""Names go in, parts of the engines come out: which tracker, driver and renderer Visavis uses."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from engines import registry
+from engines.types import Driver, Portrait, Renderer, Tracker, Weights
+from live.workshop import Workshop
+
+TRACKER = "litert"
+RENDERER = "warp"
+AUTO = "auto"
+AUTO_DRIVER = "face"
+"""What `auto` means while there is a camera and no voice to drive by."""
+
+
+def tracker(weights: Weights) -> Tracker:
+    """A new tracker."""
+    return registry.tracker(TRACKER, weights)
+
+
+def driver(name: str) -> Driver:
+    """A new driver; raises `UnknownPart`."""
+    return registry.driver(AUTO_DRIVER if name == AUTO else name)
+
+
+@cache
+def renderer() -> Renderer:
+    """The process's renderer: it has no state of a session."""
+    return registry.renderer(RENDERER)
+
+
+def workshop(weights: Weights) -> Workshop:
+    """What makes avatars, loaded; raises `ModelUnavailable`."""
+    return Workshop(tracker(weights), renderer(), _read)
+
+
+def _read(image: bytes) -> Portrait:
+    raise NotImplementedError
