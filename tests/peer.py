@@ -271,7 +271,7 @@ class Peer:
             code = read_code(luma) if frame.width >= 256 else None
             age = None if code is None else age_ms(code)
             if self.keep_last:
-                self.last = frame.to_ndarray(format="rgb24")
+                self.last = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             self.seen.append(Seen(time.monotonic(), age, frame.width, frame.height, frame.pts or 0))
             self._changed.set()
 

@@ -26,7 +26,7 @@ HIGHEST_BITRATE = 3_000_000
 """Bits a second; at 512 × 512 and 30 pictures a second more is not seen."""
 
 _FRAMERATE = 30
-_VBV_SECONDS = 0.4
+_VBV_SECONDS = 0.15
 _STEP = 0.08
 _VP8_STEP = 0.35
 _VP8_HOLD_NS = 4 * SECOND
@@ -77,10 +77,8 @@ class LiveH264Encoder(_Bitrate, H264Encoder):
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         if self.codec is None or not _fits(self.codec, frame):
-            self.codec = _open_x264(frame.width, frame.height, self.target_bitrate, self.highest)
-        elif _differs(self.target_bitrate, self.codec, _STEP):
-            # x264 takes a new rate at once and without a keyframe, but only where it was opened
-            # with a VBV.
+            self.codec = _open_x264(frame.width, frame.height, self.highest)
+        if _differs(self.target_bitrate, self.codec, _STEP):
             self.codec.bit_rate = self.target_bitrate
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
@@ -137,8 +135,12 @@ def _open(name: str, width: int, height: int, bitrate: int) -> VideoCodecContext
     return codec
 
 
-def _open_x264(width: int, height: int, bitrate: int, highest: int) -> VideoCodecContext:
-    codec = _open("libx264", width, height, bitrate)
+def _open_x264(width: int, height: int, highest: int) -> VideoCodecContext:
+    """An encoder that takes every rate up to `highest` at once and without a keyframe.
+
+    x264 does so only where it was opened for a constant rate, which is a rate equal to the VBV's.
+    """
+    codec = _open("libx264", width, height, highest)
     codec.profile = "Baseline"
     # What egress makes of RGB: BT.601 in the narrow range; unsaid, viewers guess by size.
     codec.color_range, codec.colorspace = 1, 6
@@ -150,6 +152,7 @@ def _open_x264(width: int, height: int, bitrate: int, highest: int) -> VideoCode
         "maxrate": str(highest),
         "bufsize": str(round(highest * _VBV_SECONDS)),
     }
+    codec.open()
     return codec
 
 

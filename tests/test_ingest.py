@@ -1,0 +1,144 @@
+"""Frames of any kind become pictures; a slow worker loses old ones, never gains delay."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live.clock import MILLISECOND, SECOND, ns_from_ticks, ticks_from_ns
+from live.ingest import Camera, Mailbox, TickClock, to_rgb
+from live.measures import Counts
+
+
+def scene(width: int, height: int) -> np.ndarray:
+    """Smooth colours, so that chroma subsampling costs little."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    rgb = np.stack([40 + 150 * x / width, 60 + 130 * y / height, 120 + 0 * x], axis=2)
+    return rgb.astype(np.uint8)
+
+
+def frame_of(rgb: np.ndarray, format: str = "yuv420p") -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=format, threads=1)
+
+
+@pytest.mark.parametrize(
+    "size", [(640, 480), (1080, 1920), (512, 512), (638, 358), (320, 240), (34, 66)]
+)
+def test_pictures_of_any_size(size: tuple[int, int]) -> None:
+    width, height = size
+    rgb = scene(width, height)
+    planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+    frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+    found = to_rgb(frame)
+    assert found.shape == (height, width, 3)
+    assert found.flags.c_contiguous
+    # frames' lines are padded; a mistake there shows as shear
+    assert np.abs(found.astype(int) - rgb).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("size", "cut"), [((641, 481), (640, 480)), ((3, 5), (2, 4)), ((2, 2), (2, 2))]
+)
+def test_odd_sizes_are_cut(size: tuple[int, int], cut: tuple[int, int]) -> None:
+    frame = av.VideoFrame(*size, "yuv420p")
+    assert to_rgb(frame).shape == (cut[1], cut[0], 3)
+
+
+def test_a_frame_of_one_pixel() -> None:
+    assert to_rgb(av.VideoFrame(1, 1, "yuv420p")).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("format", ["yuv422p", "yuvj420p", "nv12", "gray", "yuv444p"])
+def test_other_formats(format: str) -> None:
+    rgb = np.full((64, 96, 3), 90, np.uint8)
+    assert np.abs(to_rgb(frame_of(rgb, format)).astype(int) - 90).max() <= 3
+
+
+def test_the_full_range_is_understood() -> None:
+    rgb = np.full((64, 64, 3), 255, np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+    full = frame.reformat(format="yuv420p", dst_color_range=ColorRange.JPEG, threads=1)
+    assert np.frombuffer(memoryview(full.planes[0]), np.uint8)[0] == 255
+    assert to_rgb(full).min() >= 253
+
+
+def test_converting_is_quick_and_on_one_thread() -> None:
+    frame = frame_of(scene(512, 512))
+    to_rgb(frame)
+    costs = []
+    for _ in range(30):
+        start, everyone = time.thread_time(), time.process_time()
+        to_rgb(frame)
+        costs.append(max(time.thread_time() - start, time.process_time() - everyone))
+    assert np.median(costs) < 2e-3
+
+
+def test_the_newest_stays() -> None:
+    box: Mailbox[int] = Mailbox()
+    assert not box.put(1)
+    assert box.put(2)
+    assert box.take(0) == 2
+    assert box.take(0) is None
+    assert not box.put(3)
+
+
+def test_taking_waits() -> None:
+    box: Mailbox[int] = Mailbox()
+    threading.Timer(0.02, box.put, [5]).start()
+    assert box.take(5) == 5
+
+
+def test_closing_wakes_and_empties() -> None:
+    box: Mailbox[int] = Mailbox()
+    box.put(1)
+    threading.Timer(0.02, box.close).start()
+    box.take(0)
+    assert box.take(5) is None
+    assert box.closed
+    box.put(2)
+    assert box.take(0) is None
+
+
+def test_what_a_slow_worker_misses_is_counted() -> None:
+    counts = Counts()
+    camera = Camera(counts)
+    for i in range(10):
+        frame = frame_of(np.full((32, 32, 3), 10 * i, np.uint8))
+        frame.pts = 3000 * i
+        camera.deliver(frame, captured_ns=SECOND + i * 33 * MILLISECOND)
+    taken = camera.frames.take(0)
+    assert taken is not None
+    assert abs(int(taken.picture().rgb.mean()) - 90) <= 2
+    assert counts["in"] == 10
+    assert counts["dropped.superseded"] == 9
+
+
+def test_times_are_as_regular_as_the_senders() -> None:
+    clock = TickClock(90_000)
+    start = 5 * SECOND
+    jitter = [0, 7, -3, 20, 1]
+    times = [
+        clock.at(3000 * i, start + round(SECOND * i / 30) + late * MILLISECOND)
+        for i, late in enumerate(jitter)
+    ]
+    assert [time - start for time in times] == [ns_from_ticks(3000 * i, 90_000) for i in range(5)]
+
+
+def test_times_follow_a_sender_that_jumped() -> None:
+    clock = TickClock(90_000)
+    clock.at(0, 5 * SECOND)
+    assert clock.at(90_000 * 60, 6 * SECOND) == 6 * SECOND
+    assert clock.at(90_000 * 61, 7 * SECOND) == 7 * SECOND
+
+
+@given(st.integers(0, 2**40), st.sampled_from([48_000, 90_000]))
+def test_ticks_survive_the_way_to_ns_and_back(ticks: int, rate: int) -> None:
+    assert ticks_from_ns(ns_from_ticks(ticks, rate), rate) == ticks

@@ -1,0 +1,172 @@
+"""The rooms in their order: what each is given, what comes out, and what may change meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engines.errors import SpaceMismatch
+from engines.types import Backdrop, BackdropKind, Picture, Space
+from live.disclosure import Stamped, VisibleLabel
+from live.errors import Unprocessable
+from live.pipeline import ROOMS, FaceState, Pipeline
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, avatar
+
+MS = 1_000_000
+
+
+def camera(level: int = 50, pts_ms: int = 0) -> Picture:
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    rgb[:, :32] = level
+    return Picture(rgb, pts_ms * MS, pts_ms * MS - 3 * MS)
+
+
+class Rooms:
+    """A pipeline and its fakes."""
+
+    def __init__(self) -> None:
+        self.tracker, self.driver, self.renderer = FakeTracker(), FakeDriver(), FakeRenderer()
+        self.stamp = VisibleLabel(visible=False)
+        self.pipeline = Pipeline(
+            self.tracker, self.driver, self.renderer, avatar(level=100), self.stamp
+        )
+
+
+@pytest.fixture
+def rooms() -> Rooms:
+    return Rooms()
+
+
+def test_a_picture_goes_through_all_rooms(rooms: Rooms) -> None:
+    stamped = rooms.pipeline(camera(50, pts_ms=40))
+    assert isinstance(stamped, Stamped)
+    assert stamped.picture.rgb.shape == (64, 64, 3)
+    assert (stamped.picture.rgb == 100).all()
+    assert (stamped.picture.pts_ns, stamped.picture.captured_ns) == (40 * MS, 37 * MS)
+    assert rooms.pipeline.motion.pose[0] == 50
+    assert rooms.pipeline.face is not None
+    assert all(len(rooms.pipeline.times[room]) == 1 for room in ROOMS)
+
+
+def test_there_is_no_pipeline_without_a_stamp() -> None:
+    with pytest.raises(TypeError):
+        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), avatar())  # type: ignore[call-arg]
+
+
+def test_parts_that_do_not_fit() -> None:
+    stamp = VisibleLabel()
+    with pytest.raises(SpaceMismatch):
+        Pipeline(FakeTracker(), FakeDriver(Space.ARKIT52), FakeRenderer(), avatar(), stamp)
+    foreign = replace(avatar(), made_by="another")
+    with pytest.raises(Unprocessable, match="another"):
+        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), foreign, stamp)
+
+
+def test_a_driver_without_a_motion_holds_the_last(rooms: Rooms) -> None:
+    rooms.pipeline(camera(50, pts_ms=0))
+    stamped = rooms.pipeline(camera(0, pts_ms=33))
+    assert rooms.driver.driven[-1] is None
+    assert rooms.pipeline.motion.pose[0] == 50
+    assert stamped.picture.pts_ns == 33 * MS
+
+
+def test_states_of_the_face(rooms: Rooms) -> None:
+    assert rooms.pipeline.state is FaceState.LOST_FACE
+    at = [
+        (0, 50, FaceState.TRACKING),
+        (33, 0, FaceState.TRACKING),  # too short to be news
+        (299, 0, FaceState.TRACKING),
+        (300, 0, FaceState.LOST_FACE),
+        (2900, 0, FaceState.LOST_FACE),
+        (3100, 0, FaceState.IDLE),
+        (3133, 50, FaceState.TRACKING),
+    ]
+    for pts_ms, level, state in at:
+        rooms.pipeline(camera(level, pts_ms))
+        assert rooms.pipeline.state is state, pts_ms
+
+
+def test_no_face_from_the_start_is_idle_in_the_end(rooms: Rooms) -> None:
+    for pts_ms in (5_000, 8_100):
+        rooms.pipeline(camera(0, pts_ms))
+    assert rooms.pipeline.state is FaceState.IDLE
+
+
+def test_the_avatar_goes_on_without_a_camera(rooms: Rooms) -> None:
+    rooms.pipeline(camera(50, pts_ms=0))
+    stamped = rooms.pipeline.without_camera(600 * MS)
+    assert stamped.picture.pts_ns == 600 * MS
+    assert rooms.driver.driven[-1] is None
+    assert len(rooms.tracker.seen) == 1
+    assert rooms.pipeline.state is FaceState.LOST_FACE
+
+
+def test_changes_begin_with_the_next_picture(rooms: Rooms) -> None:
+    pipeline = rooms.pipeline
+    pipeline(camera())
+    pipeline.request(avatar=avatar("light", 200), backdrop=Backdrop(BackdropKind.GREEN))
+    assert pipeline.avatar.id == "grey"
+    assert (pipeline(camera()).picture.rgb == (0, 255, 0)).all()
+    assert pipeline.avatar.id == "light"
+    pipeline.request(backdrop=Backdrop())
+    assert (pipeline(camera()).picture.rgb == 200).all()
+    # a background outlives a change of avatar
+    pipeline.request(backdrop=Backdrop(BackdropKind.GREEN))
+    pipeline(camera())
+    pipeline.request(avatar=avatar("dark", 20))
+    assert (pipeline(camera()).picture.rgb == (0, 255, 0)).all()
+
+
+def test_a_foreign_avatar_is_refused_and_the_call_goes_on(rooms: Rooms) -> None:
+    with pytest.raises(Unprocessable):
+        rooms.pipeline.request(avatar=replace(avatar(), made_by="another"))
+    with pytest.raises(SpaceMismatch):
+        rooms.pipeline.request(driver=FakeDriver(Space.IMPLICIT21))
+    assert (rooms.pipeline(camera()).picture.rgb == 100).all()
+
+
+def test_the_driver_is_exchanged_and_calibrated(rooms: Rooms) -> None:
+    other = FakeDriver()
+    rooms.pipeline.calibrate()
+    rooms.pipeline.request(driver=other)
+    rooms.pipeline(camera())
+    assert (rooms.driver.calibrations, other.calibrations) == (0, 1)
+    assert other.driven
+    rooms.pipeline(camera())
+    assert other.calibrations == 1
+
+
+def test_a_mirror_shows_the_camera_turned_round(rooms: Rooms) -> None:
+    rooms.pipeline.request(mirror=True)
+    rooms.pipeline(camera(50))
+    assert rooms.tracker.seen[-1].rgb[0, 0, 0] == 0
+    assert rooms.tracker.seen[-1].rgb[0, 63, 0] == 50
+    assert rooms.tracker.seen[-1].rgb.flags.c_contiguous
+    assert rooms.tracker.resets == 1
+    rooms.pipeline.request(mirror=True)
+    rooms.pipeline(camera(50))
+    assert rooms.tracker.resets == 1
+
+
+def test_requests_from_other_threads_lose_nothing(rooms: Rooms) -> None:
+    def ask() -> None:
+        for _ in range(200):
+            rooms.pipeline.calibrate()
+            rooms.pipeline.request(avatar=avatar("new", 7))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        rooms.pipeline(camera())
+    rooms.pipeline(camera())
+    assert rooms.pipeline.avatar.id == "new"
+    assert rooms.driver.calibrations > 0
+
+
+def test_closing_frees_the_tracker(rooms: Rooms) -> None:
+    rooms.pipeline.close()
+    assert rooms.tracker.closed
