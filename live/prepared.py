@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
 
@@ -17,6 +16,7 @@ from engines.types import Avatar
 from live.avatars import AvatarStore, Entry
 from live.consent import Statement
 from live.errors import TooManyRequests
+from live.one_thread import OneThread
 from live.workshop import Workshop
 
 KEPT = 8
@@ -38,7 +38,7 @@ class PreparedAvatars:
         self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
         self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
         self._jobs = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="portraits")
+        self._thread = OneThread("portraits")
 
     async def warm(self) -> None:
         """Loads the parts, so that the first call need not wait for them."""
@@ -86,14 +86,14 @@ class PreparedAvatars:
             raise TooManyRequests("the server is busy with other portraits; try again soon")
         self._jobs += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+            job = self._thread.submit(lambda: function(*args, **kwargs))
+            return await asyncio.wrap_future(job)
         finally:
             self._jobs -= 1
 
     def close(self) -> None:
-        """Drops what is waiting; a job that runs is left to end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Lets the thread end."""
+        self._thread.close()
 
     def _keep(self, key: tuple[str, int], task: asyncio.Task[Avatar]) -> None:
         # The exception is fetched in any case: nobody may have stayed to wait for it.

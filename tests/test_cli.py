@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from live import errors, parts
+from live.__main__ import COMMANDS, code_of, main
+from live.errors import ModelUnavailable, NotFound, SettingsError, VisavisError
+from tests.http_fakes import png, workshop
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings, and a store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VISAVIS_AVATARS__FOLDER", str(tmp_path / "avatars"))
+    monkeypatch.setenv("VISAVIS_MODELS__FOLDER", str(tmp_path / "models"))
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown and line in shown for name, line in COMMANDS.items())
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    heavy = "{'numpy', 'cv2', 'av', 'aiohttp', 'aiortc', 'pydantic', 'ai_edge_litert'}"
+    code = (
+        "import sys, live.__main__ as cli\n"
+        "try: cli.main(['--help'])\n"
+        f"finally: sys.exit(repr({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_the_same_as_the_table(name: str) -> None:
+    module = importlib.import_module(f"live.commands.{name}")
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    module.add_to(subparsers)
+    assert [each.help for each in subparsers._choices_actions] == [COMMANDS[name]]
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["dance"], ["serve", "--prot", "1"], ["serve", "--port", "x"]]
+)
+def test_misuse_is_told_with_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "usage: visavis" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (SettingsError("no such key"), 2, "visavis: no such key"),
+        (NotFound("no such avatar"), 2, "visavis: no such avatar"),
+        (ModelUnavailable("no network"), 1, "visavis: no network"),
+        (FileNotFoundError(2, "No such file", "x.mp4"), 1, "visavis: x.mp4: No such file"),
+        (KeyboardInterrupt(), 1, "visavis: interrupted"),
+        (ZeroDivisionError("division by zero"), 1, "visavis: a mistake in Visavis: ZeroDivision"),
+    ],
+)
+def test_errors_are_a_line_or_two_and_no_traceback(
+    error: BaseException,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr("live.commands.config.run_show", fail)
+    assert main(["config", "show"]) == code
+    told = capsys.readouterr().err
+    assert told.startswith(words)
+    assert len(told.splitlines()) <= 2
+    assert "Traceback" not in told
+
+
+def test_every_error_has_a_code() -> None:
+    tree = [getattr(errors, name) for name in errors.__all__]
+    codes = {each: code_of(each.__new__(each)) for each in tree}
+    assert codes[VisavisError] == 1
+    assert {each.__name__ for each, code in codes.items() if code == 1} == {
+        "VisavisError",
+        "EngineError",
+        "ModelUnavailable",
+        "Full",
+    }
+
+
+# The commands of this module's half.
+
+
+def test_config_shows_what_is_in_force(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('[server]\nport = 4\n[ice]\nservers = [{urls="turn:a", credential="hush"}]\n')
+    assert main(["config", "show", "--config", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["server"]["port"] == 4
+    assert "hush" not in out
+    assert main(["config", "example"]) == 0
+    assert "[server]" in capsys.readouterr().out
+    file.write_text("[server]\nprot = 4\n")
+    assert main(["config", "show", "--config", str(file)]) == 2
+    assert capsys.readouterr().err == "visavis: unknown setting server.prot; did you mean 'port'?\n"
+
+
+@pytest.fixture
+def _fake_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "workshop", lambda weights: workshop())
+
+
+@pytest.mark.usefixtures("_fake_workshop")
+def test_an_avatar_is_added_shown_listed_and_removed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    image = tmp_path / "me.png"
+    image.write_bytes(png())
+    said = ["--statement", "own", "--statement-text", "It is me."]
+    assert main(["avatar", "add", str(image), "--id", "me", "--name", "Me", *said]) == 0
+    assert "It is me." in capsys.readouterr().out
+    assert main(["avatar", "show", "me", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["statement"], shown["built_in"]) == ("Me", "own", False)
+    assert main(["avatar", "list", "--json"]) == 0
+    assert shown in json.loads(capsys.readouterr().out)
+    assert main(["avatar", "list"]) == 0
+    assert "me    own " in capsys.readouterr().out
+    assert main(["avatar", "add", str(image), "--id", "me", *said]) == 2
+    assert "already" in capsys.readouterr().err
+    assert main(["avatar", "remove", "me"]) == 0
+    assert main(["avatar", "show", "me"]) == 2
+    assert main(["avatar", "remove", "ada"]) == 2
+    assert "built in" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_fake_workshop")
+@pytest.mark.parametrize(
+    ("image", "words"), [(None, "cannot read"), (b"text", "not an image"), (png(0), "no face")]
+)
+def test_a_picture_that_is_none_is_bad_input(
+    image: bytes | None, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "me.png"
+    if image is not None:
+        file.write_bytes(image)
+    said = ["--statement", "own", "--statement-text", "It is me."]
+    assert main(["avatar", "add", str(file), *said]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_doctor_names_what_is_missing_and_its_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 1
+    found = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
+    assert found["H.264"]["ok"]
+    assert found["VP8"]["ok"]
+    assert found["HTTPS"]["ok"]
+    assert found["avatars"]["ok"]
+    assert not found["face_landmarker"]["ok"]
+    assert "visavis models fetch" in found["face_landmarker"]["mend"]
+    assert all(each["mend"] for each in found.values() if not each["ok"])
+    assert main(["doctor"]) == 1
+    assert "NO  face_landmarker" in capsys.readouterr().out
+
+
+def test_the_doctor_sees_a_taken_port_and_a_folder_it_cannot_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("VISAVIS_SERVER__PORT", str(taken.getsockname()[1]))
+        monkeypatch.setenv("VISAVIS_AVATARS__FOLDER", str(tmp_path / "file/avatars"))
+        main(["doctor", "--json"])
+    found = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
+    assert "in use" in found["port"]["found"]
+    assert "avatars.folder" in found["avatars"]["mend"]
+
+
+# The server as a process.
+
+
+@contextmanager
+def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of our own, without a network to fetch models from, and its address."""
+    offline = {"PIP_NO_INDEX": "1", "https_proxy": "http://127.0.0.1:9"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "live", "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | offline,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Visavis is at http"), process.communicate()[1]
+        yield process, line.split()[3]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def fetched(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_serves_and_ends_when_told(number: signal.Signals) -> None:
+    with serving() as (process, address):
+        assert b"<html" in fetched(address)
+        assert json.loads(fetched(address + "livez")) == {"status": "alive"}
+        start = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert time.monotonic() - start < 3
+
+
+def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        f"visavis: cannot listen on 127.0.0.1:{port}: something listens there already;"
+        " stop it or choose another --port\n"
+    )
+
+
+def test_a_certificate_that_is_none_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("nothing")
+    words = ["serve", "--port", "0", "--tls-cert", "cert.pem", "--tls-key"]
+    assert main([*words, "gone.pem"]) == 2
+    assert "cannot use cert.pem with gone.pem" in capsys.readouterr().err
+    assert main([*words, "key.pem"]) == 2
+    assert "both must be PEM" in capsys.readouterr().err
+    assert main(words[:-1]) == 2
+    assert "set both or neither" in capsys.readouterr().err
