@@ -13,20 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from benchmarks.call import CallFailed, CallPlan, Seen, read_received
 from benchmarks.processes import tree_cpu_s
 from benchmarks.serving import Serving
-from benchmarks.timecode import age_ms
 from engines.types import Rgb
-from live.errors import VisavisError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
-
-Sink = Literal["track", "display"]
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".js": "text/javascript"}
@@ -42,27 +39,6 @@ _FLAGS = (
     "--mute-audio",
     "--no-first-run",
 )
-
-
-class CallFailed(VisavisError):
-    """The browser's call did not come about, or its pictures did not come back."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallPlan:
-    """How one call is made."""
-
-    codec: str
-    sink: Sink
-    warm_s: float
-    """How long the call runs before it is measured."""
-    seconds: float
-    """How long it is measured."""
-    fps: int = 30
-    sound: bool = True
-    tuned: bool = True
-    """Whether the page asks its browser for the least delay, as our web client does."""
-    avatar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +59,6 @@ class Camera:
             assert done
             coded.append(data.tobytes())
         return Camera(coded, (clip[0].shape[1], clip[0].shape[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What came back in the measured part of a call."""
-
-    ages_ms: Sequence[float]
-    """Of each coded picture when it was first seen: from being drawn in the camera's place."""
-    sent: int
-    repeated: int
-    uncoded: int
-    seconds: float
-    size: tuple[int, int]
-    """Width and height of the last picture."""
-    first_frame_ms: float
-    """From the page beginning the call until a picture with a code had come back."""
-    server_cpu_s: float
-    browser_cpu_s: float
-    browser_ms: Mapping[str, float | None]
-    """The browser's own means for each picture: encoding, its receive buffer, decoding."""
-    report: Mapping[str, Any] | None
-    """The server's report of the call."""
 
 
 @contextmanager
@@ -147,7 +101,6 @@ def call(browser: Browser, server: Serving, plan: CallPlan, camera: Camera) -> S
 def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> Seen:
     from playwright.sync_api import Error  # noqa: PLC0415  (see chromium)
 
-    target = "/sessions" + (f"?avatar={plan.avatar}" if plan.avatar else "")
     options = {
         "codec": plan.codec,
         "sink": plan.sink,
@@ -157,7 +110,7 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
         "width": camera.size[0],
         "height": camera.size[1],
         "pictures": len(camera.jpegs),
-        "target": target,
+        "target": f"/sessions?avatar={plan.avatar}",
     }
     began = time.monotonic()
     try:
@@ -168,13 +121,13 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
     first_frame_ms = 1000 * (time.monotonic() - began)
     page.wait_for_timeout(1000 * plan.warm_s)
     before = page.evaluate("probe.collect()")
-    cpu_s, browser_cpu_s = server.usage.cpu_s, tree_cpu_s(os.getpid())
+    cpu_s, caller_cpu_s = server.usage.cpu_s, tree_cpu_s(os.getpid())
     started = time.monotonic()
     page.wait_for_timeout(1000 * plan.seconds)
     after = page.evaluate("probe.collect()")
     took_s = time.monotonic() - started
     cpu_s = server.usage.cpu_s - cpu_s
-    browser_cpu_s = tree_cpu_s(os.getpid()) - browser_cpu_s - cpu_s
+    caller_cpu_s = tree_cpu_s(os.getpid()) - caller_cpu_s - cpu_s
     report = page.evaluate("probe.report()")
     page.evaluate("probe.end()")
     if after["errors"]:
@@ -182,43 +135,29 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
     if not after["received"]:
         raise CallFailed(f"no picture came back; the connection was {after['state']}")
     return Seen(
-        **_read(after["received"]),
+        **read_received(after["received"]),
         sent=after["sent"],
         seconds=took_s,
         first_frame_ms=first_frame_ms,
         server_cpu_s=cpu_s,
-        browser_cpu_s=browser_cpu_s,
-        browser_ms=_means(before["counters"], after["counters"]),
+        caller_cpu_s=caller_cpu_s,
+        caller_ms=_means(before["counters"], after["counters"]),
         report=report,
     )
 
 
 def _await_first(page: Page, began: float) -> None:
+    pictures = 0
     while time.monotonic() < began + _FIRST_FRAME_LIMIT_S:
         seen = page.evaluate("probe.collect()")
+        pictures += len(seen["received"])
         if any(number >= 0 for number, *_ in seen["received"]):
             return
         page.wait_for_timeout(10)
     raise CallFailed(
         f"no picture with a time code came back in {_FIRST_FRAME_LIMIT_S:.0f} s; the connection"
-        f" was {seen['state']}, {len(seen['received'])} pictures came in the last moment"
+        f" was {seen['state']}, {pictures} pictures without one came"
     )
-
-
-def _read(received: Sequence[Sequence[int]]) -> dict[str, Any]:
-    ages, numbers, uncoded = [], set(), 0
-    for number, now, _, _ in received:
-        if number < 0:
-            uncoded += 1
-        elif number not in numbers:
-            numbers.add(number)
-            ages.append(age_ms(number, now))
-    return {
-        "ages_ms": ages,
-        "uncoded": uncoded,
-        "repeated": len(received) - uncoded - len(ages),
-        "size": (received[-1][2], received[-1][3]),
-    }
 
 
 def _means(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float | None]:

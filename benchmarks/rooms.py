@@ -16,19 +16,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any, ParamSpec, TypeVar
 from unittest.mock import patch
 
 import av
 import cv2
 import numpy as np
-from aiortc.codecs import depayload, get_decoder
+from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterFrame
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from numpy.typing import NDArray
 
-from benchmarks import clip, record, spread
+from benchmarks import clip, packets, record, spread
 from engines import avatars, registry
 from engines.backends.litert import load
 from engines.trackers import litert
@@ -38,12 +36,9 @@ from live.clock import SECOND, VIDEO_RATE
 from live.disclosure import VisibleLabel
 from live.egress import to_frame
 from live.ingest import to_rgb
-from live.rtc import encoders
 
-CODECS = ("VP8", "H264")
 ROOMS = ("to_rgb", "track", "drive", "render", "stamp", "to_i420")
 
-_FPS = 30
 _PICTURES = 300
 _QUICK_PICTURES = 60
 
@@ -89,15 +84,14 @@ class Wire:
     """One codec's two ends as the server has them, and the camera's packets."""
 
     def __init__(self, name: str, camera: Sequence[Rgb]) -> None:
-        """Codes the camera's pictures; raises `EngineError` for none of our codecs."""
-        self._codec = _parameters(name)
-        self._encoder = _encoder(self._codec)
-        self._decoder = get_decoder(self._codec)
-        self._arriving = list(self._packets(camera))
+        """Codes the camera's pictures."""
+        self._encoder = packets.encoder(name)
+        self._decoder = get_decoder(packets.parameters(name))
+        self._arriving = packets.encoded(name, camera)
 
     def decode(self, index: int) -> av.VideoFrame:
         """The camera's picture number `index`."""
-        ticks = index * VIDEO_RATE // _FPS
+        ticks = index * VIDEO_RATE // packets.FPS
         (frame,) = self._decoder.decode(JitterFrame(self._arriving[index], ticks))
         assert isinstance(frame, av.VideoFrame)
         return frame
@@ -105,14 +99,6 @@ class Wire:
     def encode(self, frame: av.VideoFrame) -> None:
         """What is sent."""
         self._encoder.encode(frame)
-
-    def _packets(self, camera: Sequence[Rgb]) -> Iterator[bytes]:
-        sender = _encoder(self._codec)
-        for index, rgb in enumerate(camera):
-            planes = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), np.uint8)
-            frame = timed(av.VideoFrame.from_ndarray(planes, format="yuv420p"), index)
-            payloads, _ = sender.encode(frame)
-            yield b"".join(depayload(self._codec, payload) for payload in payloads)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -158,17 +144,17 @@ def measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -
     watch.cpu_ms.clear()
     watch.wall_ms.clear()
     stamp = VisibleLabel()
-    wires = {name: Wire(name, camera) for name in CODECS}
+    wires = {name: Wire(name, camera) for name in packets.CODECS}
     for index in range(len(camera)):
         for name, wire in wires.items():
             frame = watch(f"decode {name}", wire.decode, index)
         rgb = watch("to_rgb", to_rgb, frame)
-        now_ns = index * SECOND // _FPS
+        now_ns = index * SECOND // packets.FPS
         face = watch("track", tracker.track, Picture(rgb, now_ns, now_ns))
         motions = watch("drive", driver.drive, face, ())
         drawn = watch("render", renderer.render, avatar, motions[-1])
         stamped = watch("stamp", stamp, drawn)
-        frame = timed(watch("to_i420", to_frame, stamped), index)
+        frame = packets.timed(watch("to_i420", to_frame, stamped), index)
         for name, wire in wires.items():
             watch(f"encode {name}", wire.encode, frame)
     tracker.close()
@@ -177,8 +163,8 @@ def measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -
 def total(rooms: dict[str, dict[str, Any]]) -> float:
     """CPU of a picture's whole way, with the mean of the codecs."""
     cost = {name: float(room["cpu_ms_per_picture"]) for name, room in rooms.items()}
-    coding = sum(cost[f"{way} {name}"] for way in ("decode", "encode") for name in CODECS)
-    return round(sum(cost[name] for name in ROOMS) + coding / len(CODECS), 2)
+    coding = sum(cost[f"{way} {name}"] for way in ("decode", "encode") for name in packets.CODECS)
+    return round(sum(cost[name] for name in ROOMS) + coding / len(packets.CODECS), 2)
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -202,12 +188,6 @@ def prepared(renderer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
     matte = _image(folder / "matte.png", cv2.IMREAD_GRAYSCALE)
     portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
     return renderer.prepare(portrait, id=name, consent=f"built-in/{name}", size=size)
-
-
-def timed(frame: av.VideoFrame, index: int) -> av.VideoFrame:
-    """The frame with the time of picture number `index`."""
-    frame.pts, frame.time_base = index * VIDEO_RATE // _FPS, Fraction(1, VIDEO_RATE)
-    return frame
 
 
 @contextmanager
@@ -246,24 +226,3 @@ def _image(path: Any, flag: int) -> NDArray[np.uint8]:
     picture = cv2.imread(str(path), flag)
     assert picture is not None
     return np.ascontiguousarray(picture, np.uint8)
-
-
-def _parameters(name: str) -> RTCRtpCodecParameters:
-    formats: dict[str, int | str | None] = {
-        "level-asymmetry-allowed": "1",
-        "packetization-mode": "1",
-    }
-    return RTCRtpCodecParameters(
-        mimeType=f"video/{name}",
-        clockRate=VIDEO_RATE,
-        payloadType=96,
-        parameters=formats if name == "H264" else {},
-    )
-
-
-def _encoder(codec: RTCRtpCodecParameters) -> Any:
-    return encoders.live_encoders(lambda _: _refuse(codec))(codec)
-
-
-def _refuse(codec: RTCRtpCodecParameters) -> Any:
-    raise AssertionError(f"no encoder of ours for {codec.mimeType}")

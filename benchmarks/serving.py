@@ -51,7 +51,10 @@ class Serving:
     address: str = ""
     started_s: float = 0.0
     """Seconds from the start of the process until it answered."""
+    started_cpu_s: float = 0.0
+    """CPU seconds used until then."""
     stopped_cpu_s: float = 0.0
+    """CPU seconds used until it was stopped."""
 
     def __enter__(self) -> Self:
         """Starts it; raises `ServerFailed`."""
@@ -75,6 +78,7 @@ class Serving:
             self._stop()
             raise
         self.started_s = time.monotonic() - began
+        self.started_cpu_s = self.usage.cpu_s
         return self
 
     def __exit__(

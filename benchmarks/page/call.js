@@ -130,8 +130,10 @@ function play(track, sink) {
     video.srcObject = new MediaStream([track]);
     const shown = () => {
       const now = ticks();
-      note(new VideoFrame(video), now).catch(complain);
       video.requestVideoFrameCallback(shown);
+      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
+        note(new VideoFrame(video), now).catch(complain);
+      }
     };
     video.requestVideoFrameCallback(shown);
   }
