@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "latency": "what the avatar adds to a call's delay",
     "rooms": "milliseconds of CPU for each room of a frame's way",
-    "sessions": "calls held at once, start-up, memory",
+    "sessions": "how many calls are held at once, and their memory",
+    "startup": "the time to the page and to the first call's first picture",
     "quality": "how faithfully an avatar repeats its driver",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
