@@ -1,6 +1,7 @@
 // One call: a stream of the camera and the microphone goes out, the avatar's stream and the
 // server's messages come in. A broken connection is made anew, a few times, before it is given up.
 
+import { addTrack, prepareTrack, tune } from "./codecs.js";
 import * as server from "./server.js";
 
 /** @typedef {"connecting" | "connected" | "reconnecting" | "ended"} CallState */
@@ -15,14 +16,13 @@ export class NoConnection extends Error {
   }
 }
 
-const MAX_BITRATE = 2_500_000;
 const CONNECT_LIMIT_MS = 15_000;
 /** ICE often mends itself within this time (a change of network, a short gap). */
 const MEND_LIMIT_MS = 5_000;
 const RETRY_WAITS_MS = [500, 2_000, 5_000];
 
 /**
- * Events: `state` (a `CallState`), `media` (a `MediaStream` from the server), `message` (what came
+ * Events: `opened` when the server has taken the call; `state` (a `CallState`), `media` (a `MediaStream` from the server), `message` (what came
  * over the data channel), `failed` (an `Error`; `ended` follows).
  */
 export class Call extends EventTarget {
@@ -122,7 +122,7 @@ export class Call extends EventTarget {
     const channel = peer.createDataChannel("visavis.v1");
     channel.onmessage = (event) => this.#receive(event.data);
     this.#channel = channel;
-    for (const track of this.#stream.getTracks()) this.#add(peer, track);
+    for (const track of this.#stream.getTracks()) addTrack(peer, track, this.#stream, this.#codec);
 
     // The offer is sent before it takes effect here: the answer names the ICE servers, and those
     // have to be known before candidates are gathered.
@@ -137,39 +137,9 @@ export class Call extends EventTarget {
     this.#trickle(peer, session, offer.sdp ?? "");
     await peer.setLocalDescription(offer);
     await peer.setRemoteDescription({ type: "answer", sdp: session.answer });
-    await this.#tune(peer);
+    await tune(peer);
     this.#wait(CONNECT_LIMIT_MS, () => this.#broken("too-slow"));
-    this.dispatchEvent(new Event("opened"));
-  }
-
-  /**
-   * @param {RTCPeerConnection} peer
-   * @param {MediaStreamTrack} track
-   */
-  #add(peer, track) {
-    prepareTrack(track);
-    const video = track.kind === "video";
-    const transceiver = peer.addTransceiver(track, {
-      direction: "sendrecv",
-      streams: [this.#stream],
-      ...(video ? { sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: 30 }] } : {}),
-    });
-    if (!video) return;
-    const codecs = preferredCodecs(this.#codec);
-    if (codecs.length) transceiver.setCodecPreferences(codecs);
-  }
-
-  /** @param {RTCPeerConnection} peer */
-  async #tune(peer) {
-    for (const { sender, receiver } of peer.getTransceivers()) {
-      if (sender.track?.kind !== "video") continue;
-      // A face that moves late is worse than one frame lost.
-      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-      const parameters = sender.getParameters();
-      parameters.degradationPreference = "maintain-framerate";
-      // Not every browser knows the preference, and the call is as good as it was without.
-      await sender.setParameters(parameters).catch(() => undefined);
-    }
+    this.dispatchEvent(new CustomEvent("opened"));
   }
 
   /** @param {RTCPeerConnection} peer */
@@ -295,29 +265,6 @@ export class Call extends EventTarget {
     this.#state = state;
     this.dispatchEvent(new CustomEvent("state", { detail: state }));
   }
-}
-
-/** @param {MediaStreamTrack} track */
-function prepareTrack(track) {
-  if (track.kind === "video") track.contentHint = "motion";
-}
-
-/**
- * @param {string} only
- * @returns {RTCRtpCodec[]}
- */
-function preferredCodecs(only) {
-  const known = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const named = (/** @type {string} */ name) =>
-    known.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`);
-  // Constrained baseline in packetization mode 1 is the H.264 that every browser and the server have.
-  const h264 = named("h264").filter((codec) =>
-    /packetization-mode=1.*profile-level-id=42e01f|profile-level-id=42e01f.*packetization-mode=1/i.test(
-      codec.sdpFmtpLine ?? "",
-    ),
-  );
-  const wanted = { H264: h264, VP8: named("vp8") }[only.toUpperCase()] ?? [...h264, ...named("vp8")];
-  return wanted.length ? [...wanted, ...named("rtx")] : [];
 }
 
 /**

@@ -43,9 +43,14 @@ export class Devices extends EventTarget {
     for (const track of this.stream?.getAudioTracks() ?? []) track.enabled = !muted && this.#chosen.microphone !== "none";
   }
 
-  /** @param {Kind} kind */
-  chosen(kind) {
-    return this.#chosen[kind];
+  /**
+   * The id of the device in use; empty where there is none.
+   * @param {Kind} kind
+   */
+  inUse(kind) {
+    if (this.#chosen[kind] === "none") return "none";
+    const track = this.stream?.getTracks().find((one) => one.kind === (kind === "camera" ? "video" : "audio"));
+    return track?.getSettings().deviceId ?? "";
   }
 
   /**
@@ -151,6 +156,10 @@ export class Level {
 
   constructor() {
     this.#analyser.fftSize = this.#samples.length;
+    // A browser lets a page make or take sound only after the first click or key in it.
+    const resume = () => void this.#context.resume().catch(() => undefined);
+    if (navigator.userActivation?.hasBeenActive) resume();
+    else for (const event of ["pointerup", "keydown"]) document.addEventListener(event, resume, { once: true });
   }
 
   /** @param {MediaStream} stream */
@@ -158,7 +167,6 @@ export class Level {
     this.#source?.disconnect();
     this.#source = this.#context.createMediaStreamSource(stream);
     this.#source.connect(this.#analyser);
-    this.#context.resume().catch(() => undefined);
   }
 
   /** Loudness, 0…1: −60 dB and less are 0. */
@@ -168,9 +176,5 @@ export class Level {
     for (const sample of this.#samples) sum += sample * sample;
     const decibels = 10 * Math.log10(sum / this.#samples.length + 1e-12);
     return Math.max(0, Math.min(1, (decibels + 60) / 45));
-  }
-
-  close() {
-    this.#context.close().catch(() => undefined);
   }
 }

@@ -82,10 +82,10 @@ function figuresOf(sample) {
   const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}`;
   return [
     ["Round trip", sample.roundTripMs === undefined ? "–" : `${sample.roundTripMs.toFixed(1)} ms`],
-    ["Pictures sent, shown", `${sample.fpsOut.toFixed(0)}, ${sample.fpsIn.toFixed(0)} /s`],
-    ["Picture", `${sample.size} ${sample.codec}`],
-    ["Rate up, down", `${sample.mbitOut.toFixed(1)}, ${sample.mbitIn.toFixed(1)} Mbit/s`],
-    ["Loss up, down", `${percent(sample.lossOut)}, ${percent(sample.lossIn)} %`],
-    ["Passed over", sample.dropped === undefined ? "–" : String(sample.dropped)],
+    ["Frames sent, shown", `${sample.fpsOut.toFixed(0)}, ${sample.fpsIn.toFixed(0)} /s`],
+    ["Video", `${sample.size} ${sample.codec}`],
+    ["Bitrate up, down", `${sample.mbitOut.toFixed(1)}, ${sample.mbitIn.toFixed(1)} Mbit/s`],
+    ["Packet loss up, down", `${percent(sample.lossOut)}, ${percent(sample.lossIn)} %`],
+    ["Dropped by server", sample.dropped === undefined ? "–" : String(sample.dropped)],
   ];
 }

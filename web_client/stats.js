@@ -92,7 +92,7 @@ export class Meter {
       { name: "Encode", ms: encode },
       { name: "Network", ms: network },
       ...this.#serverParts(),
-      { name: "Receive, decode", ms: buffer + decode },
+      { name: "Buffer, decode", ms: buffer + decode },
     ];
     const delayMs = parts.reduce((sum, part) => sum + part.ms, 0);
     const fpsIn = ratio(shown, seconds);
@@ -122,9 +122,9 @@ export class Meter {
     const draw = room("drive") + room("render") + room("stamp");
     const rest = Math.max(0, median(this.#server.latency_ms) - find - draw);
     return [
-      { name: "Find face", ms: find },
+      { name: "Track face", ms: find },
       { name: "Draw avatar", ms: draw },
-      { name: "Server, other", ms: rest },
+      { name: "Server, rest", ms: rest },
     ];
   }
 

@@ -28,7 +28,6 @@ ARGUMENTS = (
     "--disable-gpu",
     "--mute-audio",
     "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
 )
 START_LIMIT_S = 60.0

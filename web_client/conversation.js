@@ -1,0 +1,265 @@
+// A conversation from its first click to its last: lobby → connecting → live (⇄ reconnecting) → lobby.
+// What happens to the call is said on the stage; what the server says of it is passed on.
+
+import { Call } from "./call.js";
+import { Overlay } from "./overlay.js";
+import { Meter } from "./stats.js";
+import { explain } from "./words.js";
+
+/** @typedef {"lobby" | "connecting" | "live" | "reconnecting"} Phase */
+/** @typedef {import("./avatars.js").Avatar} Avatar */
+
+const FIRST_FRAME_LIMIT_MS = 10_000;
+
+/** Events: `phase`; `second`, once each second of a call; `disclosure` (what the server marks its picture with). */
+export class Conversation extends EventTarget {
+  overlay = new Overlay();
+  /** @type {Phase} */
+  phase = "lobby";
+  /** @type {Call | undefined} */
+  #call;
+  #meter = new Meter();
+  #attempt = 0;
+  #since = 0;
+  #ticker = 0;
+  #frameTimer = 0;
+  /** @type {unknown} the server's last word on the face in the camera's picture */
+  #faceState;
+  #stage;
+  #notice;
+  #inputs;
+  #look;
+  #codec;
+
+  /**
+   * @param {import("./stage.js").Stage} stage
+   * @param {import("./notice.js").Notice} notice
+   * @param {import("./inputs.js").Inputs} inputs
+   * @param {import("./look.js").Look} look
+   * @param {string} codec the only one to use; empty: the best there is
+   */
+  constructor(stage, notice, inputs, look, codec) {
+    super();
+    this.#stage = stage;
+    this.#notice = notice;
+    this.#inputs = inputs;
+    this.#look = look;
+    this.#codec = codec;
+    look.addEventListener("change", (event) => {
+      if (event instanceof CustomEvent) void this.change(event.detail);
+    });
+    inputs.addEventListener("track", (event) => {
+      if (event instanceof CustomEvent) void this.#replaceTrack(event.detail);
+    });
+    inputs.addEventListener("lost", () => this.leave());
+  }
+
+  get isLive() {
+    return this.phase === "live" || this.phase === "reconnecting";
+  }
+
+  /** Seconds since the first picture came. */
+  get seconds() {
+    return this.#since ? Math.round((Date.now() - this.#since) / 1000) : 0;
+  }
+
+  /** @param {Avatar} avatar */
+  async start(avatar) {
+    if (this.phase !== "lobby") return;
+    const mine = ++this.#attempt;
+    this.#enter("connecting");
+    if (!this.#inputs.isOpen) this.#notice.show("call", "busy", "Waiting for your camera", "Your browser may ask you to allow it.");
+    try {
+      const stream = await this.#inputs.open();
+      if (mine !== this.#attempt) return; // cancelled meanwhile
+      this.#notice.show("call", "busy", "Connecting", `${avatar.name} is getting ready.`);
+      this.#call = new Call(stream, avatar.id, this.#codec);
+      this.#follow(this.#call, avatar);
+      await this.#call.start();
+    } catch (error) {
+      if (mine === this.#attempt) this.#failed(error, avatar);
+    }
+  }
+
+  /** Ends the call, or what was to become one. */
+  end() {
+    const { isLive, seconds } = this;
+    this.leave();
+    if (isLive) this.#notice.flash("call", "Call ended", `It lasted ${duration(seconds)}.`, 5000);
+    else this.#notice.clear();
+  }
+
+  /** Back to the lobby without a word; the camera stays on for the next call. */
+  leave() {
+    this.#attempt += 1;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#frameTimer);
+    const ended = this.#call;
+    this.#call = undefined;
+    ended?.end();
+    this.#since = 0;
+    this.#stage.showVideo(null);
+    this.#stage.listening = false;
+    this.overlay.shown = false;
+    this.#disclose("");
+    this.#enter("lobby");
+  }
+
+  /**
+   * Changes the running call, if there is one.
+   * @param {Record<string, unknown>} settings
+   * @returns {Promise<boolean>} whether the server took them
+   */
+  async change(settings) {
+    try {
+      await this.#call?.change(settings);
+      return true;
+    } catch (error) {
+      const { title, text } = explain(error);
+      this.#notice.flash("server", title, text, 6000);
+      return false;
+    }
+  }
+
+  /** Lets the server take the face as it is in three seconds for the resting face. */
+  calibrate() {
+    if (this.phase !== "live") return;
+    this.#notice.show("calibrate", "said", "Look straight, mouth closed", "Hold still for a moment.");
+    this.#notice.countDown(3, () => {
+      void this.change({ calibrate: true });
+      this.#notice.flash("calibrate", "Calibrated", "This is your resting face now.", 2500);
+    });
+  }
+
+  /** @param {Phase} phase */
+  #enter(phase) {
+    this.phase = phase;
+    this.dispatchEvent(new Event("phase"));
+  }
+
+  /**
+   * @param {Call} call
+   * @param {Avatar} avatar
+   */
+  #follow(call, avatar) {
+    this.overlay.clear();
+    this.#meter = new Meter();
+    this.#faceState = undefined;
+    const hear = (/** @type {string} */ type, /** @type {(detail: any) => void} */ act) =>
+      call.addEventListener(type, (event) => {
+        if (event instanceof CustomEvent && call === this.#call) act(event.detail);
+      });
+    hear("opened", () => void this.change(this.#look.settings));
+    hear("media", (media) => this.#stage.showVideo(media));
+    hear("message", (message) => this.#hear(message));
+    hear("failed", (error) => this.#failed(error, avatar));
+    hear("state", (state) => {
+      if (state === "connected") this.#awaitFrame(call);
+      else if (state === "reconnecting") this.#reconnecting();
+    });
+  }
+
+  /** @param {Call} call */
+  #awaitFrame(call) {
+    clearTimeout(this.#frameTimer);
+    this.#stage.video.requestVideoFrameCallback(() => {
+      clearTimeout(this.#frameTimer);
+      if (call === this.#call) this.#goLive();
+    });
+    this.#frameTimer = window.setTimeout(() => {
+      this.#notice.show("call", "problem", "No picture comes", "The connection stands, but no video has come in ten seconds. End the call and try again; if it stays so, the server may be overloaded.");
+    }, FIRST_FRAME_LIMIT_MS);
+  }
+
+  #goLive() {
+    const first = this.phase === "connecting";
+    if (first) this.#since = Date.now();
+    this.#enter("live");
+    if (!first) {
+      this.#notice.flash("call", "Connected again");
+      return;
+    }
+    clearInterval(this.#ticker);
+    this.#ticker = window.setInterval(() => void this.#tick(), 1000);
+    this.#notice.flash("call", "Look straight, mouth closed", "The avatar is learning your resting face.", 2500);
+    this.#inputs.mentionSilence();
+  }
+
+  #reconnecting() {
+    clearTimeout(this.#frameTimer);
+    if (this.phase === "live") this.#enter("reconnecting");
+    this.#notice.show("call", "busy", "Reconnecting", "The connection was interrupted.");
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {Avatar} avatar
+   */
+  #failed(error, avatar) {
+    this.leave();
+    const { title, text, retryAfter } = explain(error);
+    const retry = () => {
+      this.#notice.clear();
+      void this.start(avatar);
+    };
+    if (!retryAfter) {
+      this.#notice.show("call", "problem", title, text, [{ words: "Try again", act: retry }]);
+      return;
+    }
+    this.#notice.show("call", "problem", title, text, [
+      { words: "Try now", act: retry },
+      { words: "Stop", act: () => this.#notice.clear() },
+    ]);
+    this.#notice.countDown(retryAfter, retry, (left) => `${text} Trying again in ${left} s.`);
+  }
+
+  /** @param {Record<string, unknown>} message of the data channel; types that are not known are passed over */
+  #hear(message) {
+    if (message.type === "hello" && typeof message.disclosure === "string") this.#disclose(message.disclosure);
+    if (message.type === "stats") this.#meter.hear(message);
+    if (message.type === "pong" && typeof message.time === "number") this.#meter.pong(message.time);
+    if (message.type === "error" && typeof message.message === "string") {
+      this.#notice.flash("server", "The server could not do that", message.message, 6000);
+    }
+    if (message.type === "state") {
+      this.#faceState = message.state;
+      this.#showFaceState();
+    }
+  }
+
+  /** Says that no face is seen, once nothing else is being said; takes it back when one is. */
+  #showFaceState() {
+    if (this.phase !== "live") return;
+    const lost = this.#faceState === "lost_face" || this.#faceState === "idle";
+    if (!lost) this.#notice.clear("face");
+    else if (!this.#notice.topic) {
+      this.#notice.show("face", "said", "Your face is out of view", "Face the camera in good light; the avatar follows again by itself.");
+    }
+  }
+
+  async #tick() {
+    this.dispatchEvent(new Event("second"));
+    this.#showFaceState();
+    this.#call?.send({ type: "ping", time: performance.now() });
+    const peer = this.#call?.peer;
+    if (peer && this.phase === "live") this.overlay.show(await this.#meter.sample(peer));
+  }
+
+  /** @param {MediaStreamTrack} track */
+  async #replaceTrack(track) {
+    if (!this.#call) return;
+    const carried = await this.#call.replaceTrack(track);
+    if (!carried) this.#notice.flash("microphone", "From the next call on", "This call began without a microphone.");
+  }
+
+  /** @param {string} label */
+  #disclose(label) {
+    this.dispatchEvent(new CustomEvent("disclosure", { detail: label }));
+  }
+}
+
+/** @param {number} seconds */
+function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
