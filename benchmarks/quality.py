@@ -10,7 +10,8 @@ Each clip is played twice:
 A fresh tracker reads the rendered pictures, and what it reads is compared with what it read of the
 driver:
 
-* `jaw`, `blink`, `gaze`, `smile` as blendshapes: correlation r at the best lag, and gain;
+* `jaw`, `blink`, `gaze`, `smile` as blendshapes: correlation r at the best lag, and
+  gain (gaze: of the frames whose lids are open);
 * pose relative to the neutral face: mean absolute error in degrees over the frames within ±20°;
 * `face`, `lips`, `lids`: distance of the landmarks, mean in % of the eye distance, once the head's
   place is taken off; `still` is that of a portrait which does not move at all; `place` is the
@@ -50,6 +51,7 @@ _LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
 _LIDS = np.r_[RIGHT_EYE, LEFT_EYE]
 _ANGLES = ("pitch", "yaw", "roll")
 _QUICK_FRAMES = 120
+_CLOSING = 0.4  # a blink's score from which the irises are hidden
 _TURNS = 2.0  # degrees of standard deviation below which a lag of the yaw says nothing
 
 Figures = dict[str, float]
@@ -153,9 +155,13 @@ def compare(clip: Clip, done: Performance, *, same_face: bool) -> Figures:
     faces, outputs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     figures: Figures = {"lost": float(len(done.faces) - len(pairs))}
     lags = []
+    open_eyes = signals.blendshape_signal(faces, "blink") < _CLOSING
     for name in signals.SIGNALS:
+        # Where closed lids look is a tracker's guess.
+        kept = open_eyes if name == "gaze" else slice(None)
         match = signals.match(
-            signals.blendshape_signal(faces, name), signals.blendshape_signal(outputs, name)
+            signals.blendshape_signal(faces, name)[kept],
+            signals.blendshape_signal(outputs, name)[kept],
         )
         figures |= {f"{name} r": match.r, f"{name} gain": match.gain}
         lags += [match.lag] if name in ("jaw", "blink") else []

@@ -52,6 +52,12 @@ def head(
     blendshapes[BLENDSHAPE_INDEX["jawOpen"]] = 0.7 * jaw
     blendshapes[BLENDSHAPE_INDEX["eyeBlinkRight"]] = 0.75 * closed[0]
     blendshapes[BLENDSHAPE_INDEX["eyeBlinkLeft"]] = 0.75 * closed[1]
+    looks = {"InRight": 1, "OutRight": -1, "InLeft": -1, "OutLeft": 1}
+    for name, sign in looks.items():
+        blendshapes[BLENDSHAPE_INDEX[f"eyeLook{name}"]] = max(0.0, sign * gaze[0] / 0.21)
+    for side in ("Right", "Left"):
+        blendshapes[BLENDSHAPE_INDEX[f"eyeLookDown{side}"]] = max(0.0, gaze[1] / 0.15)
+        blendshapes[BLENDSHAPE_INDEX[f"eyeLookUp{side}"]] = max(0.0, -gaze[1] / 0.15)
     transform = np.eye(4)
     flip = np.diag([1.0, -1.0, -1.0])
     transform[:3, :3] = flip @ rotation @ flip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.face_geometry import Points, eye_aperture
 from engines.face_mesh import (
@@ -14,15 +15,23 @@ from engines.face_mesh import (
     RIGHT_EYE,
     RIGHT_IRIS,
 )
-from engines.types import Floats
 
 _EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+# Two witnesses of the gaze, iris landmarks and blendshapes, err independently; their mean is nearer
+# to the truth than either. Columns: LookIn, LookOut, LookUp, LookDown.
+_LOOKS = np.array(
+    [
+        [BLENDSHAPE_INDEX[f"eyeLook{where}{side}"] for where in ("In", "Out", "Up", "Down")]
+        for side in ("Right", "Left")
+    ]
+)
+_LOOK_RIGHT = np.array([0.21, -0.21])  # eye widths to the picture's right per unit of LookIn
+_LOOK_DOWN = 0.15
 _BLINK = np.array([BLENDSHAPE_INDEX["eyeBlinkRight"], BLENDSHAPE_INDEX["eyeBlinkLeft"]])
-_LOOK_DOWN = np.array([BLENDSHAPE_INDEX["eyeLookDownRight"], BLENDSHAPE_INDEX["eyeLookDownLeft"]])
 
 # MediaPipe's blink score never reaches 1 and its landmarks leave a slit between closed lids: a
 # score between these two numbers is what closes the avatar's lid for good.
-_BLINK_STARTS, _BLINK_CLOSED = 0.40, 0.65
+_BLINK_STARTS, _BLINK_CLOSED = 0.35, 0.60
 _CLOSED_APERTURE = 0.10  # eye widths, until this driver's own closed lids have been seen
 _SURELY_CLOSED = 0.6
 _WIDEST = 1.35
@@ -35,12 +44,14 @@ class EyeReading(NamedTuple):
 
     aperture: Points
     """`(2,)` lid distance in eye widths."""
-    iris: Points
+    gaze: Points
     """`(2, 2)` the iris from the middle of the corners, along the eye and down, in eye widths."""
+    blink: Points
+    """`(2,)` 0…1 as the network sees it."""
 
 
-def read(shape: Points) -> EyeReading:
-    """Measures lids and irises of a face turned to the front, `(478, 3)` in any unit."""
+def read(shape: Points, blendshapes: NDArray[np.floating]) -> EyeReading:
+    """Measures the eyes of a face turned to the front, `(478, 3)` in any unit."""
     aperture = [eye_aperture(shape, eye) for eye, _ in _EYES]
     irises = []
     for eye, iris in _EYES:
@@ -50,7 +61,13 @@ def read(shape: Points) -> EyeReading:
         along = along / width
         offset = (shape[iris[0], :2] - (left + right) / 2.0) / width
         irises.append([offset @ along, along[0] * offset[1] - along[1] * offset[0]])
-    return EyeReading(np.array(aperture), np.array(irises))
+    looks = blendshapes[_LOOKS].astype(np.float64)
+    seen = np.column_stack(
+        [_LOOK_RIGHT * (looks[:, 0] - looks[:, 1]), _LOOK_DOWN * (looks[:, 3] - looks[:, 2])]
+    )
+    # Looking down lowers the lids and the network half calls it a blink.
+    blink = blendshapes[_BLINK].astype(np.float64) - 0.3 * looks[:, 3]
+    return EyeReading(np.array(aperture), (np.array(irises) + seen) / 2.0, blink)
 
 
 def smoothstep(low: float, high: float, value: Points) -> Points:
@@ -68,24 +85,24 @@ class Eyes:
         self._closed = np.full(2, _CLOSED_APERTURE)
         self._gaze = np.zeros(2)
 
-    def look(self, now: EyeReading, neutral: EyeReading, blendshapes: Floats) -> Points:
+    def look(self, now: EyeReading, neutral: EyeReading) -> Points:
         """`(2, 3)` openness, gaze right, gaze down, as in `Motion.eyes`."""
-        openness = self._openness(now.aperture, neutral.aperture, blendshapes)
+        openness = self._openness(now, neutral)
         # Closed lids hide the iris: its landmarks are a guess then, and the other eye knows better.
         sight = smoothstep(0.25, 0.6, openness)
         if sight.sum() > 0.0:
-            seen = (sight[:, None] * (now.iris - neutral.iris)).sum(axis=0) / sight.sum()
+            seen = (sight[:, None] * (now.gaze - neutral.gaze)).sum(axis=0) / sight.sum()
             self._gaze = self._gaze + sight.max() * (seen - self._gaze)
         return np.column_stack([openness, np.tile(self._gaze, (2, 1))])
 
-    def _openness(self, aperture: Points, neutral: Points, blendshapes: Floats) -> Points:
-        blink = blendshapes[_BLINK].astype(np.float64)
-        # Looking down lowers the lids and the network half calls it a blink.
-        blink = blink - 0.3 * blendshapes[_LOOK_DOWN]
-        shut = blink > _SURELY_CLOSED
-        self._closed[shut] = np.minimum(self._closed, np.maximum(aperture, 0.03))[shut]
-        closed = np.minimum(self._closed, 0.6 * neutral)
-        openness = np.clip((aperture - closed) / (neutral - closed), 0.0, None)
+    def _openness(self, now: EyeReading, neutral: EyeReading) -> Points:
+        shut = now.blink > _SURELY_CLOSED
+        self._closed[shut] = np.minimum(self._closed, np.maximum(now.aperture, 0.03))[shut]
+        closed = np.minimum(self._closed, 0.6 * neutral.aperture)
+        openness = np.clip((now.aperture - closed) / (neutral.aperture - closed), 0.0, None)
+        # Narrow eyes score as half closed even when neutral.
+        rest = np.clip(neutral.blink, 0.0, 0.4)
+        blink = (now.blink - rest) / (1.0 - rest)
         openness = openness * (1.0 - smoothstep(_BLINK_STARTS, _BLINK_CLOSED, blink))
         openness = np.where(openness > 1.0, 1.0 + 0.45 * (openness - 1.0), openness)
         return _as_one(np.minimum(openness, _WIDEST))

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engines.drivers.eyes import EyeReading, Eyes, read
-from engines.drivers.neutral import Neutral, NeutralCalibration
+from engines.drivers.eyes import Eyes, read
+from engines.drivers.neutral import NeutralCalibration
 from engines.drivers.one_euro import OneEuro
 from engines.drivers.pose import HeadPose, focal_length, measure, plausible, soft_limit
 from engines.drivers.presence import Parameters, Presence
@@ -53,7 +53,6 @@ class FaceDriver:
         self._pace = Pace()
         self._focal: float | None = None
         self._last_pose: HeadPose | None = None
-        self._neutral_eyes: tuple[Neutral, EyeReading] | None = None
 
     def calibrate(self) -> None:
         """Takes the best face of the next second as neutral; the avatar fades over to it."""
@@ -79,9 +78,7 @@ class FaceDriver:
         # In the reference pose, eye distances; then in the head's own axes.
         shape = (landmarks - pose.centre) @ pose.rotation / pose.scale
         moved = (shape - neutral.shape) @ neutral.orientation / neutral.mouth_scale
-        eyes = self._eyes.look(
-            read(shape @ neutral.orientation), self._read_neutral(neutral), face.blendshapes
-        )
+        eyes = self._eyes.look(read(shape @ neutral.orientation, face.blendshapes), neutral.eyes)
         rotation, place = plausible(pose.rotation_vector, pose.place)
         return Parameters(
             self._expression(_bounded(moved), dt_s),
@@ -103,11 +100,6 @@ class FaceDriver:
             return
         scale = now.scale / self._last_pose.scale
         self._calibration.move(scale, now.centre - self._last_pose.centre * scale)
-
-    def _read_neutral(self, neutral: Neutral) -> EyeReading:
-        if self._neutral_eyes is None or self._neutral_eyes[0] is not neutral:
-            self._neutral_eyes = neutral, read(neutral.shape @ neutral.orientation)
-        return self._neutral_eyes[1]
 
 
 class Pace:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from engines.drivers.eyes import EyeReading, read
 from engines.face_geometry import (
     Points,
     Similarity,
@@ -67,6 +68,8 @@ class Neutral:
     """Pixels per eye distance."""
     centre: Points
     """`(3,)` px: the mean of the stable points."""
+    blendshapes: Points
+    """`(52,)`."""
 
     @cached_property
     def face_width(self) -> float:
@@ -83,19 +86,25 @@ class Neutral:
         """`(3, 3)` picture ← head: how the head's own axes stand in the reference pose."""
         return fit_similarity(_CANONICAL_IN_PICTURE, self.shape[_RIGID]).rotation
 
+    @cached_property
+    def eyes(self) -> EyeReading:
+        """Lids and irises."""
+        return read(self.shape @ self.orientation, self.blendshapes)
+
     def toward(self, other: Neutral, share: float) -> Neutral:
         """This face, moved by a share of the way to another."""
         return Neutral(
             self.shape + share * (other.shape - self.shape),
             self.scale * (other.scale / self.scale) ** share,
             self.centre + share * (other.centre - self.centre),
+            self.blendshapes + share * (other.blendshapes - self.blendshapes),
         )
 
 
-def neutral_of(landmarks: Points) -> Neutral:
-    """One frame's face taken as neutral."""
-    scale, centre = eye_distance(landmarks), landmarks[STABLE].mean(axis=0)
-    return Neutral((landmarks - centre) / scale, scale, centre)
+def shape_of(landmarks: Points) -> Points:
+    """Landmarks in eye distances from the mean of the stable points."""
+    shape: Points = (landmarks - landmarks[STABLE].mean(axis=0)) / eye_distance(landmarks)
+    return shape
 
 
 def energy(face: Face) -> float:
@@ -114,6 +123,7 @@ class NeutralCalibration:
         self.current: Neutral | None = None
         self._target: Neutral | None = None
         self._shape: Points = np.zeros((0, 3))
+        self._blendshapes: Points = np.zeros(0)
         self._energy = np.inf
         self._averaged = 0
         self._poses: list[Points] = []
@@ -128,7 +138,7 @@ class NeutralCalibration:
         """Weighs one frame and gives the neutral face to use for it."""
         in_window = self._age_s <= WINDOW_S
         self._age_s += dt_s
-        if self._weigh(energy(face), landmarks, in_window):
+        if self._weigh(face, landmarks, in_window):
             self._target = self._placed(landmarks, in_window)
         assert self._target is not None
         if self.current is None:
@@ -143,18 +153,21 @@ class NeutralCalibration:
         self._target = _moved(self._target, scale, shift)
         self._poses.clear()
 
-    def _weigh(self, level: float, landmarks: Points, in_window: bool) -> bool:
+    def _weigh(self, face: Face, landmarks: Points, in_window: bool) -> bool:
         """Whether the candidate or its pose has changed."""
-        if level < self._energy - (_ALIKE if in_window else _BETTER):
-            shape = neutral_of(landmarks).shape
+        level, blendshapes = energy(face), face.blendshapes.astype(np.float64)
+        shape = shape_of(landmarks)
+        if len(self._shape):
             # Poses are told relative to the candidate: each stands as the one before it stood.
-            self._shape = _aligned(shape, self._shape) if len(self._shape) else shape
+            shape = _aligned(shape, self._shape)
+        if level < self._energy - (_ALIKE if in_window else _BETTER):
+            self._shape, self._blendshapes = shape, blendshapes
             self._energy, self._averaged = level, 1
             return True
         if in_window and level < self._energy + _ALIKE and self._averaged < _MOST_AVERAGED:
             self._averaged += 1
-            aligned = _aligned(neutral_of(landmarks).shape, self._shape)
-            self._shape = self._shape + (aligned - self._shape) / self._averaged
+            self._shape = self._shape + (shape - self._shape) / self._averaged
+            self._blendshapes += (blendshapes - self._blendshapes) / self._averaged
             self._energy = min(self._energy, level)
         return in_window
 
@@ -163,12 +176,18 @@ class NeutralCalibration:
         if not in_window:
             assert self._target is not None
             here = self._target
-            return Neutral(_aligned(self._shape, here.shape), here.scale, here.centre)
+            shape = _aligned(self._shape, here.shape)
+            return Neutral(shape, here.scale, here.centre, self._blendshapes)
         fit = fit_similarity(self._shape[STABLE], landmarks[STABLE])
         if len(self._poses) < _MOST_POSES:
             self._poses.append(_pose_of(fit))
         pose = np.median(self._poses, axis=0)
-        return Neutral(self._shape @ rotation_matrix(pose[:3]).T, float(np.exp(pose[3])), pose[4:])
+        return Neutral(
+            self._shape @ rotation_matrix(pose[:3]).T,
+            float(np.exp(pose[3])),
+            pose[4:],
+            self._blendshapes.copy(),
+        )
 
     def _fade(self, dt_s: float) -> None:
         assert self.current is not None
@@ -194,4 +213,6 @@ def _aligned(shape: Points, reference: Points) -> Points:
 def _moved(neutral: Neutral | None, scale: float, shift: Points) -> Neutral | None:
     if neutral is None:
         return None
-    return Neutral(neutral.shape, neutral.scale * scale, neutral.centre * scale + shift)
+    return Neutral(
+        neutral.shape, neutral.scale * scale, neutral.centre * scale + shift, neutral.blendshapes
+    )
