@@ -25,6 +25,8 @@ _MEANINGS = {
     503: "Full, or not ready; `Retry-After` says when to try again.",
 }
 
+_COUNT: Json = {"type": "integer", "minimum": 0}
+
 
 @cache
 def document() -> Json:
@@ -222,7 +224,25 @@ def _schemas() -> Json:
             },
             "additionalProperties": False,
         },
-        "Report": {"type": "object"},
+        "Milliseconds": {
+            "type": ["object", "null"],
+            "description": "Percentiles of the last seconds; null where nothing was measured.",
+            "properties": {name: {"type": "number"} for name in ("p50", "p95", "p99")},
+        },
+        "Report": _object(
+            {
+                "state": _text(examples=["connecting", "tracking", "lost_face", "idle", "closed"]),
+                "mode": _text(description="The driver."),
+                "avatar": _text(),
+                "codec": {"type": ["string", "null"], "description": "Of the video."},
+                "frames": _object({"in": _COUNT, "out": _COUNT, "dropped": _map(_COUNT)}),
+                "fps": _object({"in": {"type": "number"}, "out": {"type": "number"}}),
+                "rooms_ms": _map(_ref("Milliseconds")),
+                "latency_ms": _ref("Milliseconds"),
+                "voice_latency_ms": _ref("Milliseconds"),
+                "av_skew_ms": {"type": ["number", "null"]},
+            }
+        ),
     }
 
 
@@ -268,6 +288,10 @@ def _json(schema: Json) -> Json:
 def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
+
+
+def _map(values: Json) -> Json:
+    return {"type": "object", "additionalProperties": values}
 
 
 def _text(**more: Any) -> Json:

@@ -70,7 +70,18 @@ class FakeCall:
         self.avatar = parse_settings(settings).avatar or self.avatar
 
     def report(self) -> dict[str, Any]:
-        return {"state": "tracking", "avatar": self.avatar}
+        return {
+            "state": "tracking",
+            "mode": "face",
+            "avatar": self.avatar,
+            "codec": "H264",
+            "frames": {"in": 3, "out": 2, "dropped": {"late": 1}},
+            "fps": {"in": 30.0, "out": 29.5},
+            "rooms_ms": {"track": {"p50": 3.0, "p95": 4.0, "p99": 5.0}},
+            "latency_ms": None,
+            "voice_latency_ms": None,
+            "av_skew_ms": None,
+        }
 
     def tally(self) -> Tally:
         histogram = Histogram()

@@ -348,7 +348,7 @@ def test_a_call_from_offer_to_end(tmp_path: Path) -> None:
             assert patched.status == 204
             assert "ETag" not in patched.headers
         report = await server.get(location)
-        assert await report.json() == {"state": "tracking", "avatar": "ada"}
+        assert (await report.json())["avatar"] == "ada"
         changed = await server.patch(f"{location}/settings", json={"avatar": "leo"})
         assert changed.status == 204
         assert (await (await server.get(location)).json())["avatar"] == "leo"
