@@ -1,0 +1,116 @@
+"""Small pieces of drawing that eyes and mouth share: smooth outlines, soft masks, patches."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.face_geometry import Points
+from engines.types import Floats
+
+_SUBPIXEL_BITS = 4
+
+
+class Patch(NamedTuple):
+    """A rectangle of a picture: rows `top`…`bottom`, columns `left`…`right`, both ends open."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def around(cls, points: Points, size: int, border: int) -> Patch | None:
+        """What holds `(n, 2)` points and a border within a picture; `None`: it is out of view."""
+        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - border, 0)
+        right, bottom = np.minimum(np.ceil(points.max(axis=0)).astype(int) + border + 1, size)
+        return cls(left, top, right, bottom) if right > left and bottom > top else None
+
+    def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The patch of a picture, as a view."""
+        return picture[self.top : self.bottom, self.left : self.right]
+
+    @property
+    def corner(self) -> Points:
+        """`(2,)` where the patch begins."""
+        return np.array([self.left, self.top], np.float64)
+
+    @property
+    def width_height(self) -> tuple[int, int]:
+        """For OpenCV, which asks for the width first."""
+        return self.right - self.left, self.bottom - self.top
+
+    def mask(self, outline: Points, blur: float = 0.7) -> Floats:
+        """`(h, w)` 0…1 inside a closed outline of `(n, 2)` picture positions, with a soft edge."""
+        width, height = self.width_height
+        mask = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(mask, [_fixed_point(outline - self.corner)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+        return soften(mask, blur)
+
+    def stroke(self, line: Points, thickness: int, blur: float = 0.8) -> Floats:
+        """`(h, w)` 0…1 along an open line."""
+        width, height = self.width_height
+        mask = np.zeros((height, width), np.uint8)
+        points = [_fixed_point(line - self.corner)]
+        cv2.polylines(mask, points, False, 255, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        return soften(mask, blur)
+
+
+def soften(mask: NDArray[np.uint8], blur: float) -> Floats:
+    """A mask of 0…255 as 0…1 with an edge blurred by `blur` pixels."""
+    softened: Floats = cv2.GaussianBlur(mask, (0, 0), blur).astype(np.float32) / 255
+    return softened
+
+
+def _fixed_point(points: Points) -> NDArray[np.int32]:
+    return np.rint(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
+def smooth_loop(points: Points, steps: int = 4) -> Points:
+    """A closed Catmull-Rom curve through `(n, 2)` points, `steps` pieces between two of them."""
+    before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
+    return _catmull_rom(before, points, after, np.roll(points, -2, axis=0), steps)
+
+
+def smooth_line(points: Points, steps: int = 4) -> Points:
+    """An open Catmull-Rom curve through `(n, 2)` points."""
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    curve = _catmull_rom(padded[:-3], padded[1:-2], padded[2:-1], padded[3:], steps)
+    return np.concatenate([curve, points[-1:]])
+
+
+def _catmull_rom(a: Points, b: Points, c: Points, d: Points, steps: int) -> Points:
+    """Catmull and Rom, "A class of local interpolating splines", 1974; tension one half."""
+    t = (np.arange(steps) / steps)[None, :, None]
+    a, b, c, d = (points[:, None] for points in (a, b, c, d))
+    curve = 0.5 * (
+        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+    )
+    return curve.reshape(-1, 2)
+
+
+def blend(target: NDArray[np.uint8], layer: Floats, mask: Floats) -> None:
+    """Lays `(h, w, 3)` over `target` in place, as far as `mask` `(h, w)` says."""
+    amount = mask[..., None]
+    np.copyto(target, (target + (layer - target) * amount + 0.5).astype(np.uint8))
+
+
+def inpaint(
+    picture: NDArray[np.uint8], hole: NDArray[np.bool_], radius: float
+) -> NDArray[np.uint8]:
+    """Fills a hole from its edges (Telea, "An image inpainting technique", 2004)."""
+    if not hole.any():
+        return picture
+    filled: NDArray[np.uint8] = cv2.inpaint(
+        picture, hole.astype(np.uint8) * 255, radius, cv2.INPAINT_TELEA
+    )
+    return filled
+
+
+def disk(radius: int) -> NDArray[np.uint8]:
+    """A structuring element for growing and shrinking masks."""
+    side = 2 * max(radius, 0) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.uint8)

@@ -1,0 +1,288 @@
+"""Eyes: cut out of the portrait once as sclera and iris, drawn between the moved lids.
+
+Each eye is kept as a patch of twice the frame's resolution, its x axis along the eye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.face_geometry import Points
+from engines.face_mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from engines.renderers.warp.deform import Moved
+from engines.renderers.warp.drawing import (
+    Patch,
+    blend,
+    disk,
+    inpaint,
+    smooth_line,
+    smooth_loop,
+)
+from engines.renderers.warp.framing import Framed
+from engines.renderers.warp.mesh import smoothstep
+from engines.types import Floats, Rgb
+
+_SCALE = 2.0  # patch pixels per frame pixel
+_WIDE, _HIGH = 1.5, 1.1  # of the patch, in eye widths
+_NARROWEST_OPENING = 0.05  # of the squared eye width: below, the portrait's eye is shut
+_LASH_FROM = 0.5  # openness below which the closing lid shows its lash line
+# The driver's landmarks see less of a gaze than the iris does: measured by tracking the output.
+_GAZE_GAIN = 1.25
+
+# ring, iris, the corner on the picture's left, the one on its right
+_ANATOMY = (
+    (RIGHT_EYE, RIGHT_IRIS, 33, 133),
+    (LEFT_EYE, LEFT_IRIS, 362, 263),
+)
+_UPPER = [0, 15, 14, 13, 12, 11, 10, 9, 8]
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """One eye of a portrait; colours RGB."""
+
+    ring: NDArray[np.int64]
+    corners: tuple[int, int]
+    width: float
+    """Frame pixels."""
+    resting: Rgb
+    """The opening without its iris, shadows of the lids included."""
+    white: Rgb
+    """The same with sclera reaching beyond the lids, for a widened eye."""
+    iris: Rgb
+    iris_matte: Floats
+    iris_centre: Points
+    """`(2,)` in the patch."""
+    white_colour: Floats
+    lash_colour: Floats
+
+    @property
+    def patch_size(self) -> tuple[int, int]:
+        """Width and height in patch pixels."""
+        return self.resting.shape[1], self.resting.shape[0]
+
+
+def cut_eyes(framed: Framed) -> tuple[Eye | None, Eye | None]:
+    """Both eyes, the subject's right first; `None` for one that is shut in the portrait."""
+    right, left = (_cut_eye(framed, *anatomy) for anatomy in _ANATOMY)
+    return right, left
+
+
+def _cut_eye(
+    framed: Framed, ring: NDArray[np.int64], iris: NDArray[np.int64], left: int, right: int
+) -> Eye | None:
+    landmarks = framed.landmarks[:, :2] + framed.margin
+    corner = landmarks[left]
+    along = landmarks[right] - corner
+    width = float(np.linalg.norm(along))
+    along /= width
+    down = np.array([-along[1], along[0]])
+    axes = np.stack([along, down])
+    middle = (landmarks[left] + landmarks[right]) / 2
+    shape = np.ceil(np.array([_WIDE, _HIGH]) * width * _SCALE).astype(int)
+
+    def to_patch(points: Points) -> Points:
+        moved: Points = (points - middle) @ axes.T * _SCALE + shape / 2
+        return moved
+
+    matrix = np.column_stack([axes.T / _SCALE, middle - axes.T @ (shape / 2) / _SCALE])
+    patch: Rgb = cv2.warpAffine(
+        framed.rgb,
+        matrix,
+        (int(shape[0]), int(shape[1])),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.uint8)
+    outline = smooth_loop(to_patch(landmarks[ring]))
+    whole = Patch(0, 0, int(shape[0]), int(shape[1]))
+    opening = whole.mask(outline) > 0.5
+    pixels = width * _SCALE
+    if opening.sum() < _NARROWEST_OPENING * pixels**2:
+        return None
+    centre = to_patch(landmarks[iris[:1]])[0]
+    radius = float(np.linalg.norm(to_patch(landmarks[iris[1:]]) - centre, axis=1).mean())
+    rows, columns = np.mgrid[: shape[1], : shape[0]]
+    distance = np.hypot(columns - centre[0], rows - centre[1])
+    well_inside = cv2.erode(opening.astype(np.uint8), disk(round(0.02 * pixels))) > 0
+    sclera = well_inside & (distance > 1.12 * radius)
+    brightness = patch.mean(axis=2)
+    if sclera.sum() > 20:
+        sclera &= brightness >= np.percentile(brightness[sclera], 30)
+        white_colour = np.percentile(patch[sclera], 70, axis=0)
+        white = _spread(patch, sclera)
+    else:
+        white_colour = np.full(3, 190.0)
+        white = np.full_like(patch, 190)
+    wide = cv2.dilate(opening.astype(np.uint8), disk(round(0.07 * pixels))) > 0
+    over_iris = distance < 1.15 * radius
+    resting = inpaint(patch, over_iris | ~wide, 3)
+    soft = cv2.GaussianBlur(over_iris.astype(np.float32), (0, 0), _SCALE)[..., None]
+    resting = (resting * (1 - soft) + white * soft).astype(np.uint8)
+    sprite, matte = _complete_iris(patch, well_inside, centre, radius)
+    flat = patch.reshape(-1, 3)
+    lash = 0.35 * np.percentile(flat, 8, axis=0) + 0.15 * np.median(flat, axis=0)
+    return Eye(
+        ring,
+        (left, right),
+        width,
+        resting,
+        white,
+        sprite,
+        matte,
+        centre,
+        white_colour.astype(np.float32),
+        lash.astype(np.float32),
+    )
+
+
+def _spread(patch: Rgb, known: NDArray[np.bool_]) -> Rgb:
+    """The patch filled with what is known, smoothly."""
+    filled = inpaint(patch, ~known, 3)
+    soft = cv2.GaussianBlur(filled, (0, 0), 1.5 * _SCALE)
+    sure = cv2.GaussianBlur(known.astype(np.float32), (0, 0), 0.8 * _SCALE)[..., None]
+    return (filled * sure + soft * (1 - sure)).astype(np.uint8)
+
+
+def _complete_iris(
+    patch: Rgb, visible: NDArray[np.bool_], centre: Points, radius: float
+) -> tuple[Rgb, Floats]:
+    """The whole iris as a square sprite and its matte: what lids hide is mirrored, then averaged."""
+    half = round(1.25 * radius)
+    offsets = np.arange(-half, half + 1, dtype=np.float32)
+    x, y = np.meshgrid(offsets, offsets)
+    at = (x + np.float32(centre[0]), y + np.float32(centre[1]))
+    sprite = cv2.remap(patch, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    known = cv2.remap(visible.astype(np.uint8) * 255, *at, cv2.INTER_LINEAR) > 200
+    full, have = sprite.astype(np.float32), known.copy()
+    for flip in (0, 1, -1):
+        other, other_known = cv2.flip(full, flip), cv2.flip(known.astype(np.uint8), flip) > 0
+        use = ~have & other_known
+        full[use] = other[use]
+        have |= use
+    distance = np.hypot(x, y)
+    ring_of = distance.astype(int)
+    colour = np.full(3, 20.0)
+    for ring in range(ring_of.max() + 1):
+        on_ring = ring_of == ring
+        if (on_ring & have).any():
+            colour = full[on_ring & have].mean(axis=0)
+        full[on_ring & ~have] = colour
+    matte = 1 - smoothstep(0.94 * radius, 1.10 * radius, distance)
+    full = cv2.GaussianBlur(full, (0, 0), 0.6)
+    return full.astype(np.uint8), matte.astype(np.float32)
+
+
+def remove_eyeballs(framed: Framed, eyes: tuple[Eye | None, Eye | None]) -> Rgb:
+    """The portrait with lid skin where the eyeballs were, so that closing lids show skin."""
+    hole = np.zeros(framed.rgb.shape[:2], bool)
+    side = len(hole)
+    for eye in eyes:
+        if eye is None:
+            continue
+        outline = framed.landmarks[eye.ring, :2] + framed.margin
+        area = Patch.around(outline, side, round(0.35 * eye.width))
+        if area is None:
+            continue
+        opening = area.mask(smooth_loop(outline)) > 0.4
+        grow = max(1, round(0.10 * eye.width))
+        rim = cv2.dilate(opening.astype(np.uint8), disk(grow)) > 0
+        skin = (cv2.dilate(opening.astype(np.uint8), disk(3 * grow)) > 0) & ~rim
+        colours = area.of(framed.rgb).astype(np.float32)
+        skin_colour = np.median(colours[skin], axis=0) if skin.any() else colours.mean(axis=(0, 1))
+        # a rim pixel nearer to the sclera's colour than to the skin's belongs to the eyeball
+        towards = eye.white_colour - skin_colour
+        whiteness = (colours - skin_colour) @ towards / (towards @ towards + 1e-3)
+        hole[area.top : area.bottom, area.left : area.right] |= opening | (rim & (whiteness > 0.45))
+    return inpaint(framed.rgb, hole, 3)
+
+
+def draw_eyes(picture: Rgb, eyes: tuple[Eye | None, Eye | None], moved: Moved) -> None:
+    """Draws both eyes into the warped picture in place."""
+    for number, eye in enumerate(eyes):
+        if eye is None:
+            continue
+        openness = float(moved.openness[number])
+        if openness < _LASH_FROM:
+            _draw_lash_line(picture, eye, moved, openness)
+        if openness > 0.04:
+            _draw_eyeball(picture, eye, moved, openness, moved.gaze[number])
+
+
+def _draw_lash_line(picture: Rgb, eye: Eye, moved: Moved, openness: float) -> None:
+    lid = smooth_line(moved.face[eye.ring[_UPPER], :2])
+    area = Patch.around(lid, len(picture), 4)
+    if area is None:
+        return
+    strength = 0.75 * (1 - openness / _LASH_FROM)
+    thickness = max(1, round(0.045 * eye.width * moved.scale))
+    mask = area.stroke(lid, thickness) * strength
+    target = area.of(picture)
+    blend(target, np.broadcast_to(eye.lash_colour, target.shape), mask)
+
+
+def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: Points) -> None:
+    left, right = (moved.face[corner, :2] for corner in eye.corners)
+    along = right - left
+    width = float(np.linalg.norm(along)) + 1e-6
+    along = along / width
+    down = np.array([-along[1], along[0]])
+    outline = smooth_loop(_opening(eye, moved, openness, down))
+    area = Patch.around(outline, len(picture), 2)
+    if area is None:
+        return
+    mask = area.mask(outline)
+    # frame → patch, an affine map: the eye's own axes, its present width, the head's scale
+    zoom = np.array([_SCALE * eye.width / width, _SCALE / moved.scale])
+    axes = np.stack([along, down]) * zoom[:, None]
+    origin = np.array(eye.patch_size) / 2 - axes @ ((left + right) / 2 - area.corner)
+    layer = _sample(eye.resting, axes, origin, area)
+    widened = float(smoothstep(1.0, 1.15, openness))
+    if widened > 0:
+        layer += (_sample(eye.white, axes, origin, area) - layer) * widened
+    shift = _GAZE_GAIN * gaze * eye.width * _SCALE
+    to_iris = origin - (eye.iris_centre + shift) + len(eye.iris) // 2
+    over = _sample(eye.iris_matte, axes, to_iris, area, cv2.BORDER_CONSTANT)[..., None]
+    layer += (_sample(eye.iris, axes, to_iris, area) - layer) * over
+    layer *= _lid_shadow(mask, width, openness)[..., None]
+    blend(area.of(picture), layer, mask)
+
+
+def _opening(eye: Eye, moved: Moved, openness: float, down: Points) -> Points:
+    """The ring of the lids, a little beyond them: the patch has the lids' own edges on it."""
+    ring = moved.face[eye.ring, :2].copy()
+    beyond = 0.045 * eye.width * moved.scale * down
+    ring[1:8] += beyond * min(1.0, 2 * openness)
+    ring[9:16] -= beyond * smoothstep(0.75, 1.0, openness) * (1 - smoothstep(1.0, 1.15, openness))
+    return ring
+
+
+def _sample(
+    image: NDArray[np.uint8] | Floats,
+    axes: Points,
+    origin: Points,
+    area: Patch,
+    border: int = cv2.BORDER_REPLICATE,
+) -> Floats:
+    sampled: Floats = cv2.warpAffine(
+        image,
+        np.column_stack([axes, origin]),
+        area.width_height,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=border,
+    ).astype(np.float32)
+    return sampled
+
+
+def _lid_shadow(mask: Floats, width: float, openness: float) -> Floats:
+    """`(h, w)` factor: darker under the upper lid, the more it moves from rest."""
+    reach = max(2.0, 0.10 * width)
+    below = cv2.GaussianBlur(mask, (0, 0), 0.5 * reach)
+    drop = round(0.45 * reach)
+    below = cv2.copyMakeBorder(below[: len(below) - drop], drop, 0, 0, 0, cv2.BORDER_CONSTANT)
+    depth = 0.38 * min(1.0, 2.5 * abs(1 - openness))
+    shadow: Floats = 1 - depth + depth * np.minimum(below * 1.4, 1)
+    return shadow

@@ -1,0 +1,252 @@
+"""A portrait's landmarks in, the mesh that carries its texture out.
+
+The 468 points of the face, rings of 36 around its outline that carry hair, neck and background, and a
+ring of 16 just outside each eye that moves with the lid's edge, so that lashes are carried along
+and not stretched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.face_geometry import (
+    Points,
+    eye_distance,
+    face_width,
+    fit_similarity,
+    mouth_scale,
+    mouth_width,
+)
+from engines.face_mesh import (
+    CANONICAL,
+    LEFT_EYE,
+    LEFT_EYE_1,
+    OVAL,
+    RIGHT_EYE,
+    RIGHT_EYE_1,
+    STABLE,
+    TRIANGLES,
+)
+
+FACE = 468
+EYE_RINGS = np.r_[RIGHT_EYE, LEFT_EYE]
+_RINGS = np.array([1.08, 1.18, 1.30, 1.45, 1.62, 1.85, 2.15, 2.6, 3.3, 4.6])
+"""Radii of the outer rings, the face's outline being 1."""
+_RIM = 0.085  # eye widths from the lid's edge to the rim ring
+_PICTURE_AXES = np.array([1.0, -1.0, -1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """A portrait's mesh at rest; pixels of the frame, x right, y down, z away."""
+
+    points: Points
+    """`(468, 3)` the face."""
+    rings: Points
+    """`(360, 2)`."""
+    ring_depth: Points
+    """`(360,)`."""
+    rims: Points
+    """`(32, 2)`."""
+    triangles: NDArray[np.int32]
+    """`(m, 3)` of face, rings, rims in this order; all turned the same way."""
+    centre: Points
+    """`(3,)` what the head turns about."""
+    outline_centre: Points
+    """`(3,)` the middle of the outline, at the depth of the head's silhouette."""
+    right: Points
+    """`(2,)` the face's own right-hand direction in the picture."""
+    up: Points
+    """`(2,)`."""
+    orientation: Points
+    """`(3, 3)` picture axes ← canonical head axes (x right, y down, z away)."""
+    eye_distance: float
+    face_width: float
+    mouth_width: float
+    reach: Points
+    """`(468, 1)` how far each point follows the expression: all at the lips, hardly at the
+    forehead; times the mouth's own scale."""
+    narrow: Points
+    """`(468, 1)` what is kept of the sideways part of it: the jaw's outline would go pointed."""
+    sideways: Points
+    """`(468, 1)` 0…1: how far a point belongs to the silhouette rather than to the surface."""
+    head: Points
+    """`(360, 1)` how far a ring point moves with the head: 1 hair, 0 shoulders."""
+    loose: Points
+    """`(360, 1)` 0 at the outline (rigid), 1 where the silhouette alone counts."""
+    jaw: Points
+    """`(360, 1)` how far the outline's expression spreads outwards."""
+
+    @property
+    def texture(self) -> Points:
+        """`(n, 2)` where each vertex lies at rest: face, rings, rims."""
+        return np.concatenate([self.points[:, :2], self.rings, self.rims])
+
+
+def smoothstep(low: float, high: float, value: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
+    eased: Points = t * t * (3.0 - 2.0 * t)
+    return eased
+
+
+def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
+    """The mesh of a face with `(478, 3)` landmarks in a frame of `size` × `size` pixels.
+
+    `still_edges`: nothing is known of where the person ends, so the rings fade to rest towards the
+    frame's edges; else a matte cuts the person out and they move freely.
+    """
+    points = landmarks[:FACE]
+    up = (points[10] - points[152])[:2]
+    height = float(np.linalg.norm(up))
+    up = up / height
+    right = np.array([-up[1], up[0]])
+    middle = points[OVAL, :2].mean(axis=0)
+    silhouette_depth = float(np.median(points[[234, 454, 127, 356], 2]))
+    rings = (middle + (points[OVAL, :2] - middle) * _RINGS[:, None, None]).reshape(-1, 2)
+    stable = STABLE[STABLE < FACE]
+    fitted = fit_similarity(CANONICAL[stable] * _PICTURE_AXES, points[stable])
+    return Mesh(
+        points=points,
+        rings=rings,
+        ring_depth=np.repeat(silhouette_depth + 5 + 20 * (_RINGS - 1), len(OVAL)),
+        rims=_eye_rims(points),
+        triangles=_triangles(points, rings),
+        centre=points[stable].mean(axis=0),
+        outline_centre=np.array([*points[stable].mean(axis=0)[:2], silhouette_depth]),
+        right=right,
+        up=up,
+        orientation=fitted.rotation,
+        eye_distance=eye_distance(landmarks),
+        face_width=face_width(landmarks),
+        mouth_width=mouth_width(landmarks),
+        reach=_reach(points, middle, up, height)[:, None] * mouth_scale(landmarks)[:FACE],
+        narrow=(1 - 0.5 * smoothstep(0.75, 1.0, _radius(points, middle)))[:, None],
+        sideways=_sideways(points, middle, right)[:, None],
+        head=_ring_follows_head(rings, middle, right, up, height, size, still_edges)[:, None],
+        loose=np.repeat(smoothstep(1.0, 1.35, _RINGS), len(OVAL))[:, None],
+        jaw=np.repeat(1 - smoothstep(1.0, 1.75, _RINGS), len(OVAL))[:, None],
+    )
+
+
+def _eye_rims(points: Points) -> Points:
+    rims = []
+    for edge, around in ((RIGHT_EYE, RIGHT_EYE_1), (LEFT_EYE, LEFT_EYE_1)):
+        width = np.linalg.norm(points[edge[0], :2] - points[edge[8], :2])
+        outwards = points[around, :2] - points[edge, :2]
+        length = np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-6
+        rims.append(points[edge, :2] + outwards / length * np.minimum(_RIM * width, 0.55 * length))
+    return np.concatenate(rims)
+
+
+def _triangles(points: Points, rings: Points) -> NDArray[np.int32]:
+    count = len(OVAL)
+    faces = TRIANGLES
+    strips = []
+    first_rim = FACE + len(rings)
+    for number, (edge, around) in enumerate(((RIGHT_EYE, RIGHT_EYE_1), (LEFT_EYE, LEFT_EYE_1))):
+        eyelid = np.isin(faces, np.r_[edge, around]).all(axis=1)
+        inside = np.isin(faces, edge).all(axis=1)  # what closes the eye's hole stays
+        faces = faces[~eyelid | inside]
+        rim = first_rim + 16 * number + np.arange(16)
+        strips += [_strip(edge, rim), _strip(rim, around)]
+    loops = [OVAL, *(FACE + count * ring + np.arange(count) for ring in range(len(_RINGS)))]
+    strips += [_strip(inner, outer) for inner, outer in zip(loops, loops[1:], strict=False)]
+    triangles = np.concatenate([faces, *strips]).astype(np.int32)
+    at = np.concatenate([points[:, :2], rings, _eye_rims(points)])
+    u = at[triangles[:, 1]] - at[triangles[:, 0]]
+    v = at[triangles[:, 2]] - at[triangles[:, 0]]
+    turned = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] < 0
+    triangles[turned] = triangles[turned][:, [0, 2, 1]]
+    return triangles
+
+
+def _strip(inner: NDArray[np.integer], outer: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The triangles between two closed loops of as many points."""
+    inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
+    return np.concatenate(
+        [
+            np.stack([inner, outer, outer_next], axis=1),
+            np.stack([inner, outer_next, inner_next], axis=1),
+        ]
+    )
+
+
+def _radius(points: Points, middle: Points) -> Points:
+    """`(n,)` distance from the middle, the outline in that direction being 1."""
+    outline = points[OVAL, :2] - middle
+    angle = np.arctan2(outline[:, 1], outline[:, 0])
+    order = np.argsort(angle)
+    length = np.hypot(*outline.T)
+    offset = points[:, :2] - middle
+    edge = np.interp(
+        np.arctan2(offset[:, 1], offset[:, 0]), angle[order], length[order], period=2 * np.pi
+    )
+    radius: Points = np.hypot(*offset.T) / edge
+    return radius
+
+
+def _reach(points: Points, middle: Points, up: Points, height: float) -> Points:
+    """What of the expression each point is trusted with: the forehead and temples hardly move."""
+    reach = np.ones(FACE)
+    reach[STABLE[STABLE < FACE]] = 0.15
+    reach[[8, 9, 55, 285, 107, 336]] = [0.6, 0.6, 1, 1, 1, 1]
+    reach[[151, 108, 337, 69, 299]] = 0.45
+    reach[[33, 133, 362, 263]] = 0.3
+    reach[[168, 6, 197, 195, 5, 4, 1]] = [0.1, 0.1, 0.1, 0.2, 0.4, 0.5, 0.5]
+    above = (points[:, :2] - middle) @ up / height
+    return np.where(above > 0.33, reach * (1 - smoothstep(0.40, 0.70, above)), reach)
+
+
+def _sideways(points: Points, middle: Points, right: Points) -> Points:
+    """Where the surface turns away to the side, one picture has no texture for what comes round.
+
+    There the outline's own movement takes over, which neither streaks nor folds.
+    """
+    normals = vertex_normals(points)
+    radius = _radius(points, middle)
+    across = np.abs(normals[:, :2] @ right) / (np.hypot(*normals[:, :2].T) + 1e-6)
+    edge_on = 1 - smoothstep(0.10, 0.62, -normals[:, 2])
+    near_outline = smoothstep(0.85, 1.0, radius)
+    chosen: Points = (
+        np.maximum(edge_on, near_outline)
+        * smoothstep(0.3, 0.8, across)
+        * smoothstep(0.50, 0.92, radius)
+    )
+    return chosen
+
+
+def _ring_follows_head(
+    rings: Points,
+    middle: Points,
+    right: Points,
+    up: Points,
+    height: float,
+    size: int,
+    still_edges: bool,
+) -> Points:
+    across = (rings - middle) @ right / height
+    down = -(rings - middle) @ up / height
+    follows = (1 - smoothstep(0.50, 1.30, down)) * (1 - smoothstep(1.25, 2.0, np.abs(across)))
+    if still_edges:
+        follows *= 1 - smoothstep(1.5, 2.4, np.repeat(_RINGS, len(OVAL)))
+        follows[((rings <= 0) | (rings >= size)).any(axis=1)] = 0
+    return follows
+
+
+_CORNERS = TRIANGLES.T.reshape(-1)
+
+
+def vertex_normals(points: NDArray[np.floating]) -> Points:
+    """`(468, 3)` unit normals of the face, towards the viewer (negative z) where it faces him."""
+    a, b, c = (points[TRIANGLES[:, corner]].T for corner in range(3))
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    normals = np.stack(
+        [np.bincount(_CORNERS, np.tile(axis, 3), minlength=FACE) for axis in faces], axis=1
+    )
+    normals /= np.sqrt(np.square(normals).sum(axis=1, keepdims=True)) + 1e-9
+    return normals if np.median(normals[:, 2]) < 0 else -normals
