@@ -43,7 +43,7 @@ from benchmarks.sheet import contact_sheet
 from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from engines.weights import ModelStore
 from live import settings
-from live.avatars import AvatarStore, read_matte, read_picture
+from live.avatars import AvatarStore
 from live.errors import Unprocessable
 
 DEFAULT_CLIP = Path(__file__).parent.parent / "tests" / "data" / "talk.mp4"
@@ -116,14 +116,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         size=args.size,
         progress=_tell,
     )
-    entry = AvatarStore(settings.load().avatars.folder).entry(args.avatar)
-    matte = read_matte(entry.matte) if entry.matte else None
-    other = stage.avatar(read_picture(entry.portrait), args.avatar, matte)
+    other = stage.avatar(AvatarStore(settings.load().avatars.folder).entry(args.avatar))
     rows: dict[str, Figures] = {}
     strips = []
     for file in args.clip or [DEFAULT_CLIP]:
         clip = stage.read(file, _QUICK_FRAMES if args.quick else None)
-        own = stage.play(clip, stage.avatar(clip.pictures[clip.calmest].rgb, "self"))
+        own = stage.play(clip, stage.own_avatar(clip))
         cross = stage.play(clip, other)
         rows[f"{clip.name} self"] = compare(clip, own, same_face=True)
         rows[f"{clip.name} {args.avatar}"] = compare(clip, cross, same_face=False)

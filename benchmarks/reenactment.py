@@ -13,13 +13,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from engines import registry
 from engines.drivers.neutral import energy
 from engines.face_geometry import eye_distance
 from engines.types import Avatar, Face, Motion, Picture, Portrait, Rgb, Weights
+from live.avatars import Entry
 from live.errors import Unprocessable
+from live.workshop import prepare
 
 _CALIBRATION_S = 1.5
 _LEAST_HEIGHT = 480  # smaller clips are enlarged: no portrait can be made of a 60 pixel face
@@ -72,6 +73,7 @@ class Stage:
         """Parts by their registered names; raises `UnknownPart`."""
         self._weights = weights
         self._tracker = tracker
+        self._finder = registry.tracker(tracker, weights)
         self._driver = driver
         self._renderer = registry.renderer(renderer)
         self._size = size
@@ -89,10 +91,15 @@ class Stage:
             raise Unprocessable(f"{file} shows no face in most of its frames; choose another clip")
         return Clip(file.stem, pictures, faces, calmest(faces))
 
-    def avatar(self, rgb: Rgb, id: str, matte: NDArray[np.uint8] | None = None) -> Avatar:
-        """An avatar of a picture; raises `UnusablePortrait`."""
-        portrait = Portrait(rgb, tuple(self._find(rgb)), matte)
-        return self._renderer.prepare(portrait, id=id, consent="benchmark", size=self._size)
+    def avatar(self, entry: Entry) -> Avatar:
+        """An avatar of the catalogue; raises `UnusablePortrait`."""
+        return prepare(entry, self._finder, self._renderer, self._size)
+
+    def own_avatar(self, clip: Clip) -> Avatar:
+        """An avatar of the clip's calmest frame; raises `UnusablePortrait`."""
+        rgb = clip.pictures[clip.calmest].rgb
+        portrait = Portrait(rgb, tuple(self._finder.find(Picture(rgb))))
+        return self._renderer.prepare(portrait, id="self", consent="benchmark", size=self._size)
 
     def play(self, clip: Clip, avatar: Avatar) -> Performance:
         """Drives the avatar by the clip and reads what it did; raises `Unprocessable`."""
@@ -102,7 +109,7 @@ class Stage:
             pictures.append(replace(drawn, pts_ns=motion.pts_ns))
             self._progress(f"{clip.name} on {avatar.id}: rendering", number, len(clip.faces))
         faces = self._track(pictures, f"{clip.name} on {avatar.id}: reading")
-        rest = self._find(self._renderer.render(avatar, Motion.neutral()).rgb)
+        rest = self._finder.find(self._renderer.render(avatar, Motion.neutral()))
         if not rest:
             raise Unprocessable(
                 f"the avatar {avatar.id!r} is not found to have a face; choose another"
@@ -126,13 +133,6 @@ class Stage:
                 faces.append(tracker.track(picture))
                 self._progress(doing, number, len(pictures))
             return faces
-        finally:
-            tracker.close()
-
-    def _find(self, rgb: Rgb) -> Sequence[Face]:
-        tracker = registry.tracker(self._tracker, self._weights)
-        try:
-            return tracker.find(Picture(rgb))
         finally:
             tracker.close()
 

@@ -62,7 +62,7 @@ def render_file(
     Writes `target`, and one line of JSON per frame to `motions`. Raises `Unprocessable` for a
     source that is no video or shows no face, and for a target that cannot be; nothing is left then.
     """
-    container = _checked(source)
+    container = _opened(source)
     check_target(source, target, ".mp4")
     if motions is not None:
         check_target(source, motions)
@@ -82,6 +82,12 @@ def render_file(
                 f"{source} cannot be decoded to its end ({error.strerror}); mend it, for instance"
                 " by: ffmpeg -i IN.mp4 -c:v libx264 OUT.mp4"
             ) from error
+
+
+def check_source(source: Path) -> None:
+    """Raises `Unprocessable` where there is no such file."""
+    if not source.is_file():
+        raise Unprocessable(f"there is no file {source}; name a camera video")
 
 
 def check_target(source: Path, target: Path, suffix: str = "") -> None:
@@ -236,10 +242,9 @@ def _frames_by_duration(source: InputContainer, rate: Fraction) -> int | None:
     return max(1, round(Fraction(source.duration, av.time_base) * rate))
 
 
-def _checked(file: Path) -> InputContainer:
+def _opened(file: Path) -> InputContainer:
     """The opened video; raises `Unprocessable`."""
-    if not file.is_file():
-        raise Unprocessable(f"there is no file {file}; name a camera video")
+    check_source(file)
     try:
         container = av.open(str(file))
     except (av.error.FFmpegError, ValueError) as error:

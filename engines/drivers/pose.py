@@ -18,7 +18,7 @@ _ROTATION_KNEE = np.array([0.28, 0.38, 0.45])
 _ROTATION_LIMIT = np.array([0.38, 0.50, 0.65])
 # The same for the place in the picture (face widths) and the log of the size.
 _PLACE_KNEE = np.array([0.40, 0.25, 0.15])
-_PLACE_LIMIT = np.array([0.65, 0.40, 0.30])
+_PLACE_LIMIT = np.array([0.60, 0.40, 0.30])
 
 
 class HeadPose(NamedTuple):

@@ -13,7 +13,7 @@ from engines.weights import ModelStore
 from live import logs, parts, settings
 from live.avatars import AvatarStore
 from live.disclosure import VisibleLabel
-from live.offline import render_file
+from live.offline import check_source, check_target, render_file
 from live.pipeline import Pipeline
 from live.workshop import prepare
 
@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = settings.load(args.config, {"video": {"size": args.size}})
     logs.set_up(chosen.logs.level, chosen.logs.format)
     size = chosen.video.size
+    # Before the networks are loaded: a misspelt name should not cost seconds.
+    check_source(args.camera_video)
+    check_target(args.camera_video, args.output, ".mp4")
     entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
     tracker = parts.tracker(ModelStore(chosen.models.folder))
     renderer = parts.renderer()
