@@ -56,6 +56,7 @@ class Session:
         self._video = AvatarTrack(self._counts)
         self._voice = VoiceTrack(self._video.latency.median_ns)
         self._offer: wire.Offer | None = None
+        self._answering = asyncio.Lock()
         self._pipeline: Pipeline | None = None
         self._channel = Channel(self.change, self._hello)
         self._connection = Connection(
@@ -89,10 +90,13 @@ class Session:
         if self._offer is not None or self._end.done():
             raise Conflict("this call has had its offer; end it and open a new one")
         try:
-            self._offer = wire.parse_offer(sdp)
-            self._worker.start()  # loads its networks while the addresses are gathered
-            answer = await self._connection.answer(self._offer)
-            self._pipeline = await asyncio.wrap_future(self._worker.ready)
+            async with self._answering:
+                self._offer = wire.parse_offer(sdp)
+                self._worker.start()  # loads its networks while the addresses are gathered
+                answer = await self._connection.answer(self._offer)
+                self._pipeline = await asyncio.wrap_future(self._worker.ready)
+            if self._end.done():
+                raise Conflict("this call was ended before it had begun")
         except BaseException:
             await asyncio.shield(self.close("refused"))
             raise
@@ -262,6 +266,8 @@ class Session:
         self._worker.stop()
         self._video.stop()
         self._voice.stop()
+        async with self._answering:  # sockets that are being opened now would stay open
+            pass
         try:
             async with asyncio.timeout(_FREE_WITHIN_S):
                 await self._connection.close()

@@ -82,7 +82,7 @@ class CodedCamera(MediaStreamTrack):
         self._count = 0
         self._start: float | None = None
         rng = np.random.default_rng(1)
-        small = rng.integers(60, 200, (1080 // 8, 1920 // 8), dtype=np.uint8)
+        small = rng.integers(60, 200, (240, 248), dtype=np.uint8)
         self._texture = np.kron(small, np.ones((8, 8), np.uint8))
         self.black = False
 
