@@ -61,16 +61,42 @@ def delay(
         raise NoDelay(f"a delay needs {2 * _PIECE_MS / 1000:.0f} s of movement seen on both sides")
     reference = np.interp(grid, t, x)
     outputs = np.stack([np.interp(grid + lag, u, y) for lag in lags])
-    best, r = _peak(lags, reference, outputs)
+    edges = np.linspace(0, len(grid), pieces + 1).astype(int)[:-1]
+    sums = _Sums.of(reference, outputs, edges)
+    best, r = _peak(lags, sums.correlation(np.ones(pieces)))
     if r < _LEAST_CORRELATION:
         raise NoDelay(f"what came back does not move as what was sent did (r = {r:.2f})")
     generator = np.random.default_rng(seed)
-    parts = np.array_split(np.arange(len(grid)), pieces)
-    drawn = []
-    for _ in range(_DRAWS):
-        chosen = np.concatenate([parts[k] for k in generator.integers(0, pieces, pieces)])
-        drawn.append(_peak(lags, reference[chosen], outputs[:, chosen])[0])
+    times_drawn = generator.multinomial(pieces, np.full(pieces, 1 / pieces), _DRAWS)
+    drawn = [_peak(lags, sums.correlation(counts))[0] for counts in times_drawn]
     return Delay(round(best, 1), round(float(np.std(drawn)), 1), round(r, 3))
+
+
+class _Sums(NamedTuple):
+    """What the correlation is made of, for each piece: a bootstrap only has to add them up."""
+
+    n: Array
+    x: Array
+    xx: Array
+    y: Array
+    """This and the next two: `(lags, pieces)`."""
+    yy: Array
+    xy: Array
+
+    @staticmethod
+    def of(x: Array, y: Array, edges: NDArray[np.int_]) -> _Sums:
+        def add(values: Array) -> Array:
+            return np.asarray(np.add.reduceat(values, edges, axis=-1), np.float64)
+
+        x, y = x - x.mean(), y - y.mean()
+        return _Sums(add(np.ones_like(x)), add(x), add(x * x), add(y), add(y * y), add(y * x))
+
+    def correlation(self, counts: NDArray[Any]) -> Array:
+        """Pearson's r at each lag, every piece taken as often as `counts` says."""
+        n, x, xx, y, yy, xy = (part @ counts for part in self)
+        covariance = xy - x * y / n
+        variances = (xx - x * x / n) * (yy - y * y / n)
+        return np.asarray(covariance / np.sqrt(np.maximum(variances, 1e-12)), np.float64)
 
 
 def _series(times: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
@@ -82,12 +108,8 @@ def _series(times: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
     return t, x
 
 
-def _peak(lags: Array, reference: Array, outputs: Array) -> tuple[float, float]:
+def _peak(lags: Array, r: Array) -> tuple[float, float]:
     """The delay and the correlation at it."""
-    x = reference - reference.mean()
-    y = outputs - outputs.mean(axis=1, keepdims=True)
-    scale = np.sqrt((x @ x) * np.einsum("ij,ij->i", y, y))
-    r = (y @ x) / np.maximum(scale, 1e-12)
     top = int(np.argmax(r))
     if not 0 < top < len(lags) - 1:
         return float(lags[top]), float(r[top])

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from benchmarks import clip, processes, record, spread, timecode
+from benchmarks import (
+    caller,
+    clip,
+    delay,
+    packets,
+    parts,
+    processes,
+    record,
+    rooms,
+    serving,
+    sessions,
+    spread,
+    timecode,
+)
+from benchmarks.call import CallFailed, CallPlan
+from engines.types import Avatar, Face, Motion, Picture, Space
 from live.errors import BadRequest
+from live.ingest import to_rgb
+from live.rtc.receiver import is_keyframe
 
 NUMBERS = st.integers(0, timecode.WRAP - 1)
 
@@ -171,3 +194,174 @@ def test_a_clip_that_is_none_says_what_to_do(tmp_path: Path) -> None:
 def test_an_endless_run_has_no_jump() -> None:
     shown = [clip.back_and_forth(4, index) for index in range(14)]
     assert shown == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
+
+
+def movement(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sin(times / 310) + 0.6 * np.sin(times / 127 + 1) + 0.3 * np.sin(times / 730)
+
+
+@settings(max_examples=20, deadline=None)
+@given(late=st.floats(0, 200), seed=st.integers(0, 100))
+def test_a_known_delay_is_found(late: float, seed: int) -> None:
+    """Uneven times on both sides, another rate, another scale, and noise."""
+    generator = np.random.default_rng(seed)
+    sent = np.cumsum(generator.uniform(28, 39, 300))
+    seen = np.cumsum(generator.uniform(30, 50, 240))
+    noise = generator.normal(0, 0.05, 240)
+    found = delay.delay(sent, movement(sent), seen, 3 - 2.5 * -movement(seen - late) + noise)
+    assert found.ms == pytest.approx(late, abs=max(3.0, 4 * found.uncertainty_ms))
+    assert found.uncertainty_ms < 5
+    assert found.r > 0.97
+
+
+def test_another_movement_has_no_delay() -> None:
+    times = np.arange(0, 10_000, 33.3)
+    noise = np.random.default_rng(1).normal(size=len(times))
+    with pytest.raises(delay.NoDelay, match="does not move"):
+        delay.delay(times, movement(times), times, noise)
+    with pytest.raises(delay.NoDelay, match="4 s of movement"):
+        delay.delay(times[:60], movement(times[:60]), times[:60], movement(times[:60]))
+    with pytest.raises(delay.NoDelay, match="rising"):
+        delay.delay(times[::-1], movement(times), times, movement(times))
+
+
+class Still:
+    """A renderer that always draws the same, and a tracker that counts."""
+
+    name = "still"
+    space = Space.MESH478
+    tracked = drawn = 0
+
+    def track(self, picture: Picture) -> Face | None:
+        self.tracked += 1
+        return None
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        self.drawn += 1
+        rgb = np.full((512, 512, 3), 90, np.uint8)
+        return Picture(rgb, motion.pts_ns, motion.captured_ns)
+
+
+def coded_picture(number: int, width: int, captured_ns: int) -> Picture:
+    luma = textured(width, width * 3 // 4)
+    timecode.draw(luma, number)
+    return Picture(np.repeat(luma[..., None], 3, axis=2), captured_ns, captured_ns)
+
+
+@pytest.mark.parametrize("width", [512, 640, 1280])
+def test_the_code_goes_past_the_avatar_and_nothing_else_does(width: int) -> None:
+    still: Any = Still()
+    passage = parts.Passage()
+    tracker = parts.CodedTracker(still, passage, echo=False)
+    renderer = parts.CodedRenderer(still, passage, echo=False)
+    tracker.track(coded_picture(7, width, 1000))
+    tracker.track(coded_picture(8, width, 2000))
+    for number, captured_ns in ((7, 1000), (8, 2000)):
+        motion = replace(Motion.neutral(), captured_ns=captured_ns)
+        drawn = renderer.render(still, motion).rgb
+        assert timecode.read(drawn[..., 1]) == number
+        assert (drawn[timecode.strip_height(512) :] == 90).all()
+    assert (still.tracked, still.drawn) == (2, 2)
+
+
+def test_a_picture_that_follows_no_camera_has_no_code() -> None:
+    still: Any = Still()
+    renderer = parts.CodedRenderer(still, parts.Passage(), echo=False)
+    assert timecode.read(renderer.render(still, Motion.neutral()).rgb[..., 1]) is None
+
+
+def test_an_echo_gives_the_camera_and_does_none_of_the_work() -> None:
+    still: Any = Still()
+    passage = parts.Passage()
+    picture = coded_picture(9, 640, 5)
+    assert parts.CodedTracker(still, passage, echo=True).track(picture) is None
+    motion = replace(Motion.neutral(), captured_ns=5)
+    came = parts.CodedRenderer(still, passage, echo=True).render(still, motion)
+    np.testing.assert_array_equal(came.rgb, picture.rgb)
+    assert (still.tracked, still.drawn) == (0, 0)
+
+
+def test_what_passes_the_avatar_is_bounded() -> None:
+    passage = parts.Passage()
+    for captured_ns in range(100):
+        passage.put(captured_ns, np.zeros((1, 1, 3), np.uint8))
+    assert passage.get(0) is None
+    assert passage.get(99) is not None
+
+
+@pytest.mark.parametrize(
+    ("frames", "ages", "word"),
+    [
+        ([300, 299], [30.0] * 300, ""),
+        ([300, 240], [30.0] * 300, "slowest gets 24.0"),
+        ([300, 299], [30.0] * 200 + [200.0] * 100, "p95 is 200.0"),
+        ([0, 299], [], "slowest gets 0.0"),
+    ],
+)
+def test_a_level_breaks_for_the_reason_that_is_named(
+    frames: list[int], ages: list[float], word: str
+) -> None:
+    held = processes.Usage(cpu_s=0, resident_mb=200, threads=9, handles=20)
+    found = sessions.level(frames, ages, sessions.Spent(10, 6, 1, 8), held)
+    assert word in sessions.why_broken(found)
+    assert bool(sessions.why_broken(found)) == bool(word)
+    assert found["others_cpu_percent"] == 10
+
+
+def test_calls_by_aiortc_over_a_server_that_sends_back() -> None:
+    """Ages are those of the pictures themselves: they agree with when each was made."""
+    plan = CallPlan("VP8", "track", warm_s=0.3, seconds=1.0)
+    found = clip.read(clip.DEFAULT, 10)
+    with serving.Serving("aiortc", {}) as server:
+        seen, coded, viewer = asyncio.run(caller.call(server, plan, found))
+    made = dict(coded.shown)
+    assert seen.fps > 5
+    assert {number for number, *_ in viewer.received} <= made.keys()
+    assert 1 < min(seen.ages_ms) <= max(seen.ages_ms) < 10_000
+
+
+def test_pictures_without_a_code_are_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server as it is draws an avatar without a code: nothing to measure, and it says so."""
+    monkeypatch.setattr(caller, "_FIRST_FRAME_LIMIT_S", 1.0)
+    plan = CallPlan("VP8", "track", warm_s=0.1, seconds=0.1)
+    blank = [np.full((128, 128, 3), level, np.uint8) for level in (80, 90)]
+    monkeypatch.setattr(caller, "draw", lambda luma, number: None)
+    with (
+        serving.Serving("aiortc", {}) as server,
+        pytest.raises(CallFailed, match="pictures without one"),
+    ):
+        asyncio.run(caller.call(server, plan, blank))
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    with (
+        pytest.raises(serving.ServerFailed, match="unknown setting"),
+        serving.Serving("server", {"SERVER__PRT": "1"}),
+    ):
+        pass
+
+
+def test_light_calls_send_what_a_server_can_decode() -> None:
+    """The pictures of a coded clip, of either codec, with a keyframe where asked."""
+    found = clip.read(clip.DEFAULT, 8)
+    for name in packets.CODECS:
+        coded = packets.encoded(name, found, keyframe_every=4)
+        keyframes = [is_keyframe(name, data) for data in coded]
+        assert keyframes == [True, False, False, False] * 2
+        decoder = get_decoder(packets.parameters(name))
+        for index, (data, rgb) in enumerate(zip(coded, found, strict=True)):
+            (frame,) = decoder.decode(JitterFrame(data, index * 3000))
+            assert isinstance(frame, av.VideoFrame)
+            error = np.abs(to_rgb(frame).astype(int) - rgb).mean()
+            assert error < 12
+
+
+def test_a_stopwatch_keeps_the_cold_sample_apart() -> None:
+    watch = rooms.Stopwatch()
+    for pause in (0.02, 0.0, 0.0):
+        watch("nap", time.sleep, pause)
+    figures = watch.figures(3)["nap"]
+    assert figures["cold_ms"] >= 20
+    assert figures["wall_ms"]["n"] == 2
+    assert figures["wall_ms"]["max"] < 15
+    assert figures["cpu_ms_per_picture"] < 5
