@@ -151,7 +151,8 @@ def test_blocked_network_is_explained(visit: Visiting) -> None:
         }"""
     )
     page.clock.install()
-    page.click("#primary")
+    with page.expect_request("**/settings"):  # sent once the page has begun to wait
+        page.click("#primary")
     expect(page.locator("#notice-title")).to_have_text("Connecting")
     page.clock.fast_forward(20_000)
     expect(page.locator("#notice-text")).to_contain_text("firewall")
