@@ -58,7 +58,7 @@ class Moved:
 
 
 def deform(mesh: Mesh, motion: Motion) -> Moved:
-    """Applies a `mesh478` motion; what is not a number, or too much, is held to what is plausible."""
+    """Applies a `mesh478` motion; what is not a number, or too much, is held to the plausible."""
     pose = np.nan_to_num(motion.pose.astype(np.float64), posinf=0.0, neginf=0.0)
     eyes = np.where(np.isfinite(motion.eyes), motion.eyes, [[1.0, 0.0, 0.0]]).astype(np.float64)
     openness = np.clip(eyes[:, 0], 0.0, _WIDEST_LIDS)

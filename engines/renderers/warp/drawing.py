@@ -9,9 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.face_geometry import Points
-from engines.types import Floats
+from engines.types import Floats, Rgb
+
+Image = NDArray[np.integer | np.floating]
 
 _SUBPIXEL_BITS = 4
+
+
+def floats(image: Image) -> Floats:
+    """What OpenCV returned, known to be float32: its own types do not say."""
+    return image.astype(np.float32, copy=False)
+
+
+def rgb(image: Image) -> Rgb:
+    """What OpenCV returned, known to be uint8."""
+    return image.astype(np.uint8, copy=False)
 
 
 class Patch(NamedTuple):
@@ -61,8 +73,7 @@ class Patch(NamedTuple):
 
 def soften(mask: NDArray[np.uint8], blur: float) -> Floats:
     """A mask of 0…255 as 0…1 with an edge blurred by `blur` pixels."""
-    softened: Floats = cv2.GaussianBlur(mask, (0, 0), blur).astype(np.float32) / 255
-    return softened
+    return floats(cv2.GaussianBlur(mask, (0, 0), blur)) / np.float32(255)
 
 
 def _fixed_point(points: Points) -> NDArray[np.int32]:
@@ -104,10 +115,7 @@ def inpaint(
     """Fills a hole from its edges (Telea, "An image inpainting technique", 2004)."""
     if not hole.any():
         return picture
-    filled: NDArray[np.uint8] = cv2.inpaint(
-        picture, hole.astype(np.uint8) * 255, radius, cv2.INPAINT_TELEA
-    )
-    return filled
+    return rgb(cv2.inpaint(picture, hole.astype(np.uint8) * 255, radius, cv2.INPAINT_TELEA))
 
 
 def disk(radius: int) -> NDArray[np.uint8]:

@@ -18,7 +18,9 @@ from engines.renderers.warp.drawing import (
     Patch,
     blend,
     disk,
+    floats,
     inpaint,
+    rgb,
     smooth_line,
     smooth_loop,
 )
@@ -90,13 +92,15 @@ def _cut_eye(
         return moved
 
     matrix = np.column_stack([axes.T / _SCALE, middle - axes.T @ (shape / 2) / _SCALE])
-    patch: Rgb = cv2.warpAffine(
-        framed.rgb,
-        matrix,
-        (int(shape[0]), int(shape[1])),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    ).astype(np.uint8)
+    patch = rgb(
+        cv2.warpAffine(
+            framed.rgb,
+            matrix,
+            (int(shape[0]), int(shape[1])),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    )
     outline = smooth_loop(to_patch(landmarks[ring]))
     whole = Patch(0, 0, int(shape[0]), int(shape[1]))
     opening = whole.mask(outline) > 0.5
@@ -150,7 +154,7 @@ def _spread(patch: Rgb, known: NDArray[np.bool_]) -> Rgb:
 def _complete_iris(
     patch: Rgb, visible: NDArray[np.bool_], centre: Points, radius: float
 ) -> tuple[Rgb, Floats]:
-    """The whole iris as a square sprite and its matte: what lids hide is mirrored, then averaged."""
+    """The whole iris as a square sprite, and its matte; what lids hide is mirrored or averaged."""
     half = round(1.25 * radius)
     offsets = np.arange(-half, half + 1, dtype=np.float32)
     x, y = np.meshgrid(offsets, offsets)
@@ -172,8 +176,7 @@ def _complete_iris(
             colour = full[on_ring & have].mean(axis=0)
         full[on_ring & ~have] = colour
     matte = 1 - smoothstep(0.94 * radius, 1.10 * radius, distance)
-    full = cv2.GaussianBlur(full, (0, 0), 0.6)
-    return full.astype(np.uint8), matte.astype(np.float32)
+    return rgb(cv2.GaussianBlur(full, (0, 0), 0.6)), matte.astype(np.float32)
 
 
 def remove_eyeballs(framed: Framed, eyes: tuple[Eye | None, Eye | None]) -> Rgb:
@@ -267,14 +270,15 @@ def _sample(
     area: Patch,
     border: int = cv2.BORDER_REPLICATE,
 ) -> Floats:
-    sampled: Floats = cv2.warpAffine(
-        image,
-        np.column_stack([axes, origin]),
-        area.width_height,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=border,
-    ).astype(np.float32)
-    return sampled
+    return floats(
+        cv2.warpAffine(
+            image,
+            np.column_stack([axes, origin]),
+            area.width_height,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+        )
+    )
 
 
 def _lid_shadow(mask: Floats, width: float, openness: float) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.face_geometry import Points
+from engines.renderers.warp.drawing import rgb
 from engines.types import Face, Portrait, Rgb
 
 _WIDTH = 2.3  # of the face's height: room for hair, neck and the start of the shoulders
@@ -30,8 +31,6 @@ class Framed:
     """Same height and width; 255 on the person."""
     landmarks: Points
     """`(478, 3)` pixels of the frame, not of the margin around it."""
-    filled: NDArray[np.bool_]
-    """Where `rgb` is the portrait's own; elsewhere its edge was continued."""
 
     @property
     def frame(self) -> tuple[slice, slice]:
@@ -62,22 +61,18 @@ def frame(portrait: Portrait, face: Face, size: int) -> Framed:
     def cut(image: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
         # warpAffine knows no area averaging: shrink by a whole step first, so nothing aliases
         shrunk, matrix = image, move
-        while scale < 0.6 and matrix[0, 0] < 0.6:
-            shrunk = cv2.pyrDown(shrunk)
+        while matrix[0, 0] < 0.6:
+            shrunk = rgb(cv2.pyrDown(shrunk))
             matrix = matrix.copy()
             matrix[:, :2] *= 2
-        return cv2.warpAffine(shrunk, matrix, whole, flags=smooth, borderMode=border).astype(
-            np.uint8
-        )
+        return rgb(cv2.warpAffine(shrunk, matrix, whole, flags=smooth, borderMode=border))
 
     landmarks = face.landmarks.astype(np.float64) * scale
     landmarks[:, :2] += offset
-    inside = np.full((height, width), 255, np.uint8)
     return Framed(
         size,
         margin,
         cut(portrait.rgb, cv2.BORDER_REFLECT_101),
         None if portrait.matte is None else cut(portrait.matte, cv2.BORDER_REPLICATE),
         landmarks,
-        cv2.warpAffine(inside, move, whole, flags=cv2.INTER_NEAREST) > 0,
     )

@@ -21,6 +21,7 @@ from engines.face_mesh import (
     TRIANGLES,
 )
 from engines.renderers.warp.deform import Moved
+from engines.renderers.warp.drawing import floats
 from engines.renderers.warp.framing import Framed
 from engines.renderers.warp.mesh import EYE_RINGS, FACE, Mesh, vertex_normals
 
@@ -77,8 +78,8 @@ def estimate_light(framed: Framed, mesh: Mesh) -> Light:
 
     After Basri and Jacobs, "Lambertian reflectance and linear subspaces", IEEE PAMI 25(2), 2003.
     """
-    grey = cv2.cvtColor(framed.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.GaussianBlur(grey, (0, 0), 0.02 * mesh.face_width)
+    grey = floats(cv2.cvtColor(framed.rgb, cv2.COLOR_RGB2GRAY))
+    grey = floats(cv2.GaussianBlur(grey, (0, 0), 0.02 * mesh.face_width))
     column, row = np.rint(mesh.points[:, :2] + framed.margin).astype(int).T
     last = len(grey) - 1
     luminance = grey[np.clip(row, 0, last), np.clip(column, 0, last)]

@@ -1,12 +1,13 @@
 """A portrait's landmarks in, the mesh that carries its texture out.
 
-The 468 points of the face, rings of 36 around its outline that carry hair, neck and background, and a
-ring of 16 just outside each eye that moves with the lid's edge, so that lashes are carried along
+The 468 points of the face, rings of 36 around its outline that carry hair, neck and background, and
+a ring of 16 just outside each eye that moves with the lid's edge, so that lashes are carried along
 and not stretched.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,7 +155,7 @@ def _triangles(points: Points, rings: Points) -> NDArray[np.int32]:
         rim = first_rim + 16 * number + np.arange(16)
         strips += [_strip(edge, rim), _strip(rim, around)]
     loops = [OVAL, *(FACE + count * ring + np.arange(count) for ring in range(len(_RINGS)))]
-    strips += [_strip(inner, outer) for inner, outer in zip(loops, loops[1:], strict=False)]
+    strips += [_strip(inner, outer) for inner, outer in itertools.pairwise(loops)]
     triangles = np.concatenate([faces, *strips]).astype(np.int32)
     at = np.concatenate([points[:, :2], rings, _eye_rims(points)])
     u = at[triangles[:, 1]] - at[triangles[:, 0]]
@@ -247,6 +248,6 @@ def vertex_normals(points: NDArray[np.floating]) -> Points:
     faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
     normals = np.stack(
         [np.bincount(_CORNERS, np.tile(axis, 3), minlength=FACE) for axis in faces], axis=1
-    )
+    ).astype(np.float64)
     normals /= np.sqrt(np.square(normals).sum(axis=1, keepdims=True)) + 1e-9
     return normals if np.median(normals[:, 2]) < 0 else -normals

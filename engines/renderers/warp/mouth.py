@@ -87,8 +87,8 @@ def _lay(mouth: Mouth, moved: Moved, area: Patch) -> tuple[float, Floats]:
     u = (columns - origin[0]) * along[0] + (rows - origin[1]) * along[1]
     v = (columns - origin[0]) * down[0] + (rows - origin[1]) * down[1]
     half = width / 2
-    to_left = 1.02 * min((moved.face[78, :2] - origin) @ along, -0.5 * half)
-    to_right = 1.02 * max((moved.face[308, :2] - origin) @ along, 0.5 * half)
+    to_left = 1.02 * min(float((moved.face[78, :2] - origin) @ along), -0.5 * half)
+    to_right = 1.02 * max(float((moved.face[308, :2] - origin) @ along), 0.5 * half)
     across = UNIT / np.where(u < 0, -to_left, to_right)
     upright = UNIT / (mouth.width * moved.scale / 2)
     jaw_across, jaw_down = float(jaw @ along), float(jaw @ down)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.renderers.warp.drawing import disk, inpaint
+from engines.renderers.warp.drawing import disk, inpaint, rgb
 from engines.renderers.warp.framing import Framed
 from engines.types import Backdrop, BackdropKind, Floats, Rgb
 
@@ -22,7 +22,7 @@ def clean_plate(framed: Framed) -> Rgb:
     picture, matte = framed.rgb[rows, columns], framed.matte[rows, columns]
     covered = cv2.dilate((matte > 12).astype(np.uint8), disk(max(2, framed.size // 64))) > 0
     small = (_SMALLEST, _SMALLEST)
-    shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    shrunk = rgb(cv2.resize(picture, small, interpolation=cv2.INTER_AREA))
     hole = cv2.resize(covered.astype(np.uint8), small, interpolation=cv2.INTER_AREA) > 0
     filled = _fill(shrunk, hole)
     whole = (framed.size, framed.size)
@@ -56,17 +56,16 @@ def _borrowed_grain(picture: Rgb, covered: NDArray[np.bool_]) -> Floats:
     return grain
 
 
-def cut_person(framed: Framed, rgb: Rgb) -> NDArray[np.uint8]:
-    """`(s, s, 4)` the person with the matte as alpha, edges free of the background's colour.
+def cut_person(framed: Framed, picture: Rgb) -> NDArray[np.uint8]:
+    """`(s, s, 4)` the person, colours multiplied by the matte, and the matte.
 
     Colours under a soft edge are mixed with what stood behind. They are taken from the nearest
     solid part of the person instead, so that no halo is carried before another background.
     """
     assert framed.matte is not None
     alpha = cv2.GaussianBlur(framed.matte, (0, 0), _EDGE_BLUR * framed.size / 512)
-    solid = (framed.matte > 242).astype(np.uint8)
-    solid = cv2.erode(solid, disk(max(1, framed.size // 512)))
-    colour = rgb.astype(np.float32)
+    solid = cv2.erode((framed.matte > 242).astype(np.uint8), disk(max(1, framed.size // 512)))
+    colour = picture.astype(np.float32)
     known = solid.astype(np.float32)
     spread = colour * known[..., None]
     weight = known.copy()
@@ -81,7 +80,8 @@ def cut_person(framed: Framed, rgb: Rgb) -> NDArray[np.uint8]:
     edge = (1 - cv2.GaussianBlur(known, (0, 0), 0.8))[..., None]
     # hair is finer than the matte's solid part: half of its own colour keeps its structure
     mixed = colour + (outer - colour) * np.clip(edge, 0, 1) * 0.75
-    return np.dstack([mixed.clip(0, 255).astype(np.uint8), alpha])
+    premultiplied = mixed.clip(0, 255) * (alpha[..., None] / 255) + 0.5
+    return np.dstack([premultiplied.astype(np.uint8), alpha])
 
 
 def choose_plate(plate: Rgb, backdrop: Backdrop) -> Rgb:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from engines.face_geometry import Points
+from engines.renderers.warp.drawing import floats
 from engines.renderers.warp.mesh import smoothstep
 from engines.types import Floats
 
@@ -122,5 +123,4 @@ def _soft(colour: Points, opacity: Points) -> Floats:
     """Colour and opacity as one sprite, blurred to what a lens would show of it."""
     known = np.where(opacity[..., None] > 0.02, colour, colour[opacity > 0.5].mean(axis=0))
     sprite = np.dstack([np.clip(known, 0, 255), opacity]).astype(np.float32)
-    blurred: Floats = cv2.GaussianBlur(sprite, (0, 0), 1.6)
-    return blurred
+    return floats(cv2.GaussianBlur(sprite, (0, 0), 1.6))
