@@ -89,7 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     record.add_arguments(parser)
     parser.add_argument(
         "--clip",
-        type=Path,
         action="append",
         metavar="FILE",
         help="a driving clip, with the truth beside it as .npz if there is one; may be repeated"
@@ -119,7 +118,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     other = stage.avatar(AvatarStore(settings.load().avatars.folder).entry(args.avatar))
     rows: dict[str, Figures] = {}
     strips = []
-    for file in args.clip or [DEFAULT_CLIP]:
+    for file in map(Path, args.clip or [DEFAULT_CLIP]):
         clip = stage.read(file, _QUICK_FRAMES if args.quick else None)
         own = stage.play(clip, stage.own_avatar(clip))
         cross = stage.play(clip, other)
