@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.studio.makehuman import Mesh, Points, data_folder
+from engines.studio.makehuman import Mesh, Points, mask
 
 SKIN, HAIR, EYE, FLAT = range(4)
 TILES = 4
@@ -46,10 +46,10 @@ def in_atlas(tile: int, place: Points) -> NDArray[np.float32]:
     return np.stack([(held[:, 0] + tile) / TILES, held[:, 1]], axis=1).astype(np.float32)
 
 
-def inside_mouth(mesh: Mesh, rest: Points) -> NDArray[np.bool_]:
+def inside_mouth(rest: Points) -> NDArray[np.bool_]:
     """`(v,)` whether a vertex lines the inside of the mouth (by the mesh's own mask)."""
     front = (np.abs(rest[:, 0]) < 4.0) & (rest[:, 1] < 0.5) & (rest[:, 2] > 0.0)
-    marked: NDArray[np.bool_] = (_mask(mesh, "inside-mouth", len(rest)) > 0.5) & front
+    marked: NDArray[np.bool_] = (mask("inside-mouth") > 0.5) & front
     return marked
 
 
@@ -75,25 +75,15 @@ def atlas(mesh: Mesh, rest: Points) -> Canvas:
     return np.ascontiguousarray(np.concatenate(tiles, axis=1))
 
 
-def _mask(mesh: Mesh, name: str, count: int) -> NDArray[np.float64]:
-    """`(v,)` one of the mesh's own masks, which are pictures in its texture's coordinates."""
-    path = data_folder() / f"mpfb2/textures/mpfb_{name}.jpg"
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    assert picture is not None
-    body = mesh.groups == "body"
-    uv = mesh.uv[mesh.face_uv[body].ravel()]
-    side = picture.shape[0]
-    row = np.clip(((1.0 - uv[:, 1]) * side).astype(int), 0, side - 1)
-    column = np.clip((uv[:, 0] * side).astype(int), 0, side - 1)
-    values = np.zeros(count)
-    values[mesh.faces[body].ravel()] = picture[row, column] / 255.0
-    return values
-
-
 def _noise(rng: np.random.Generator, rows: int, columns: int) -> Canvas:
     """Smooth noise of so many bumps down and across."""
     coarse = rng.standard_normal((rows, columns)).astype(np.float32)
-    return cv2.resize(coarse, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    smooth = cv2.resize(coarse, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, np.float32)
+
+
+def _blurred(picture: Canvas, sigma: float) -> Canvas:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
 
 
 def _pixels(points: Points) -> Points:
@@ -113,7 +103,9 @@ def _linear(colour: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _skin(mesh: Mesh, rest: Points, rng: np.random.Generator) -> Canvas:
     canvas = np.empty((TILE, TILE, 4), np.float32)
-    mottle = 1 + 0.03 * _noise(rng, 24, 24) + 0.03 * _noise(rng, 90, 90) + 0.02 * _noise(rng, 400, 400)
+    mottle = (
+        1 + 0.03 * _noise(rng, 24, 24) + 0.03 * _noise(rng, 90, 90) + 0.02 * _noise(rng, 400, 400)
+    )
     canvas[..., :3] = _linear(_COLOUR_SKIN).astype(np.float32) * mottle[..., None]
     canvas[..., 3] = 0.25
     row, column = np.mgrid[0:TILE, 0:TILE]
@@ -132,16 +124,18 @@ def _skin(mesh: Mesh, rest: Points, rng: np.random.Generator) -> Canvas:
     _over(canvas, red, 0.3 * spot(nose[0], nose[1], 0.9, 0.8))
     _over(canvas, brown, 0.55 * spot(0.0, -10.3, 6.0, 2.0))  # the chin's shadow on the neck
     lips = np.zeros((TILE, TILE), np.float32)
-    painted = _mask(mesh, "lips", len(rest))
+    painted = mask("lips")
     body = mesh.faces[mesh.groups == "body"]
-    for triangle in body[(painted[body].mean(axis=1) > 0.5) & (rest[body][..., 2].mean(axis=1) > 7)]:
+    for triangle in body[
+        (painted[body].mean(axis=1) > 0.5) & (rest[body][..., 2].mean(axis=1) > 7)
+    ]:
         cv2.fillConvexPoly(lips, np.round(_pixels(rest[triangle])).astype(np.int32), 1.0)
-    lips = cv2.GaussianBlur(lips, (0, 0), 3.0)
+    lips = _blurred(lips, 3.0)
     _over(canvas, _linear(_COLOUR_LIPS), 0.85 * lips)
     canvas[..., 3] += 0.35 * lips
-    for side in "lr":
-        _brow(canvas, mesh, rest, side, rng)
-        _lashes(canvas, mesh, rest, side)
+    for eye in "lr":
+        _brow(canvas, mesh, rest, eye, rng)
+        _lashes(canvas, mesh, rest, eye)
     cloth = y < -11.9 + 0.045 * np.minimum(np.abs(x), 9.0) ** 2
     collar = y > -12.9 + 0.045 * np.minimum(np.abs(x), 9.0) ** 2
     weave = 1 + 0.05 * _noise(rng, 300, 300) + 0.05 * _noise(rng, 12, 12) - 0.25 * collar
@@ -163,21 +157,16 @@ def _brow(canvas: Canvas, mesh: Mesh, rest: Points, side: str, rng: np.random.Ge
     for _ in range(900):
         t = rng.uniform(0.0, 1.0)
         thick = 0.12 + 0.18 * math.sqrt(1.0 - t)
-        root = centre + [
-            outwards * radius * (-1.25 + 2.9 * t),
-            1.22 * radius
-            + 0.5 * math.sin(math.pi * min(1.0, 1.1 * t))
-            - 0.35 * t
-            + rng.uniform(-thick, thick),
-            0.0,
-        ]
+        rise = 0.5 * math.sin(math.pi * min(1.0, 1.1 * t)) - 0.35 * t
+        across, up = radius * (-1.25 + 2.9 * t), 1.22 * radius + rise + rng.uniform(-thick, thick)
+        root = centre + np.array([outwards * across, up, 0.0])
         lean = math.radians(rng.uniform(30, 60) * (1 - t) + rng.uniform(-25, 5) * t)
         length = rng.uniform(0.25, 0.5)
         tip = root + length * np.array([outwards * math.cos(lean), math.sin(lean), 0.0])
         (x0, y0), (x1, y1) = np.round(_pixels(np.stack([root, tip])) * 16).astype(int).tolist()
         dark = float(rng.uniform(0.6, 1.0))
         cv2.line(cover, (x0, y0), (x1, y1), dark, 2, cv2.LINE_AA, 4)
-    _over(canvas, _linear(_COLOUR_HAIR), 0.92 * cv2.GaussianBlur(cover, (0, 0), 0.8))
+    _over(canvas, _linear(_COLOUR_HAIR), 0.92 * _blurred(cover, 0.8))
 
 
 def _lashes(canvas: Canvas, mesh: Mesh, rest: Points, side: str) -> None:
@@ -189,7 +178,7 @@ def _lashes(canvas: Canvas, mesh: Mesh, rest: Points, side: str) -> None:
         roots = points[np.linalg.norm(points - centre, axis=1) < reach * radius]
         line = np.round(_pixels(roots[np.argsort(roots[:, 0])]) * 16).astype(np.int32)
         cv2.polylines(cover, [line.reshape(-1, 1, 2)], False, dark, thick, cv2.LINE_AA, 4)
-    _over(canvas, _linear(np.array([0.12, 0.08, 0.07])), cv2.GaussianBlur(cover, (0, 0), 1.2))
+    _over(canvas, _linear(np.array([0.12, 0.08, 0.07])), _blurred(cover, 1.2))
 
 
 def _hair(rng: np.random.Generator) -> Canvas:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,12 +95,12 @@ def base() -> Mesh:
 def target(path: Path) -> Points:
     """`(v, 3)` offsets of the base mesh's vertices, in decimetres."""
     offsets = np.zeros_like(base().vertices)
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        for line in lines:
-            number, *offset = line.split() or ["#"]
-            if not number.startswith("#"):
-                offsets[int(number)] = [float(value) for value in offset[:3]]
+    stored = path.read_bytes()
+    text = (gzip.decompress(stored) if path.suffix == ".gz" else stored).decode()
+    for line in text.splitlines():
+        number, *offset = line.split() or ["#"]
+        if not number.startswith("#"):
+            offsets[int(number)] = [float(value) for value in offset[:3]]
     return offsets
 
 
@@ -110,11 +111,29 @@ def face_units() -> dict[str, Points]:
     return {path.stem: _CM * target(path) for path in sorted(folder.glob("*.target"))}
 
 
+@cache
+def mask(name: str) -> NDArray[np.float64]:
+    """`(v,)` 0…1 one of the base mesh's own masks, such as `lips` or `inside-mouth`."""
+    path = data_folder() / f"mpfb2/textures/mpfb_{name}.jpg"
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    mesh = base()
+    body = mesh.groups == "body"
+    uv = mesh.uv[mesh.face_uv[body].ravel()]
+    side = picture.shape[0]
+    row = np.clip(((1.0 - uv[:, 1]) * side).astype(int), 0, side - 1)
+    column = np.clip((uv[:, 0] * side).astype(int), 0, side - 1)
+    values = np.zeros(len(mesh.vertices))
+    values[mesh.faces[body].ravel()] = picture[row, column] / 255.0
+    return values
+
+
 def detail(name: str) -> Points:
     """`(v, 3)` offsets of a detail target; a `*` in the name stands for both sides."""
     folder = data_folder() / "mpfb2/targets"
     sides = [name.replace("*", "l"), name.replace("*", "r")] if "*" in name else [name]
-    return np.sum([target(folder / f"{side}.target.gz") for side in sides], axis=0)
+    offsets: Points = np.sum([target(folder / f"{side}.target.gz") for side in sides], axis=0)
+    return offsets
 
 
 def person(

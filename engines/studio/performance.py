@@ -1,4 +1,4 @@
-"""What the synthetic head does in the test clip: times go in, true coefficients and angles come out.
+"""What the synthetic head does in the test clip: seconds go in, coefficients and angles come out.
 
 The order of the acts: a neutral face (to calibrate on), speech, gaze, a smile with raised brows and
 a long blink, stillness (to measure jitter on), then turning, nodding and tilting while speaking.
@@ -20,13 +20,13 @@ NEUTRAL = (0.0, 1.4)
 """Seconds of the neutral face at the start."""
 STILL = (7.3, 8.4)
 """Seconds in which nothing moves."""
-_SPEECH = ((1.5, 2.9), (3.2, 4.5), (8.5, 9.7), (9.9, 11.0))
+_SPEECH = ((1.55, 2.9), (3.2, 4.5), (8.55, 9.7), (9.9, 11.0))
 _BLINKS = (1.8, 2.7, 3.6, 4.5, 6.05, 8.7, 9.9, 10.7)
 
 _VISEMES = {
     "aa": {"jawOpen": 0.62, "mouthLowerDown*": 0.3, "mouthUpperUp*": 0.2},
     "ee": {"jawOpen": 0.18, "mouthStretch*": 0.4, "mouthSmile*": 0.35, "mouthUpperUp*": 0.2},
-    "oo": {"jawOpen": 0.16, "mouthPucker": 0.8, "mouthFunnel": 0.2},
+    "oo": {"jawOpen": 0.1, "mouthPucker": 0.8, "mouthFunnel": 0.2},
     "oh": {"jawOpen": 0.42, "mouthFunnel": 0.6},
     "mm": {"mouthPress*": 0.5, "mouthRollLower": 0.3, "mouthRollUpper": 0.3},
     "ff": {"jawOpen": 0.06, "mouthRollLower": 0.45, "mouthUpperUp*": 0.25},
@@ -102,7 +102,9 @@ def _speak(
             length = rng.uniform(0.09, 0.17)
             frames = (times >= at) & (times < min(at + length, stop))
             for name, weight in _VISEMES[_ORDER[number % len(_ORDER)]].items():
-                _add(spoken, name, weight * rng.uniform(0.8, 1.1) * frames)
+                _add(
+                    spoken, name, float(weight * rng.uniform(0.8, 1.1)) * frames.astype(np.float64)
+                )
             at += length
             number += 1
     kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.3) ** 2)
@@ -150,7 +152,11 @@ def _turn(times: NDArray[np.float64]) -> NDArray[np.float64]:
         ],
         axis=1,
     )
-    for axis, start, stop, degrees in ((0, 8.45, 9.75, 20), (1, 9.65, 10.55, 12), (2, 10.45, 11.3, 8)):
+    for axis, start, stop, degrees in (
+        (0, 8.45, 9.75, 20),
+        (1, 9.65, 10.55, 12),
+        (2, 10.45, 11.3, 8),
+    ):
         phase = np.clip((times - start) / (stop - start), 0.0, 1.0)
         swing = np.sin(2.0 * np.pi * phase) * np.clip(np.sin(np.pi * phase) * 2.5, 0.0, 1.0)
         euler[:, axis] += degrees * swing

@@ -116,7 +116,7 @@ class TalkingHead:
         settings.setCullingMode(cv2.RASTERIZE_CULLING_NONE)
         settings.setShadingType(cv2.RASTERIZE_SHADING_SHADED)
         for part, value in zip(self._parts, values, strict=True):
-            colours, depth = cv2.triangleRasterize(
+            cv2.triangleRasterize(  # draws into both
                 vertices.astype(np.float32), part.faces, value, colours, depth,
                 world_to_lens, _FIELD, _NEAR, _FAR, settings,
             )  # fmt: skip
@@ -162,7 +162,7 @@ def _parts(
     kept: NDArray[np.bool_],
     eyes: Sequence[tuple[mh.Points, mh.Points, mh.Triangles]],
 ) -> list[_Part]:
-    mouth = kept & paint.inside_mouth(mesh, rest)[mesh.faces].all(axis=1)
+    mouth = kept & paint.inside_mouth(rest)[mesh.faces].all(axis=1)
     teeth = np.isin(mesh.groups, ("helper-upper-teeth", "helper-lower-teeth"))
     total = len(rest) + sum(len(ball) for _, ball, _ in eyes)
     deep = np.clip((rest[:, 2] - 4.5) / 5.0, 0.04, 1.0) ** 2
@@ -177,9 +177,15 @@ def _parts(
         return marked(paint.FLAT, np.array(cell), much * deep)
 
     parts = [
-        _Part(mesh.faces[kept & ~mouth].astype(np.int32), marked(paint.SKIN, paint.front_place(rest), hair)),
+        _Part(
+            mesh.faces[kept & ~mouth].astype(np.int32),
+            marked(paint.SKIN, paint.front_place(rest), hair),
+        ),
         _Part(mesh.faces[mouth].astype(np.int32), flat(paint.MOUTH_CELL, 0.5)),
-        _Part(mesh.faces[mesh.groups == "helper-tongue"].astype(np.int32), flat(paint.TONGUE_CELL, 0.8)),
+        _Part(
+            mesh.faces[mesh.groups == "helper-tongue"].astype(np.int32),
+            flat(paint.TONGUE_CELL, 0.8),
+        ),
         _Part(mesh.faces[teeth].astype(np.int32), flat(paint.TEETH_CELL, 0.9)),
     ]
     first = len(rest)
@@ -229,4 +235,4 @@ def _backdrop(side: int) -> NDArray[np.float32]:
     wall = np.array([0.16, 0.18, 0.19], np.float32) + glow * np.array(
         [0.22, 0.22, 0.20], np.float32
     )
-    return wall.astype(np.float32)
+    return np.asarray(wall, np.float32)

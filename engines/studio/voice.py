@@ -1,7 +1,7 @@
 """A synthetic voice for the test clip: mouth coefficients go in, sound comes out.
 
-A pulse train through three resonators (formants), as in Klatt's synthesizer (J. Acoust. Soc. Am. 67,
-1980): the jaw opens the first formant and sets the loudness, lips that round lower the second.
+A pulse train through three resonators (formants), as in Klatt's synthesizer (J. Acoust. Soc. Am.
+67, 1980): the jaw opens the first formant and sets the loudness, round lips lower the second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def speak(coefficients: NDArray[np.floating], fps: float) -> NDArray[np.float32]
     blocks = np.arange(0, length, _BLOCK) / RATE
 
     def over(name: str) -> NDArray[np.float64]:
-        return np.interp(blocks, frames, coefficients[:, BLENDSHAPE_INDEX[name]])
+        values: NDArray[np.float64] = np.interp(
+            blocks, frames, coefficients[:, BLENDSHAPE_INDEX[name]]
+        )
+        return values
 
     jaw, round_lips = over("jawOpen"), np.maximum(over("mouthPucker"), over("mouthFunnel"))
     wide = over("mouthStretchLeft")
@@ -38,7 +41,8 @@ def speak(coefficients: NDArray[np.floating], fps: float) -> NDArray[np.float32]
         sound = _resonate(sound, formants[:, number], bandwidth)
     loud = np.repeat(np.clip(jaw * 1.6, 0.0, 1.0), _BLOCK)[:length]
     sound *= np.convolve(loud, np.ones(_BLOCK) / _BLOCK, mode="same")
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+    loudest = max(float(np.abs(sound).max()), 1e-9)
+    return np.asarray(0.5 * sound / loudest, np.float32)
 
 
 def _pulses(length: int) -> NDArray[np.float64]:

@@ -20,7 +20,9 @@ def write_y4m(clip: Path, out: Path, *, width: int | None = None, height: int | 
         wide, high = width or stream.width, height or stream.height
         rate = stream.average_rate
         assert rate is not None
-        header = f"YUV4MPEG2 W{wide} H{high} F{rate.numerator}:{rate.denominator} Ip A1:1 C420jpeg\n"
+        header = (
+            f"YUV4MPEG2 W{wide} H{high} F{rate.numerator}:{rate.denominator} Ip A1:1 C420jpeg\n"
+        )
         target.write(header.encode())
         for frame in container.decode(stream):
             planes = frame.reformat(wide, high, format="yuv420p").to_ndarray()
