@@ -17,6 +17,7 @@ from prometheus_client import (
     Metric,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -25,6 +26,9 @@ from prometheus_client.registry import Collector
 
 from live import clock, measures
 from live.measures import Tally
+
+# A second series for each counter that says when it began: nothing here is reset.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

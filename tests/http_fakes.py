@@ -11,20 +11,20 @@ import cv2
 import numpy as np
 from aiohttp.test_utils import TestClient, TestServer
 
-from engines.types import Portrait
+from engines.types import Avatar, Portrait
 from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
-from live.pool import Pool
+from live.pool import Pool, Start
 from live.prepared import PreparedAvatars
 from live.request import CallSettings, Parts, SessionRequest
 from live.server import Rooms, application
 from live.settings import Settings
 from live.wire import parse_fragment, parse_offer, parse_settings
 from live.workshop import Workshop
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, avatar, face
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face
 
 UFRAG = "abcd"
 FRAGMENT = f"a=ice-ufrag:{UFRAG}\r\na=mid:0\r\na=end-of-candidates\r\n"
@@ -117,18 +117,31 @@ def png(level: int = 128, size: int = 64) -> bytes:
     return data.tobytes()
 
 
-def rooms(folder: Path, places: int = 4, settings: Settings | None = None) -> Rooms:
-    """Rooms with fake parts."""
+def rooms(
+    folder: Path,
+    places: int = 4,
+    settings: Settings | None = None,
+    start: Start = FakeCall,
+    of_calls: CallSettings | None = None,
+) -> Rooms:
+    """Rooms with fake parts; `start` makes the sessions."""
     metrics = Metrics()
     store = AvatarStore(folder)
     prepared = PreparedAvatars(store, workshop)
 
-    async def request_call(id: str, driver: str) -> SessionRequest:
-        await prepared.open(id, 64)
-        parts = Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer)
-        return SessionRequest(avatar(id), parts, CallSettings(), driver)
+    async def open_avatar(id: str) -> Avatar:
+        return await prepared.open(id, 64)
 
-    pool = Pool(FakeCall, places=places, metrics=metrics)
+    async def request_call(id: str, driver: str) -> SessionRequest:
+        return SessionRequest(
+            await open_avatar(id),
+            Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer),
+            of_calls or CallSettings(),
+            driver,
+            open_avatar,
+        )
+
+    pool = Pool(start, places=places, metrics=metrics)
     return Rooms(settings or Settings(), store, prepared, pool, metrics, request_call)
 
 
