@@ -28,6 +28,9 @@ from live.settings import Server, Settings
 
 _log = logging.getLogger(__name__)
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Hosts that only this machine reaches; browsers trust pages from there without HTTPS."""
+
 _GRACE_S = 2.0
 """What running calls have to end in when the server is told to stop."""
 _IDLE_CONNECTION_S = 75.0

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from live import errors, parts
 from live.__main__ import COMMANDS, code_of, main
@@ -221,10 +227,39 @@ def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate()
 
 
-def fetched(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=10) as answer:
+def fetched(address: str, trust: Path | None = None) -> bytes:
+    context = ssl.create_default_context(cafile=trust) if trust else None
+    with urllib.request.urlopen(address, timeout=10, context=context) as answer:
         body: bytes = answer.read()
         return body
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert_file, key_file
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -234,8 +269,25 @@ def test_the_server_serves_and_ends_when_told(number: signal.Signals) -> None:
         assert json.loads(fetched(address + "livez")) == {"status": "alive"}
         start = time.monotonic()
         process.send_signal(number)
-        assert process.wait(10) == 0
+        _, told = process.communicate(timeout=10)
         assert time.monotonic() - start < 3
+        assert process.returncode == 0
+        assert "camera" not in told
+
+
+def test_the_page_is_served_by_https(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    words = ("--host", "localhost", "--tls-cert", str(certificate), "--tls-key", str(key))
+    with serving(*words) as (_, address):
+        assert address.startswith("https://localhost:")
+        assert b"<html" in fetched(address, trust=certificate)
+
+
+def test_a_page_for_others_without_https_is_warned_of() -> None:
+    with serving("--host", "0.0.0.0") as (process, address):
+        assert address.startswith("http://localhost:")
+        process.terminate()
+        assert "give no camera" in process.communicate(timeout=10)[1]
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from engines.errors import EngineError
 from engines.weights import MODELS, ModelStore
 from live import parts, settings
 from live.avatars import AvatarStore
+from live.server import LOOPBACK
 from live.settings import Server, Settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _port(server: Server) -> Finding:
 def _secure(server: Server) -> Finding:
     if server.tls_cert is not None:
         return Finding("HTTPS", True, str(server.tls_cert))
-    if server.host in ("127.0.0.1", "::1", "localhost"):
+    if server.host in LOOPBACK:
         return Finding("HTTPS", True, "not needed on this machine itself")
     mend = "set server.tls_cert and server.tls_key, or put a proxy with HTTPS before it"
     return Finding("HTTPS", False, "browsers give no camera to a page without it", mend)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from live import logs, settings
 from live.assembly import assemble
-from live.server import serve
+from live.server import LOOPBACK, serve
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -39,6 +39,11 @@ def run(args: argparse.Namespace) -> int:
     server = {name: getattr(args, name) for name in ("host", "port", "tls_cert", "tls_key")}
     chosen = settings.load(args.config, {"server": server})
     logs.set_up(chosen.logs.level, chosen.logs.format)
+    if chosen.server.tls_cert is None and chosen.server.host not in LOOPBACK:
+        _log.warning(
+            "without HTTPS browsers on other machines give no camera: set --tls-cert and --tls-key,"
+            " or put a proxy with HTTPS before this server"
+        )
     # A worker thread gives the lock back after 0.5 ms instead of 5, so that the event loop, which
     # has little to do but often, is not kept waiting by it.
     sys.setswitchinterval(0.0005)
