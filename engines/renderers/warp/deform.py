@@ -160,7 +160,7 @@ def _side_correction(mesh: Mesh, rigid: Points, silhouette: Points, right: Point
     apart = silhouette - rigid[:, :2]
     outwards = mesh.points[:, :2] - mesh.outline_centre[:2]
     near_side = (apart * outwards).sum(axis=1, keepdims=True) > 0
-    amount = mesh.sideways * np.where(near_side, 0.9, 0.35)
+    amount = mesh.sideways * np.where(near_side, 0.9, 0.6)
     correction: Points = (apart @ right)[:, None] * right * amount
     return correction
 

@@ -17,12 +17,12 @@ _SUBPIXEL_BITS = 4
 
 
 def floats(image: Image) -> Floats:
-    """What OpenCV returned, known to be float32: its own types do not say."""
+    """As float32; without a copy where it is that already, which OpenCV's types do not say."""
     return image.astype(np.float32, copy=False)
 
 
 def rgb(image: Image) -> Rgb:
-    """What OpenCV returned, known to be uint8."""
+    """As uint8; without a copy where it is that already."""
     return image.astype(np.uint8, copy=False)
 
 
@@ -122,3 +122,25 @@ def disk(radius: int) -> NDArray[np.uint8]:
     """A structuring element for growing and shrinking masks."""
     side = 2 * max(radius, 0) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.uint8)
+
+
+def spread(picture: Floats, known: NDArray[np.bool_]) -> Floats:
+    """`(h, w, 3)` with what is not known filled smoothly from what is; all zero if nothing is.
+
+    Pull-push: Gortler et al., "The lumigraph", SIGGRAPH 1996, section 3.4.
+    """
+    weight = known.astype(np.float32)[..., None]
+    return _pull_push(picture * weight, weight)
+
+
+def _pull_push(weighted: Floats, weight: Floats) -> Floats:
+    height, width = weight.shape[:2]
+    if min(height, width) < 4:
+        return floats(weighted / np.maximum(weight, 1e-6))
+    half = (width // 2, height // 2)
+    below = _pull_push(
+        floats(cv2.resize(weighted, half, interpolation=cv2.INTER_AREA)),
+        floats(cv2.resize(weight, half, interpolation=cv2.INTER_AREA))[..., None],
+    )
+    wide = floats(cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR))
+    return floats(weighted + wide * (1 - np.minimum(weight, 1)))

@@ -23,6 +23,7 @@ from engines.renderers.warp.drawing import (
     rgb,
     smooth_line,
     smooth_loop,
+    spread,
 )
 from engines.renderers.warp.framing import Framed
 from engines.renderers.warp.mesh import smoothstep
@@ -30,6 +31,7 @@ from engines.types import Floats, Rgb
 
 _SCALE = 2.0  # patch pixels per frame pixel
 _WIDE, _HIGH = 1.5, 1.1  # of the patch, in eye widths
+_RIM = 0.14  # eye widths around the opening that the eyeball may reach beyond it
 _NARROWEST_OPENING = 0.05  # of the squared eye width: below, the portrait's eye is shut
 _LASH_FROM = 0.5  # openness below which the closing lid shows its lash line
 # The driver's landmarks see less of a gaze than the iris does: measured by tracking the output.
@@ -60,6 +62,7 @@ class Eye:
     iris_centre: Points
     """`(2,)` in the patch."""
     white_colour: Floats
+    iris_colour: Floats
     lash_colour: Floats
 
     @property
@@ -108,16 +111,21 @@ def _cut_eye(
     if opening.sum() < _NARROWEST_OPENING * pixels**2:
         return None
     centre = to_patch(landmarks[iris[:1]])[0]
-    radius = float(np.linalg.norm(to_patch(landmarks[iris[1:]]) - centre, axis=1).mean())
     rows, columns = np.mgrid[: shape[1], : shape[0]]
     distance = np.hypot(columns - centre[0], rows - centre[1])
     well_inside = cv2.erode(opening.astype(np.uint8), disk(round(0.02 * pixels))) > 0
+    radius = _iris_radius(
+        patch,
+        well_inside,
+        distance,
+        float(np.linalg.norm(to_patch(landmarks[iris[1:]]) - centre, axis=1).mean()),
+    )
     sclera = well_inside & (distance > 1.12 * radius)
     brightness = patch.mean(axis=2)
     if sclera.sum() > 20:
         sclera &= brightness >= np.percentile(brightness[sclera], 30)
         white_colour = np.percentile(patch[sclera], 70, axis=0)
-        white = _spread(patch, sclera)
+        white = _extend(patch, sclera)
     else:
         white_colour = np.full(3, 190.0)
         white = np.full_like(patch, 190)
@@ -139,11 +147,35 @@ def _cut_eye(
         matte,
         centre,
         white_colour.astype(np.float32),
+        np.median(sprite[matte > 0.9], axis=0).astype(np.float32),
         lash.astype(np.float32),
     )
 
 
-def _spread(patch: Rgb, known: NDArray[np.bool_]) -> Rgb:
+def _iris_radius(patch: Rgb, visible: NDArray[np.bool_], distance: Points, tracked: float) -> float:
+    """The iris' radius as painted: the tracker gives a person's, drawn eyes are often larger.
+
+    Where the ring of one radius is half way from the iris' colour to the brightest in the eye.
+    """
+    if not visible.any():
+        return tracked
+    colours = patch.astype(np.float64)
+    white = np.percentile(colours[visible], 95, axis=0)
+    iris = colours[visible & (distance < tracked) & (distance > 0.4 * tracked)]
+    if not len(iris):
+        return tracked
+    towards = white - np.median(iris, axis=0)
+    for radius in np.arange(tracked, 1.8 * tracked, 0.5):
+        ring = colours[visible & (np.abs(distance - radius) < 0.75)]
+        if not len(ring):
+            break
+        whiteness = (np.median(ring, axis=0) - white) @ towards / (towards @ towards + 1e-6) + 1
+        if whiteness > 0.5:
+            return float(radius)
+    return tracked
+
+
+def _extend(patch: Rgb, known: NDArray[np.bool_]) -> Rgb:
     """The patch filled with what is known, smoothly."""
     filled = inpaint(patch, ~known, 3)
     soft = cv2.GaussianBlur(filled, (0, 0), 1.5 * _SCALE)
@@ -158,7 +190,10 @@ def _complete_iris(
     half = round(1.25 * radius)
     offsets = np.arange(-half, half + 1, dtype=np.float32)
     x, y = np.meshgrid(offsets, offsets)
-    at = (x + np.float32(centre[0]), y + np.float32(centre[1]))
+    distance = np.hypot(x, y)
+    # past its dark rim the iris goes on as that rim: no white of the eye belongs on the sprite
+    inner = np.minimum(1, 0.92 * radius / np.maximum(distance, 1)).astype(np.float32)
+    at = (x * inner + np.float32(centre[0]), y * inner + np.float32(centre[1]))
     sprite = cv2.remap(patch, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     known = cv2.remap(visible.astype(np.uint8) * 255, *at, cv2.INTER_LINEAR) > 200
     full, have = sprite.astype(np.float32), known.copy()
@@ -167,7 +202,6 @@ def _complete_iris(
         use = ~have & other_known
         full[use] = other[use]
         have |= use
-    distance = np.hypot(x, y)
     ring_of = distance.astype(int)
     colour = np.full(3, 20.0)
     for ring in range(ring_of.max() + 1):
@@ -175,32 +209,47 @@ def _complete_iris(
         if (on_ring & have).any():
             colour = full[on_ring & have].mean(axis=0)
         full[on_ring & ~have] = colour
-    matte = 1 - smoothstep(0.94 * radius, 1.10 * radius, distance)
+    matte = 1 - smoothstep(0.92 * radius, 1.04 * radius, distance)
     return rgb(cv2.GaussianBlur(full, (0, 0), 0.6)), matte.astype(np.float32)
 
 
 def remove_eyeballs(framed: Framed, eyes: tuple[Eye | None, Eye | None]) -> Rgb:
     """The portrait with lid skin where the eyeballs were, so that closing lids show skin."""
-    hole = np.zeros(framed.rgb.shape[:2], bool)
-    side = len(hole)
+    picture = framed.rgb.copy()
     for eye in eyes:
         if eye is None:
             continue
         outline = framed.landmarks[eye.ring, :2] + framed.margin
-        area = Patch.around(outline, side, round(0.35 * eye.width))
-        if area is None:
-            continue
-        opening = area.mask(smooth_loop(outline)) > 0.4
-        grow = max(1, round(0.10 * eye.width))
-        rim = cv2.dilate(opening.astype(np.uint8), disk(grow)) > 0
-        skin = (cv2.dilate(opening.astype(np.uint8), disk(3 * grow)) > 0) & ~rim
-        colours = area.of(framed.rgb).astype(np.float32)
-        skin_colour = np.median(colours[skin], axis=0) if skin.any() else colours.mean(axis=(0, 1))
-        # a rim pixel nearer to the sclera's colour than to the skin's belongs to the eyeball
-        towards = eye.white_colour - skin_colour
-        whiteness = (colours - skin_colour) @ towards / (towards @ towards + 1e-3)
-        hole[area.top : area.bottom, area.left : area.right] |= opening | (rim & (whiteness > 0.45))
-    return inpaint(framed.rgb, hole, 3)
+        area = Patch.around(outline, len(picture), round(0.45 * eye.width))
+        if area is not None:
+            _fill_with_skin(area.of(picture), area, smooth_loop(outline), eye)
+    return picture
+
+
+def _fill_with_skin(target: Rgb, area: Patch, outline: Points, eye: Eye) -> None:
+    """Paints over one eyeball, in place; the lashes of the upper lid stay."""
+    opening = (area.mask(outline) > 0.4).astype(np.uint8)
+    grow = max(1, round(_RIM * eye.width))
+    rim = cv2.dilate(opening, disk(grow)) > 0
+    colours = target.astype(np.float32)
+    around = ~rim
+    skin_colour = np.median(colours[around], axis=0)
+    skin = around & ~_likelier(colours, eye.lash_colour, skin_colour)
+    eyeball = _likelier(colours, eye.white_colour, skin_colour)
+    # under the lower lid there are few lashes: what has the iris' colour there is the iris
+    low = np.arange(area.top, area.bottom)[:, None] > outline[:, 1].mean()
+    eyeball |= low & _likelier(colours, eye.iris_colour, skin_colour)
+    found = ((opening > 0) | (rim & eyeball)).astype(np.float32)
+    hole = cv2.dilate(cv2.morphologyEx(found, cv2.MORPH_CLOSE, disk(2)), disk(1))
+    blend(target, spread(colours, skin), floats(cv2.GaussianBlur(hole, (0, 0), 0.8)))
+
+
+def _likelier(colours: Floats, this: Floats, other: Floats) -> NDArray[np.bool_]:
+    """Which pixels of `(h, w, 3)` lie on this colour's side of the middle between the two."""
+    towards = this - other
+    along = (colours - other) @ towards / (towards @ towards + 1e-3)
+    nearer: NDArray[np.bool_] = along > 0.45
+    return nearer
 
 
 def draw_eyes(picture: Rgb, eyes: tuple[Eye | None, Eye | None], moved: Moved) -> None:
@@ -233,7 +282,8 @@ def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: P
     width = float(np.linalg.norm(along)) + 1e-6
     along = along / width
     down = np.array([-along[1], along[0]])
-    outline = smooth_loop(_opening(eye, moved, openness, down))
+    lids = moved.face[eye.ring, :2]
+    outline = smooth_loop(_beyond_lids(lids, eye, moved, openness, down))
     area = Patch.around(outline, len(picture), 2)
     if area is None:
         return
@@ -248,15 +298,16 @@ def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: P
         layer += (_sample(eye.white, axes, origin, area) - layer) * widened
     shift = _GAZE_GAIN * gaze * eye.width * _SCALE
     to_iris = origin - (eye.iris_centre + shift) + len(eye.iris) // 2
-    over = _sample(eye.iris_matte, axes, to_iris, area, cv2.BORDER_CONSTANT)[..., None]
-    layer += (_sample(eye.iris, axes, to_iris, area) - layer) * over
+    over = _sample(eye.iris_matte, axes, to_iris, area, cv2.BORDER_CONSTANT)
+    over *= area.mask(smooth_loop(lids))
+    layer += (_sample(eye.iris, axes, to_iris, area) - layer) * over[..., None]
     layer *= _lid_shadow(mask, width, openness)[..., None]
     blend(area.of(picture), layer, mask)
 
 
-def _opening(eye: Eye, moved: Moved, openness: float, down: Points) -> Points:
-    """The ring of the lids, a little beyond them: the patch has the lids' own edges on it."""
-    ring = moved.face[eye.ring, :2].copy()
+def _beyond_lids(lids: Points, eye: Eye, moved: Moved, openness: float, down: Points) -> Points:
+    """An outline a little larger than the opening: the patch has the lids' own edges on it."""
+    ring = lids.copy()
     beyond = 0.045 * eye.width * moved.scale * down
     ring[1:8] += beyond * min(1.0, 2 * openness)
     ring[9:16] -= beyond * smoothstep(0.75, 1.0, openness) * (1 - smoothstep(1.0, 1.15, openness))

@@ -18,12 +18,11 @@ from engines.face_mesh import (
     RIGHT_BROW,
     RIGHT_EYE,
     RIGHT_EYE_1,
-    TRIANGLES,
 )
 from engines.renderers.warp.deform import Moved
 from engines.renderers.warp.drawing import floats
 from engines.renderers.warp.framing import Framed
-from engines.renderers.warp.mesh import EYE_RINGS, FACE, Mesh, vertex_normals
+from engines.renderers.warp.mesh import EYE_RINGS, FACE, SMOOTHING, Mesh, vertex_normals
 
 DARKEST, BRIGHTEST = 0.6, 1.45
 _STRENGTH = 0.7
@@ -41,22 +40,8 @@ _NOT_SKIN = np.unique(
 _FOLD = (np.array([203, 206, 216, 92]), np.array([423, 426, 436, 322]))
 _CHEEK = (np.array([205, 50, 187, 207, 101]), np.array([425, 280, 411, 427, 330]))
 _CORNER = (61, 291)
-_FOLD_DEPTH, _CHEEK_LIFT = 1.5, 0.55  # change of light per eye distance that the corner moves
+_FOLD_DEPTH, _CHEEK_LIFT = 0.7, 0.5  # change of light per eye distance that the corner moves
 _FULL_SMILE = 0.16  # eye distances
-
-
-def _smoothing() -> Points:
-    """`(468, 468)`: three rounds of averaging over each point's neighbours."""
-    near = np.eye(FACE)
-    for corner in range(3):
-        for other in range(3):
-            near[TRIANGLES[:, corner], TRIANGLES[:, other]] = 1
-    near /= near.sum(axis=1, keepdims=True)
-    smoothed: Points = np.linalg.matrix_power(near, 3)
-    return smoothed
-
-
-_SMOOTHING = _smoothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +79,7 @@ def estimate_light(framed: Framed, mesh: Mesh) -> Light:
     aim = 0.8 * np.array(direction)
     inner = np.ones(FACE)
     inner[OVAL] = 0
-    weight = np.clip(1.2 * (_SMOOTHING @ inner), 0, 1)
+    weight = np.clip(1.2 * (SMOOTHING @ inner), 0, 1)
     weight[OVAL] = 0
     return Light(
         float(ambient),
@@ -109,7 +94,7 @@ def relight(light: Light, mesh: Mesh, moved: Moved) -> Points:
     """`(n,)` by what each vertex's colour is to be multiplied: face, rings (1), rims."""
     now = np.maximum(light.ambient + vertex_normals(moved.face) @ light.direction, light.floor)
     change = np.clip(now / light.at_rest, DARKEST, BRIGHTEST) - 1
-    change = _STRENGTH * (_SMOOTHING @ change) + _smile(mesh, moved)
+    change = _STRENGTH * (SMOOTHING @ change) + _smile(mesh, moved)
     factor = np.ones(len(moved.vertices))
     factor[:FACE] += light.weight * change
     factor[-len(EYE_RINGS) :] = factor[EYE_RINGS]

@@ -207,17 +207,10 @@ def _sideways(points: Points, middle: Points, right: Points) -> Points:
 
     There the outline's own movement takes over, which neither streaks nor folds.
     """
-    normals = vertex_normals(points)
     radius = _radius(points, middle)
-    across = np.abs(normals[:, :2] @ right) / (np.hypot(*normals[:, :2].T) + 1e-6)
-    edge_on = 1 - smoothstep(0.10, 0.62, -normals[:, 2])
-    near_outline = smoothstep(0.85, 1.0, radius)
-    chosen: Points = (
-        np.maximum(edge_on, near_outline)
-        * smoothstep(0.3, 0.8, across)
-        * smoothstep(0.50, 0.92, radius)
-    )
-    return chosen
+    offset = points[:, :2] - middle
+    across = np.abs(offset @ right) / (np.hypot(*offset.T) + 1e-6)
+    return smoothstep(0.58, 1.0, radius) * smoothstep(0.15, 0.75, across)
 
 
 def _ring_follows_head(
@@ -238,6 +231,18 @@ def _ring_follows_head(
     return follows
 
 
+def _smoothing() -> Points:
+    """`(468, 468)`: three rounds of averaging over each point's neighbours."""
+    near = np.eye(FACE)
+    for corner in range(3):
+        for other in range(3):
+            near[TRIANGLES[:, corner], TRIANGLES[:, other]] = 1
+    near /= near.sum(axis=1, keepdims=True)
+    smoothed: Points = np.linalg.matrix_power(near, 3)
+    return smoothed
+
+
+SMOOTHING = _smoothing()
 _CORNERS = TRIANGLES.T.reshape(-1)
 
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.renderers.warp.drawing import disk, inpaint, rgb
+from engines.renderers.warp.drawing import disk, floats, rgb, spread
 from engines.renderers.warp.framing import Framed
 from engines.types import Backdrop, BackdropKind, Floats, Rgb
 
 GREEN = (0, 177, 64)  # the usual chroma key
 _EDGE_BLUR = 0.8  # pixels at 512
-_SMALLEST = 256
+_SMALL = 256
 
 
 def clean_plate(framed: Framed) -> Rgb:
@@ -20,40 +20,39 @@ def clean_plate(framed: Framed) -> Rgb:
     assert framed.matte is not None
     rows, columns = framed.frame
     picture, matte = framed.rgb[rows, columns], framed.matte[rows, columns]
-    covered = cv2.dilate((matte > 12).astype(np.uint8), disk(max(2, framed.size // 64))) > 0
-    small = (_SMALLEST, _SMALLEST)
-    shrunk = rgb(cv2.resize(picture, small, interpolation=cv2.INTER_AREA))
-    hole = cv2.resize(covered.astype(np.uint8), small, interpolation=cv2.INTER_AREA) > 0
-    filled = _fill(shrunk, hole)
-    whole = (framed.size, framed.size)
-    plate = cv2.resize(filled, whole, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    # What the matte calls background still has the person's glow and stray hair next to it.
+    covered = cv2.dilate((matte > 5).astype(np.uint8), disk(framed.size // 40)) > 0
+    small = (_SMALL, _SMALL)
+    known = cv2.resize((~covered).astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    filled = _fill(floats(shrunk.astype(np.float32)), known > 0.999)
+    plate = floats(cv2.resize(filled, (framed.size,) * 2, interpolation=cv2.INTER_CUBIC))
     plate += _borrowed_grain(picture, covered)
-    keep = 1 - cv2.GaussianBlur(covered.astype(np.float32), (0, 0), 3)[..., None]
-    keep *= ~covered[..., None]
-    return np.clip(plate + (picture - plate) * keep, 0, 255).astype(np.uint8)
+    keep = cv2.erode((~covered).astype(np.uint8), disk(framed.size // 64)).astype(np.float32)
+    keep = floats(cv2.GaussianBlur(keep, (0, 0), framed.size / 128))[..., None]
+    return rgb(np.clip(plate + (picture - plate) * (keep * ~covered[..., None]), 0, 255))
 
 
-def _fill(picture: Rgb, hole: NDArray[np.bool_]) -> Rgb:
-    """Fills a large hole smoothly: what is known is blurred into it, widest first."""
-    known = (~hole).astype(np.float32)
-    filled = inpaint(picture, hole, 4).astype(np.float32)
-    for sigma in (48.0, 24.0, 12.0):
-        weight = cv2.GaussianBlur(known, (0, 0), sigma)[..., None] + 1e-4
-        wide = cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma) / weight
-        trust = np.clip(weight * 4, 0, 1)
-        filled = np.where(hole[..., None], filled + (wide - filled) * 0.5 * trust, filled)
-    smooth = cv2.GaussianBlur(filled, (0, 0), 4)
-    return np.where(hole[..., None], smooth, filled).clip(0, 255).astype(np.uint8)
+def _fill(picture: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Fills a large hole without a seam: a broad gradient through all that is known, and on it
+    what is left over."""
+    if not known.any():
+        return picture
+    axis = np.linspace(-1, 1, len(picture))
+    x, y = np.meshgrid(axis, axis)
+    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x**4, y**4], axis=-1)
+    weights = np.linalg.lstsq(basis[known], picture[known], rcond=None)[0]
+    gradient = (basis @ weights).astype(np.float32)
+    left_over = spread(picture - gradient, known)
+    return floats(np.where(known[..., None], picture, gradient + left_over))
 
 
 def _borrowed_grain(picture: Rgb, covered: NDArray[np.bool_]) -> Floats:
     """The texture of canvas or noise that smooth filling lacks, from the other side."""
     fine = picture.astype(np.float32) - cv2.GaussianBlur(picture, (0, 0), 3)
-    mirrored_known = ~covered[:, ::-1]
-    grain: Floats = np.where(
-        (covered & mirrored_known)[..., None], fine[:, ::-1].clip(-24, 24), 0
-    ).astype(np.float32)
-    return grain
+    borrow = covered & ~covered[:, ::-1]
+    grain = np.where(borrow[..., None], fine[:, ::-1].clip(-12, 12), 0)
+    return floats(grain)
 
 
 def cut_person(framed: Framed, picture: Rgb) -> NDArray[np.uint8]:

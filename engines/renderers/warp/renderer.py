@@ -2,7 +2,7 @@
 
 The portrait's texture is carried by a mesh (`mesh`), which a motion deforms (`deform`). Its
 inverse map is rasterised small, enlarged and looked up; eyes and mouth are layers drawn into the
-holes that the texture has there. With a matte the person stands before a clean plate of the background.
+holes that the texture has there. With a matte the person stands before a clean plate.
 """
 
 from __future__ import annotations

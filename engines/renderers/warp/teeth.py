@@ -86,11 +86,11 @@ def _row(
                 continue
             middle, half = side * (inner + outer) / 2, (outer - inner) / 2
             along = (v - root + curve * down * middle**2) / ((tip - root) * length)
-            across = (u - middle) / half
+            across = (u - middle) / (1.07 * half)  # neighbours touch: shade parts them, not gaps
             # a rounded rectangle, its free corners rounder than its neck
             corner = np.abs(across) ** (6 - 2.5 * np.clip(along, 0, 1)) + np.abs(2 * along - 1) ** 6
             tooth_opacity = 1 - smoothstep(0.78, 1.0, corner)
-            body = 1 - 0.16 * np.abs(np.clip(across, -1, 1)) ** 3
+            body = 1 - 0.30 * np.abs(np.clip(across, -1, 1)) ** 5
             arch = 1 - 0.50 * (inner + outer) ** 2 / 4
             tip_light = 0.90 + 0.10 * smoothstep(0.1, 0.7, along)
             glass = 1 - 0.07 * smoothstep(0.82, 1.0, along)  # the edge lets the dark through
