@@ -168,6 +168,15 @@ def check_name(text: str) -> str:
     return name
 
 
+def portrait_version(entry: Entry) -> str:
+    """Changes when the portrait does."""
+    try:
+        status = entry.portrait.stat()
+    except OSError:
+        raise _gone() from None
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
 def portrait_png(entry: Entry, limit: int = 512) -> bytes:
     """The avatar's portrait as PNG, at most `limit` pixels wide and high."""
     rgb = read_picture(entry.portrait)
@@ -183,7 +192,7 @@ def read_picture(path: Path) -> Rgb:
     """A picture of the store as `(h, w, 3)` RGB."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
-        raise NotFound("the portrait of this avatar has gone; remove the avatar and add it anew")
+        raise _gone()
     return np.ascontiguousarray(picture, np.uint8)
 
 
@@ -191,6 +200,10 @@ def read_matte(path: Path) -> NDArray[np.uint8] | None:
     """A matte of the store as `(h, w)`; `None` where it cannot be read."""
     matte = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     return None if matte is None else np.ascontiguousarray(matte, np.uint8)
+
+
+def _gone() -> NotFound:
+    return NotFound("the portrait of this avatar has gone; remove the avatar and add it anew")
 
 
 def _taken(id: str) -> Conflict:

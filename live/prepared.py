@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from engines.types import Avatar
 from live.avatars import AvatarStore, Entry
 from live.consent import Statement
-from live.errors import TooManyRequests
+from live.errors import TooManyRequests, VisavisError
 from live.one_thread import OneThread
 from live.workshop import Workshop
 
@@ -35,14 +35,24 @@ class PreparedAvatars:
         """`furnish` loads the parts; it is called once, on the thread, before they are needed."""
         self._store = store
         self._workshop = cache(furnish)
+        self.trouble = ""
+        """Why the parts could not be loaded when it was last tried."""
         self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
         self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
         self._jobs = 0
         self._thread = OneThread("portraits")
 
     async def warm(self) -> None:
-        """Loads the parts, so that the first call need not wait for them."""
-        await self._run(self._workshop)
+        """Loads the parts, so that the first call need not wait for them.
+
+        Raises `ModelUnavailable`, `UnknownPart`; what it was is kept in `trouble`.
+        """
+        try:
+            await self._run(self._workshop)
+        except VisavisError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
 
     @property
     def is_warm(self) -> bool:

@@ -34,6 +34,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _GRACE_S = 2.0
 """What running calls have to end in when the server is told to stop."""
 _IDLE_CONNECTION_S = 75.0
+_WARM_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,16 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
 
 
 async def _warm(prepared: PreparedAvatars) -> None:
-    """Loads the parts in the background; a server that cannot load them still serves its page."""
-    try:
-        await prepared.warm()
-    except VisavisError as error:
-        _log.error("not ready for calls: %s", error)
+    """Loads the parts in the background, and tries again while they cannot be loaded.
+
+    Meanwhile the page is served, and `/readyz` says what is missing.
+    """
+    while not prepared.is_warm:
+        try:
+            await prepared.warm()
+        except VisavisError as error:
+            _log.error("not ready for calls: %s", error)
+            await asyncio.sleep(_WARM_AGAIN_S)
 
 
 async def _listen(runner: web.AppRunner, server: Server) -> int:

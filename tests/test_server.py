@@ -4,7 +4,8 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from engines import avatars as built_in
 from live import problems, wire
 from live.avatars import AvatarStore
 from live.errors import ModelUnavailable
-from live.routes.avatars import IMAGE_LIMIT
+from live.prepared import PreparedAvatars
+from live.routes.avatars import IMAGE_LIMIT, UPLOADS_AT_ONCE
 from live.routes.page import ROOT, SECURITY_HEADERS, TYPES
-from live.server import Rooms
+from live.server import Rooms, _warm
 from live.settings import Settings
-from tests.http_fakes import FRAGMENT, OFFER, FakeCall, client, png, rooms
+from live.workshop import Workshop
+from tests.http_fakes import FRAGMENT, OFFER, FakeCall, client, png, rooms, workshop
 
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}
@@ -144,6 +147,34 @@ def test_ready_means_warm_and_free(tmp_path: Path) -> None:
         assert (await server.get("/readyz")).status == 200
 
     play(scene, rooms(tmp_path, places=1))
+
+
+def test_a_server_without_its_models_says_so_until_it_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live.server._WARM_AGAIN_S", 0.01)
+    tries: list[int] = []
+
+    def furnish() -> Workshop:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ModelUnavailable("no network; fetch them by: visavis models fetch")
+        return workshop()
+
+    parts = rooms(tmp_path)
+    prepared = PreparedAvatars(parts.store, furnish)
+    changed = replace(parts, prepared=prepared)
+
+    async def scene(server: Client, of: Rooms) -> None:
+        with pytest.raises(ModelUnavailable):
+            await prepared.warm()
+        body = await problem(await server.get("/readyz"), 503)
+        assert "visavis models fetch" in body["detail"]
+        await _warm(prepared)
+        assert (await server.get("/readyz")).status == 200
+        assert len(tries) == 3
+
+    play(scene, changed)
 
 
 def test_metrics_count_what_happened_without_telling_who(tmp_path: Path) -> None:
@@ -275,6 +306,32 @@ def test_forms_that_are_none(tmp_path: Path, kind: str, body: str, status: int) 
     play(scene, rooms(tmp_path))
 
 
+def test_only_a_few_uploads_are_taken_at_once(tmp_path: Path) -> None:
+    async def scene(server: Client, of: Rooms) -> None:
+        go = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"--b\r\n"
+            await go.wait()
+            yield b"--b--\r\n"
+
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        under_way = [
+            asyncio.create_task(server.post("/avatars", data=slow(), headers=headers))
+            for _ in range(UPLOADS_AT_ONCE)
+        ]
+        answer = await server.post("/avatars", data=form())
+        while answer.status == 201:  # they are not all there yet
+            answer = await server.post("/avatars", data=form(id=None))
+        await problem(answer, 429)
+        go.set()
+        await asyncio.gather(*under_way)
+        assert (await server.post("/avatars", data=form(id="after"))).status == 201
+
+    often = Settings.model_validate({"server": {"posts_per_minute": 1_000_000}})
+    play(scene, rooms(tmp_path, settings=often))
+
+
 def test_built_in_avatars_cannot_be_removed(tmp_path: Path) -> None:
     async def scene(server: Client, of: Rooms) -> None:
         body = await problem(await server.delete("/avatars/ada"), 409)
@@ -378,7 +435,7 @@ def test_a_call_from_offer_to_end(tmp_path: Path) -> None:
         ("avatar=ada", SDP, "v=0\r\n" * (wire.LONGEST_SDP // 5 + 1), 413, "97 KiB"),
     ],
 )
-def test_offers_that_are_refused(  # noqa: PLR0917
+def test_offers_that_are_refused(
     tmp_path: Path,
     query: str,
     headers: dict[str, str],
@@ -497,9 +554,7 @@ def test_an_error_with_a_retry_says_when(tmp_path: Path) -> None:
     async def unavailable(*_: str) -> Any:
         raise ModelUnavailable("no network")
 
-    parts = rooms(tmp_path)
-    changed = {name: getattr(parts, name) for name in parts.__dataclass_fields__}
-    play(scene, Rooms(**(changed | {"request_call": unavailable})))
+    play(scene, replace(rooms(tmp_path), request_call=unavailable))
 
 
 def test_a_mistake_of_ours_tells_nothing(

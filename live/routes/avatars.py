@@ -8,14 +8,16 @@ from typing import Any
 from aiohttp import web
 
 from live.allowance import Allowance
-from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
-from live.bodies import read_form
+from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png, portrait_version
+from live.bodies import Form, read_form
 from live.consent import Statement
-from live.errors import BadRequest
+from live.errors import BadRequest, TooManyRequests
 from live.pool import Pool
 from live.prepared import PreparedAvatars
 
 IMAGE_LIMIT = 20 << 20
+UPLOADS_AT_ONCE = 4
+"""Each may hold as much as `IMAGE_LIMIT` in memory."""
 _ONE = f"/avatars/{{id:{ID_PATTERN}}}"
 _FIELDS = ("image", "id", "name", "statement", "statement_text")
 
@@ -46,6 +48,7 @@ class AvatarRoutes:
         self._prepared = prepared
         self._pool = pool
         self._allowance = allowance
+        self._uploads = 0
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -70,8 +73,7 @@ class AvatarRoutes:
     async def portrait(self, request: web.Request) -> web.Response:
         """Its portrait, for people to choose by."""
         entry = await asyncio.to_thread(self._store.entry, request.match_info["id"])
-        status = entry.portrait.stat()
-        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        etag = await asyncio.to_thread(portrait_version, entry)
         headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
         if any(known.value in (etag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
@@ -81,7 +83,19 @@ class AvatarRoutes:
     async def add(self, request: web.Request) -> web.Response:
         """Takes a portrait with a statement of whose face it is; 201 with the new avatar."""
         self._allowance.take()
-        form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
+        if self._uploads >= UPLOADS_AT_ONCE:
+            raise TooManyRequests("other uploads are under way; try again in a few seconds")
+        self._uploads += 1
+        try:
+            form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
+            entry = await self._add(form)
+        finally:
+            self._uploads -= 1
+        return web.json_response(
+            described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
+        )
+
+    async def _add(self, form: Form) -> Entry:
         unknown = [name for name in form.texts if name not in _FIELDS]
         if unknown:
             raise BadRequest(
@@ -91,11 +105,8 @@ class AvatarRoutes:
         image = form.files.get("image")
         if not image:
             raise BadRequest("the form has no picture; send it as the file `image`")
-        entry = await self._prepared.add(
+        return await self._prepared.add(
             image, statement, id=form.texts.get("id", ""), name=form.texts.get("name", "")
-        )
-        return web.json_response(
-            described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
         )
 
     async def remove(self, request: web.Request) -> web.Response:

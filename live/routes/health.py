@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from live import openapi
-from live.errors import Full
+from live.errors import Full, ModelUnavailable
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
@@ -36,7 +36,8 @@ class HealthRoutes:
     async def ready(self, request: web.Request) -> web.Response:
         """Warm, and with a free place; otherwise 503."""
         if not self._prepared.is_warm:
-            raise Full("the server is still loading its models; try again in a few seconds")
+            loading = "the server is still loading its models; try again in a few seconds"
+            raise ModelUnavailable(self._prepared.trouble or loading)
         free = self._pool.free()
         if not free:
             raise Full("every place is taken; try again later or on another server")

@@ -40,6 +40,7 @@ class SessionRoutes:
         self._request_call = request_call
         self._allowance = allowance
         self._links = [ice_link(server) for server in ice_servers]
+        self._drivers = registry.names("drivers")
         # There is one state of ICE in a call's life, since restarts are not supported.
         self._etag = secrets.token_hex(4)
 
@@ -56,7 +57,7 @@ class SessionRoutes:
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
         self._allowance.take()
-        avatar, driver = _wanted(request)
+        avatar, driver = self._wanted(request)
         self._pool.check_free()  # before anything is done for a call that cannot be
         offer = await read_text(request, SDP, wire.LONGEST_SDP)
         secret, session = self._pool.open(await self._request_call(avatar, driver))
@@ -96,6 +97,19 @@ class SessionRoutes:
         await session.change(await read_object(request))
         return web.Response(status=204)
 
+    def _wanted(self, request: web.Request) -> tuple[str, str]:
+        """The avatar and the driver that the query names."""
+        avatar = request.query.get("avatar")
+        if not avatar:
+            raise BadRequest("say which avatar: POST /sessions?avatar=ID; GET /avatars lists them")
+        driver = request.query.get("driver", AUTO)
+        if driver == "speech" and driver not in self._drivers:
+            raise UnknownPart("driving by speech is not in this version; use driver=face or auto")
+        if driver != AUTO and driver not in self._drivers:
+            known = ", ".join((AUTO, *self._drivers))
+            raise UnknownPart(f"no driver of this name is installed; there are: {known}")
+        return check_id(avatar), driver
+
     def _check_etag(self, request: web.Request) -> None:
         """`If-Match` is not demanded (RFC 9725 asks for it only where ICE can restart)."""
         tags = request.if_match
@@ -115,18 +129,3 @@ def ice_link(server: IceServer) -> str:
         link += f'; username="{server.username}"; credential="{credential}"'
         link += '; credential-type="password"'
     return link
-
-
-def _wanted(request: web.Request) -> tuple[str, str]:
-    """The avatar and the driver that the query names."""
-    avatar = request.query.get("avatar")
-    if not avatar:
-        raise BadRequest("say which avatar: POST /sessions?avatar=ID; GET /avatars lists them")
-    driver = request.query.get("driver", AUTO)
-    installed = registry.names("drivers")
-    if driver == "speech" and driver not in installed:
-        raise UnknownPart("driving by speech is not in this version; use driver=face or auto")
-    if driver != AUTO and driver not in installed:
-        known = ", ".join((AUTO, *installed))
-        raise UnknownPart(f"no driver of this name is installed; there are: {known}")
-    return check_id(avatar), driver
