@@ -22,7 +22,7 @@ from engines.renderers.warp.mesh import EYE_RINGS, FACE, Mesh
 from engines.types import Motion
 
 # What one picture can stand: beyond, there is no texture for what would come into view.
-_PITCH, _YAW, _ROLL = np.radians([22.0, 30.0, 35.0])
+_PITCH, _YAW, _ROLL = np.radians([23.0, 30.0, 38.0])
 _SHIFT = 0.6  # face widths
 _LOG_SCALE = 0.4
 _WIDEST_LIDS = 1.3
@@ -53,6 +53,8 @@ class Moved:
     """`(468, 3)` the displacement in the picture, head turned."""
     openness: Points
     """`(2,)`."""
+    irises: Points
+    """`(2, 2)` their centres as the head carries them, before any gaze."""
     gaze: Points
     """`(2, 2)` right and down, eye widths."""
 
@@ -62,7 +64,10 @@ def deform(mesh: Mesh, motion: Motion) -> Moved:
     pose = np.nan_to_num(motion.pose.astype(np.float64), posinf=0.0, neginf=0.0)
     eyes = np.where(np.isfinite(motion.eyes), motion.eyes, [[1.0, 0.0, 0.0]]).astype(np.float64)
     openness = np.clip(eyes[:, 0], 0.0, _WIDEST_LIDS)
-    rotation = rotation_matrix(np.clip(pose[:3], [-_PITCH, -_YAW, -_ROLL], [_PITCH, _YAW, _ROLL]))
+    limit = np.array([_PITCH, _YAW, _ROLL])
+    # The head turns about its own axes: a portrait that looks up still turns, not tilts.
+    turned = mesh.orientation @ np.clip(pose[:3], -limit, limit)
+    rotation = rotation_matrix(turned)
     scale = math.exp(float(np.clip(pose[5], -_LOG_SCALE, _LOG_SCALE)))
     shift = np.array([*np.clip(pose[3:5], -_SHIFT, _SHIFT), 0.0]) * mesh.face_width
 
@@ -109,6 +114,7 @@ def deform(mesh: Mesh, motion: Motion) -> Moved:
         scale=scale,
         expression=face - rigid,
         openness=openness,
+        irises=pose_points(mesh.irises)[:, :2],
         gaze=np.clip(eyes[:, 1:], -_FARTHEST_GAZE, _FARTHEST_GAZE),
     )
 

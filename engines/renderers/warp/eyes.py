@@ -31,6 +31,8 @@ from engines.types import Floats, Rgb
 
 _SCALE = 2.0  # patch pixels per frame pixel
 _WIDE, _HIGH = 1.5, 1.1  # of the patch, in eye widths
+_BEYOND = 0.045  # eye widths that the eyeball is drawn beyond the lids: their edges are on it
+_FARTHEST_BELOW = 0.18
 _RIM = 0.14  # eye widths around the opening that the eyeball may reach beyond it
 _NARROWEST_OPENING = 0.05  # of the squared eye width: below, the portrait's eye is shut
 _LASH_FROM = 0.5  # openness below which the closing lid shows its lash line
@@ -42,6 +44,7 @@ _ANATOMY = (
     (RIGHT_EYE, RIGHT_IRIS, 33, 133),
     (LEFT_EYE, LEFT_IRIS, 362, 263),
 )
+_LOWER = slice(1, 8)
 _UPPER = [0, 15, 14, 13, 12, 11, 10, 9, 8]
 
 
@@ -59,8 +62,8 @@ class Eye:
     """The same with sclera reaching beyond the lids, for a widened eye."""
     iris: Rgb
     iris_matte: Floats
-    iris_centre: Points
-    """`(2,)` in the patch."""
+    below: Points
+    """`(7,)` eye widths by which the eyeball reaches below the tracked lower lid."""
     white_colour: Floats
     iris_colour: Floats
     lash_colour: Floats
@@ -104,12 +107,14 @@ def _cut_eye(
             borderMode=cv2.BORDER_REPLICATE,
         )
     )
-    outline = smooth_loop(to_patch(landmarks[ring]))
     whole = Patch(0, 0, int(shape[0]), int(shape[1]))
-    opening = whole.mask(outline) > 0.5
     pixels = width * _SCALE
-    if opening.sum() < _NARROWEST_OPENING * pixels**2:
+    tracked = to_patch(landmarks[ring])
+    if (whole.mask(smooth_loop(tracked)) > 0.5).sum() < _NARROWEST_OPENING * pixels**2:
         return None
+    below = _reach_below(patch, tracked, whole.mask(smooth_loop(tracked)) > 0.5, pixels)
+    tracked[_LOWER, 1] += below * pixels
+    opening = whole.mask(smooth_loop(tracked)) > 0.5
     centre = to_patch(landmarks[iris[:1]])[0]
     rows, columns = np.mgrid[: shape[1], : shape[0]]
     distance = np.hypot(columns - centre[0], rows - centre[1])
@@ -131,8 +136,9 @@ def _cut_eye(
         white = np.full_like(patch, 190)
     wide = cv2.dilate(opening.astype(np.uint8), disk(round(0.07 * pixels))) > 0
     over_iris = distance < 1.15 * radius
-    resting = inpaint(patch, over_iris | ~wide, 3)
-    soft = cv2.GaussianBlur(over_iris.astype(np.float32), (0, 0), _SCALE)[..., None]
+    resting = inpaint(patch, (over_iris & opening) | ~wide, 3)
+    gone = (over_iris & opening).astype(np.float32)
+    soft = cv2.GaussianBlur(gone, (0, 0), 0.5 * _SCALE)[..., None]
     resting = (resting * (1 - soft) + white * soft).astype(np.uint8)
     sprite, matte = _complete_iris(patch, well_inside, centre, radius)
     flat = patch.reshape(-1, 3)
@@ -145,11 +151,30 @@ def _cut_eye(
         white,
         sprite,
         matte,
-        centre,
+        below,
         white_colour.astype(np.float32),
         np.median(sprite[matte > 0.9], axis=0).astype(np.float32),
         lash.astype(np.float32),
     )
+
+
+def _reach_below(patch: Rgb, ring: Points, opening: NDArray[np.bool_], pixels: float) -> Points:
+    """`(7,)` eye widths by which the eyeball goes on below the tracked lower lid: drawn eyes do.
+
+    Walks down from each point as long as the colour is nearer to the eye's than to the skin's.
+    """
+    colours = patch.astype(np.float32)
+    around = cv2.dilate(opening.astype(np.uint8), disk(round(_RIM * pixels))) == 0
+    skin = np.median(colours[around], axis=0)
+    bright = np.percentile(colours[opening], 90, axis=0)
+    iris = np.median(colours[opening], axis=0)
+    eyeball = _likelier(colours, bright, skin) | _likelier(colours, iris, skin)
+    steps = np.arange(1, round(_FARTHEST_BELOW * pixels))
+    rows = np.clip(np.rint(ring[_LOWER, 1:] + steps).astype(int), 0, len(patch) - 1)
+    columns = np.clip(np.rint(ring[_LOWER, :1]).astype(int), 0, patch.shape[1] - 1)
+    run = np.cumprod(eyeball[rows, columns], axis=1).sum(axis=1) / pixels
+    run = np.convolve(np.pad(run, 1), [0.25, 0.5, 0.25], "valid")
+    return np.maximum(run, _BEYOND)
 
 
 def _iris_radius(patch: Rgb, visible: NDArray[np.bool_], distance: Points, tracked: float) -> float:
@@ -261,7 +286,7 @@ def draw_eyes(picture: Rgb, eyes: tuple[Eye | None, Eye | None], moved: Moved) -
         if openness < _LASH_FROM:
             _draw_lash_line(picture, eye, moved, openness)
         if openness > 0.04:
-            _draw_eyeball(picture, eye, moved, openness, moved.gaze[number])
+            _draw_eyeball(picture, eye, moved, number)
 
 
 def _draw_lash_line(picture: Rgb, eye: Eye, moved: Moved, openness: float) -> None:
@@ -276,14 +301,16 @@ def _draw_lash_line(picture: Rgb, eye: Eye, moved: Moved, openness: float) -> No
     blend(target, np.broadcast_to(eye.lash_colour, target.shape), mask)
 
 
-def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: Points) -> None:
+def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, number: int) -> None:
+    openness, gaze = float(moved.openness[number]), moved.gaze[number]
     left, right = (moved.face[corner, :2] for corner in eye.corners)
     along = right - left
     width = float(np.linalg.norm(along)) + 1e-6
     along = along / width
     down = np.array([-along[1], along[0]])
     lids = moved.face[eye.ring, :2]
-    outline = smooth_loop(_beyond_lids(lids, eye, moved, openness, down))
+    beyond = _beyond_lids(lids, eye, moved, openness, down)
+    outline = smooth_loop(beyond)
     area = Patch.around(outline, len(picture), 2)
     if area is None:
         return
@@ -296,9 +323,12 @@ def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: P
     widened = float(smoothstep(1.0, 1.15, openness))
     if widened > 0:
         layer += (_sample(eye.white, axes, origin, area) - layer) * widened
-    shift = _GAZE_GAIN * gaze * eye.width * _SCALE
-    to_iris = origin - (eye.iris_centre + shift) + len(eye.iris) // 2
+    # The iris lies nearer than the corners' line, so a turning head carries it by itself; from
+    # there it looks aside.
+    aside = _GAZE_GAIN * eye.width * moved.scale * (gaze @ np.stack([along, down]))
+    to_iris = len(eye.iris) // 2 - axes @ (moved.irises[number] + aside - area.corner)
     over = _sample(eye.iris_matte, axes, to_iris, area, cv2.BORDER_CONSTANT)
+    lids[_LOWER] = beyond[_LOWER]
     over *= area.mask(smooth_loop(lids))
     layer += (_sample(eye.iris, axes, to_iris, area) - layer) * over[..., None]
     layer *= _lid_shadow(mask, width, openness)[..., None]
@@ -308,9 +338,10 @@ def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, openness: float, gaze: P
 def _beyond_lids(lids: Points, eye: Eye, moved: Moved, openness: float, down: Points) -> Points:
     """An outline a little larger than the opening: the patch has the lids' own edges on it."""
     ring = lids.copy()
-    beyond = 0.045 * eye.width * moved.scale * down
-    ring[1:8] += beyond * min(1.0, 2 * openness)
-    ring[9:16] -= beyond * smoothstep(0.75, 1.0, openness) * (1 - smoothstep(1.0, 1.15, openness))
+    width = eye.width * moved.scale
+    at_rest = smoothstep(0.75, 1.0, openness) * (1 - smoothstep(1.0, 1.15, openness))
+    ring[_LOWER] += eye.below[:, None] * down * (width * min(1.0, 2 * openness))
+    ring[9:16] -= _BEYOND * down * (width * at_rest)
     return ring
 
 

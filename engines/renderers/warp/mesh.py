@@ -25,9 +25,11 @@ from engines.face_mesh import (
     CANONICAL,
     LEFT_EYE,
     LEFT_EYE_1,
+    LEFT_IRIS,
     OVAL,
     RIGHT_EYE,
     RIGHT_EYE_1,
+    RIGHT_IRIS,
     STABLE,
     TRIANGLES,
 )
@@ -52,6 +54,8 @@ class Mesh:
     """`(360,)`."""
     rims: Points
     """`(32, 2)`."""
+    irises: Points
+    """`(2, 3)` their centres, the subject's right first."""
     triangles: NDArray[np.int32]
     """`(m, 3)` of face, rings, rims in this order; all turned the same way."""
     centre: Points
@@ -115,6 +119,7 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
         rings=rings,
         ring_depth=np.repeat(silhouette_depth + 5 + 20 * (_RINGS - 1), len(OVAL)),
         rims=_eye_rims(points),
+        irises=landmarks[[RIGHT_IRIS[0], LEFT_IRIS[0]]],
         triangles=_triangles(points, rings),
         centre=points[stable].mean(axis=0),
         outline_centre=np.array([*points[stable].mean(axis=0)[:2], silhouette_depth]),
