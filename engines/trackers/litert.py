@@ -27,9 +27,14 @@ _USUAL_STEP_NS = 33_333_333
 class LitertTracker:
     """Follows the nearest face through a stream of pictures. One per session; not thread-safe."""
 
-    def __init__(self, weights: Weights) -> None:
-        """Loads the networks; raises `ModelUnavailable`."""
+    def __init__(self, weights: Weights, *, smooth: bool = False) -> None:
+        """Loads the networks; raises `ModelUnavailable`.
+
+        `smooth`: filters the landmarks as MediaPipe does. A driver has filters of its own; behind
+        this one the avatar's lips were half a frame later and lids and lips slow to close.
+        """
         self._detector, self._mesh, self._blendshapes = _networks(weights)
+        self._smooth = smooth
         self._filter = LandmarkFilter()
         self.reset()
 
@@ -52,7 +57,9 @@ class LitertTracker:
             self._filter.reset()
             return None
         self._attention.seen(Region.of_landmarks(reading.landmarks), self._now_ns)
-        landmarks = self._filter(reading.landmarks, self._now_ns / 1e9)
+        landmarks = reading.landmarks
+        if self._smooth:
+            landmarks = self._filter(landmarks, self._now_ns / 1e9)
         return face(self._blendshapes, picture, landmarks, reading.score)
 
     def find(self, picture: Picture) -> Sequence[Face]:
