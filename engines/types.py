@@ -84,8 +84,9 @@ class Motion:
     expression: Floats
     """Shape fixed by `space`."""
     pose: Floats
-    """`(6,)` float32: rotation vector (rad; picture axes x right, y down, z away; applied to the
-    avatar's own neutral head), translation right and down (face widths), log of the scale."""
+    """`(6,)` float32: rotation vector from the neutral head (rad; in the head's own axes, which for
+    a frontal head are the picture's: x right, y down, z away), translation right and down in the
+    picture (face widths), log of the scale."""
     eyes: Floats
     """`(2, 3)` float32, subject's right eye first: openness (0 closed, 1 as in the neutral face,
     above it widened), gaze right and down in the picture, in eye widths, relative to neutral.
