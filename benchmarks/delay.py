@@ -1,7 +1,8 @@
 """Two uneven series of one movement go in, how late the second is comes out, with its uncertainty.
 
-The series are laid on an even grid by linear interpolation and compared by normalized
-cross-correlation; the delay is the top of the parabola through the highest value and its
+The series are laid on an even grid by linear interpolation; what is compared is their change over
+100 ms, since a slow turn of the head has hardly a peak of its own; the measure is the normalized
+cross-correlation, and the delay the top of the parabola through its highest value and the
 neighbours. The uncertainty is the standard deviation of that estimate over a block bootstrap
 (Künsch 1989): the recording is cut into pieces of two seconds, longer than a movement lasts, and
 put together from randomly drawn ones.
@@ -19,6 +20,7 @@ from live.errors import VisavisError
 
 _STEP_MS = 2.0
 _PIECE_MS = 2000.0
+_CHANGE_MS = 100.0
 _DRAWS = 100
 _LEAST_CORRELATION = 0.7
 
@@ -55,12 +57,13 @@ def delay(
     lags = np.arange(between[0], between[1] + _STEP_MS / 2, _STEP_MS)
     t, x = _series(times, values)
     u, y = _series(output_times, output_values)
-    grid = np.arange(max(t[0], u[0] - between[0]), min(t[-1], u[-1] - between[1]), _STEP_MS)
+    start = max(t[0], u[0] - between[0]) + _CHANGE_MS / 2
+    grid = np.arange(start, min(t[-1], u[-1] - between[1]) - _CHANGE_MS / 2, _STEP_MS)
     pieces = int(len(grid) * _STEP_MS / _PIECE_MS)
     if pieces < 2:
         raise NoDelay(f"a delay needs {2 * _PIECE_MS / 1000:.0f} s of movement seen on both sides")
-    reference = np.interp(grid, t, x)
-    outputs = np.stack([np.interp(grid + lag, u, y) for lag in lags])
+    reference = _change(grid, t, x)
+    outputs = np.stack([_change(grid + lag, u, y) for lag in lags])
     edges = np.linspace(0, len(grid), pieces + 1).astype(int)[:-1]
     sums = _Sums.of(reference, outputs, edges)
     best, r = _peak(lags, sums.correlation(np.ones(pieces)))
@@ -70,6 +73,12 @@ def delay(
     times_drawn = generator.multinomial(pieces, np.full(pieces, 1 / pieces), _DRAWS)
     drawn = [_peak(lags, sums.correlation(counts))[0] for counts in times_drawn]
     return Delay(round(best, 1), round(float(np.std(drawn)), 1), round(r, 3))
+
+
+def _change(grid: Array, times: Array, values: Array) -> Array:
+    after = np.interp(grid + _CHANGE_MS / 2, times, values)
+    before = np.interp(grid - _CHANGE_MS / 2, times, values)
+    return np.asarray(after - before, np.float64)
 
 
 class _Sums(NamedTuple):

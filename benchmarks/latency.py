@@ -29,6 +29,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from benchmarks import browser, caller, clip, movement, record, spread
@@ -84,9 +85,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 runs[kind, cell].append(seen)
                 print(_progress(number, cell, kind, seen), flush=True)
         if args.movement:
-            plan = _plan(args, "avatar", cells[0])
+            plan = replace(_plan(args, "avatar", cells[0]), seconds=8.0 if args.quick else 20.0)
             figures["movement"] = movement.measure(
-                {kind: servers[kind] for kind in ("echo", "avatar")}, plan, found
+                {kind: servers[kind] for kind in ("echo", "avatar")},
+                plan,
+                clip.read(args.clip, movement.PICTURES, _size(args.size)),
             )
     for server in servers.values():
         recorder.ended(server.stopped_cpu_s)
@@ -208,4 +211,9 @@ def show(figures: dict[str, Any]) -> None:
         sure = f" (95 %: {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
         print(f"{name:15}the avatar adds {added['median']:.1f} ms{sure}; p95 {added['p95']:+.1f}\n")
     for kind, found in figures.get("movement", {}).items():
-        print(f"by movement, {kind}: {found}")
+        print(f"{kind} by movement: time code {found['time_code_ms']} ms (mean)", end="")
+        for name in movement.SIGNALS:
+            one = found[name]
+            words = one if isinstance(one, str) else f"{one['ms']} ± {one['uncertainty_ms']} ms"
+            print(f"; {name} {words}", end="")
+        print()
