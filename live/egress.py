@@ -1,6 +1,6 @@
 """Stamped pictures and the peer's voice in; the tracks that aiortc sends out.
 
-The picture goes as soon as it is ready, and only the newest. The voice passes through at 48 kHz and
+The picture goes as soon as it is ready, and only the newest. The voice passes through untouched and
 waits for as long as the picture takes, so that lips and sound leave together.
 """
 
@@ -10,21 +10,26 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamError, MediaStreamTrack
 
-from live.clock import MILLISECOND, SECOND, VIDEO_RATE, now_ns, ticks_from_ns
+from live.clock import MILLISECOND, SECOND, VIDEO_RATE, VOICE_RATE, now_ns, ticks_from_ns
 from live.disclosure import Stamped
 from live.measures import Counts, Durations, Rate
 
 _LONGEST_DELAY_NS = 400 * MILLISECOND
 _DELAY_STEP_NS = 2 * MILLISECOND
 """By how much the voice's delay changes from one piece of 20 ms to the next: no click, no hurry."""
-_MOST_VOICE = 64
-"""Pieces of sound kept, 1.3 s; a burst that long is not sound any more."""
+_LATEST_NS = 150 * MILLISECOND
+"""By how much sound may be late before it is dropped: it would stay late for good otherwise."""
+_MOST_SOUND = 50
+"""Pieces of sound kept: a second."""
+_VOICE_TIME_BASE = Fraction(1, VOICE_RATE)
 
 
 def to_frame(stamped: Stamped) -> av.VideoFrame:
@@ -107,34 +112,41 @@ class AvatarTrack(MediaStreamTrack):
 class VoiceTrack(MediaStreamTrack):
     """The peer's own voice on its way back; the outlet of the remote audio track.
 
-    The pieces keep the RTP times they came with, so a gap stays a gap, which the listener's
-    concealment fills better than silence from us would; while no sound comes, none is sent.
+    What came is what goes: the Opus packets themselves, neither decoded nor encoded, so that the
+    voice loses nothing and costs nothing. They keep the RTP times they came with: a gap stays a
+    gap, which the listener's concealment fills better than silence from us would, and while no
+    sound comes none is sent.
     """
 
     kind = "audio"
 
-    def __init__(self, picture_delay_ns: Callable[[], int]) -> None:
-        """`picture_delay_ns`: what a picture takes from the camera's packet to ours."""
+    def __init__(self, picture_delay_ns: Callable[[], int], counts: Counts) -> None:
+        """`picture_delay_ns`: what a picture takes from the camera's packet to ours.
+
+        Counts under `dropped.late_sound` the pieces that came up too late to be heard in time.
+        """
         super().__init__()
         self.latency = Durations()
         """From a piece's packet to ours."""
         self._picture_delay_ns = picture_delay_ns
+        self._counts = counts
         self._delay_ns = 0
-        self._asyncio = asyncio.get_running_loop()
         self._ready = asyncio.Event()
-        self._pieces: deque[tuple[av.AudioFrame, int]] = deque(maxlen=_MOST_VOICE)
+        self._pieces: deque[tuple[av.Packet[Any], int]] = deque()
         self._sending_ns: int | None = None
 
-    def deliver(self, frame: av.VideoFrame | av.AudioFrame, captured_ns: int) -> None:
-        """Takes a piece of sound from the decoder's thread."""
-        assert isinstance(frame, av.AudioFrame)
-        with suppress(RuntimeError):  # the loop may have gone, and the peer with it
-            self._asyncio.call_soon_threadsafe(self._put, frame, captured_ns or now_ns())
+    def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
+        """Takes a piece of sound, on the event loop."""
+        if self.readyState != "live":
+            return
+        packet = av.Packet(data)
+        packet.pts, packet.time_base = ticks, _VOICE_TIME_BASE
+        self._pieces.append((packet, captured_ns))
+        if len(self._pieces) > _MOST_SOUND:
+            self._drop()
+        self._ready.set()
 
-    def end(self) -> None:
-        """The remote track has ended; the call itself ends by its connection."""
-
-    async def recv(self) -> av.AudioFrame:
+    async def recv(self) -> av.Packet[Any]:
         """The next piece of sound, when its time has come."""
         if self._sending_ns is not None:
             self.latency.add(now_ns() - self._sending_ns)
@@ -144,13 +156,15 @@ class VoiceTrack(MediaStreamTrack):
                 raise MediaStreamError
             self._ready.clear()
             await self._ready.wait()
-        frame, captured_ns = self._pieces.popleft()
         self._delay_ns = next_delay(self._delay_ns, self._picture_delay_ns())
-        wait_ns = captured_ns + self._delay_ns - now_ns()
+        while len(self._pieces) > 1 and self._wait_ns() < -_LATEST_NS:
+            self._drop()
+        wait_ns = self._wait_ns()
+        packet, captured_ns = self._pieces.popleft()
         if wait_ns > 0:
             await asyncio.sleep(wait_ns / SECOND)
         self._sending_ns = captured_ns
-        return frame
+        return packet
 
     def stop(self) -> None:
         """Ends the track; whoever waits for sound is told so."""
@@ -158,10 +172,12 @@ class VoiceTrack(MediaStreamTrack):
         self._pieces.clear()
         self._ready.set()
 
-    def _put(self, frame: av.AudioFrame, captured_ns: int) -> None:
-        if self.readyState == "live":
-            self._pieces.append((frame, captured_ns))
-            self._ready.set()
+    def _wait_ns(self) -> int:
+        return self._pieces[0][1] + self._delay_ns - now_ns()
+
+    def _drop(self) -> None:
+        self._pieces.popleft()
+        self._counts.add("dropped.late_sound")
 
 
 def next_delay(present_ns: int, wanted_ns: int) -> int:

@@ -438,7 +438,7 @@ async def test_a_redirected_track_delivers_with_times_of_arrival() -> None:
     with rtc.adapted(["prompt_release", "bounded_decoding"]):
         made = RTCRtpReceiver("video", Transport())  # type: ignore[arg-type]
         made._track = RemoteStreamTrack("video")
-        rtc.redirect(made.track, outlet)
+        rtc.redirect(made._track, outlet)
         await made.receive(RTCRtpReceiveParameters(codecs=[VP8]))
         packets = packets_of(VP8, 2, size=256)
         for packet in packets:
@@ -452,6 +452,34 @@ async def test_a_redirected_track_delivers_with_times_of_arrival() -> None:
     # of the first packet, not of the last
     between = len([packet for packet in packets if packet.timestamp == 0])
     assert start < first_ns < second_ns - between * 2 * MILLISECOND * 0.9
+
+
+@in_loop
+async def test_sound_may_be_taken_as_it_came() -> None:
+    class Encoded:
+        def __init__(self) -> None:
+            self.given: list[tuple[bytes, int]] = []
+
+        def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
+            assert captured_ns
+            self.given.append((data, ticks))
+
+    outlet = Encoded()
+    packets = sound_packets(3)
+    with rtc.adapted(["prompt_release", "bounded_decoding"]):
+        made = RTCRtpReceiver("audio", Transport())  # type: ignore[arg-type]
+        made._track = RemoteStreamTrack("audio")
+        rtc.redirect(made._track, outlet)
+        await made.receive(RTCRtpReceiveParameters(codecs=[OPUS]))
+        for packet in packets:
+            await made._handle_rtp_packet(packet, 0)
+        await made.stop()
+    assert outlet.given == [(packet.payload, packet.timestamp) for packet in packets]
+
+
+def test_a_track_is_not_redirected_into_nowhere() -> None:
+    with rtc.adapted(["prompt_release"]), pytest.raises(RuntimeError, match="adapt"):
+        rtc.redirect(RemoteStreamTrack("audio"), None)  # type: ignore[arg-type]
 
 
 # live_encoders
@@ -638,30 +666,7 @@ async def test_a_receivers_report_of_loss_reaches_the_packets() -> None:
         assert private(sending, "rtp_header_extensions_map").delay == sender.SOME_DELAY
 
 
-# voice_level, loopback
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(0, 32_767), st.sampled_from(["mono", "stereo"]))
-def test_the_level_of_sound_is_aiortcs(seed: int, peak: int, layout: str) -> None:
-    channels = 1 if layout == "mono" else 2
-    rng = np.random.default_rng(seed)
-    samples = rng.integers(-peak, peak + 1, (1, 960 * channels)).astype(np.int16)
-    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
-    assert sender.level_dbov(frame) == aiortc.rtp.compute_audio_level_dbov(frame)
-
-
-def test_the_level_of_sound_costs_a_fraction() -> None:
-    frame = av.AudioFrame.from_ndarray(
-        np.full((1, 1920), 1000, np.int16), format="s16", layout="stereo"
-    )
-    costs = []
-    for adaptations in (["voice_level"], []):
-        with rtc.adapted(adaptations):
-            start = time.thread_time()
-            for _ in range(50):
-                aiortc.rtp.compute_audio_level_dbov(frame)
-            costs.append(time.thread_time() - start)
-    assert costs[0] < costs[1] / 3
+# loopback
 
 
 def test_loopback_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

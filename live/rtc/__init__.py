@@ -18,12 +18,21 @@ import aioice.ice
 import aiortc
 import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
+from aiortc.mediastreams import MediaStreamTrack
 
 from live.rtc import encoders, network, receiver, sender
 from live.rtc.encoders import set_bitrate_limit
-from live.rtc.receiver import Outlet, redirect
+from live.rtc.receiver import EncodedOutlet, Outlet
 
-__all__ = ["ADAPTATIONS", "Outlet", "adapt", "adapted", "redirect", "set_bitrate_limit"]
+__all__ = [
+    "ADAPTATIONS",
+    "EncodedOutlet",
+    "Outlet",
+    "adapt",
+    "adapted",
+    "redirect",
+    "set_bitrate_limit",
+]
 
 _KNOWN = "1.16."
 
@@ -59,10 +68,6 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(aiortc.rtcpeerconnection, "HEADER_EXTENSIONS", sender.offer_playout_delay),
         _Exchange(rtcrtpsender.RTCRtpSender, "_handle_rtcp_packet", sender.watch_loss),
     ),
-    # 0.12 ms of event loop for each 20 ms of sound, done in numpy instead.
-    "voice_level": (
-        _Exchange(aiortc.rtp, "compute_audio_level_dbov", lambda _: sender.level_dbov),
-    ),
     # A machine with no network but its own can still call itself.
     "loopback": (_Exchange(aioice.ice, "get_host_addresses", network.with_loopback),),
 }
@@ -85,6 +90,16 @@ def adapt(names: Iterable[str] = ADAPTATIONS) -> None:
         if name not in present:
             replaced = [(exchange, _exchange(exchange)) for exchange in ADAPTATIONS[name]]
             _in_force.append((name, replaced))
+
+
+def redirect(track: MediaStreamTrack, outlet: Outlet | EncodedOutlet) -> None:
+    """Lets what comes of a remote track go straight to `outlet` (see `live.rtc.receiver`).
+
+    Raises `RuntimeError` where the adaptations that it takes are not in force.
+    """
+    if not {"prompt_release", "bounded_decoding"} <= {name for name, _ in _in_force}:
+        raise RuntimeError("live.rtc.adapt() has to be called before the first connection is made")
+    receiver.redirect(track, outlet)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import av
 from aiortc import RTCRtpSender, rtcrtpsender
 from aiortc.codecs.base import Encoder
 from aiortc.codecs.h264 import H264Encoder
-from aiortc.codecs.opus import SAMPLES_PER_FRAME, OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -34,7 +33,7 @@ _VP8_HOLD_NS = 4 * SECOND
 
 
 def live_encoders(stock: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
-    """Our encoders for what we send, aiortc's for the rest."""
+    """Our encoders for video, aiortc's for the rest."""
 
     def get_encoder(codec: Any) -> Encoder:
         match codec.mimeType.lower():
@@ -42,8 +41,6 @@ def live_encoders(stock: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
                 return LiveH264Encoder()
             case "video/vp8":
                 return LiveVp8Encoder()
-            case "audio/opus":
-                return GapKeepingOpusEncoder()
         return stock(codec)
 
     return get_encoder
@@ -114,22 +111,6 @@ class LiveVp8Encoder(_Bitrate, Vp8Encoder):
     def _rate_is_off(self, codec: VideoCodecContext) -> bool:
         held = now_ns() - self._opened_ns >= _VP8_HOLD_NS
         return held and _differs(self.target_bitrate, codec, _VP8_STEP)
-
-
-class GapKeepingOpusEncoder(OpusEncoder):
-    """aiortc's, but a gap in the sound is where it was.
-
-    FFmpeg dates a packet by the sample that comes out of the encoder first, which is one of the
-    piece before; over a gap, that puts the next piece at its beginning instead of its end.
-    """
-
-    def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """The piece's packets and its time in RTP ticks; no packets: the time means nothing."""
-        payloads, ticks = super().encode(frame, force_keyframe)
-        assert isinstance(frame, av.AudioFrame)
-        if len(payloads) == 1 and frame.samples == SAMPLES_PER_FRAME and frame.pts is not None:
-            return payloads, frame.pts
-        return payloads, ticks
 
 
 def _fits(codec: VideoCodecContext, frame: av.VideoFrame) -> bool:

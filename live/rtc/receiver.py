@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import ModuleType, SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import av
 from aiortc.codecs import get_decoder
@@ -36,6 +36,7 @@ _UNTAKEN = 8
 Handle = Callable[[RTCRtpReceiver, RtpPacket, int], Coroutine[Any, Any, None]]
 
 
+@runtime_checkable
 class Outlet(Protocol):
     """Where a track's decoded frames go; called on the decoder's thread, must not block."""
 
@@ -46,8 +47,16 @@ class Outlet(Protocol):
         """There will be no more frames."""
 
 
-def redirect(track: MediaStreamTrack, outlet: Outlet) -> None:
-    """Lets a remote track's frames go straight to `outlet`, without the event loop between.
+@runtime_checkable
+class EncodedOutlet(Protocol):
+    """Where a track's frames go as they came, undecoded; called on the event loop."""
+
+    def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
+        """Takes a frame, its time in RTP ticks and when its first packet arrived."""
+
+
+def redirect(track: MediaStreamTrack, outlet: Outlet | EncodedOutlet) -> None:
+    """Lets a remote track's frames go straight to `outlet`, without a queue between.
 
     To be called before the connection is up; the track's `recv` yields nothing after that.
     """
@@ -56,11 +65,12 @@ def redirect(track: MediaStreamTrack, outlet: Outlet) -> None:
 
 
 class _OutletQueue(asyncio.Queue[Any]):
-    """Stands where aiortc's track has its queue; carries the outlet to the decoder's thread."""
+    """Stands where aiortc's track has its queue; carries the outlet to where frames come up."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet | EncodedOutlet) -> None:
         super().__init__(maxsize=1)
-        self.outlet = outlet
+        self.encoded = outlet if isinstance(outlet, EncodedOutlet) else None
+        self.decoded = outlet if isinstance(outlet, Outlet) else None
 
 
 class DecoderQueue(queue.Queue[Any]):
@@ -156,6 +166,10 @@ class _Gate:
                 return
             self._closed_ns = None
         frame.timestamp = private(self._of, "timestamp_mapper").map(frame.timestamp)
+        taker = self._of._track._queue if self._of._track is not None else None
+        if isinstance(taker, _OutletQueue) and taker.encoded is not None:
+            taker.encoded.deliver_encoded(frame.data, frame.timestamp, frame.captured_ns)
+            return
         waiting = private(self._of, "decoder_queue")
         waiting.put((codec, frame))
         if getattr(waiting, "overrun", False):
@@ -196,7 +210,9 @@ def decode(
     failed: threading.Event,
 ) -> None:
     """The decoder's thread: until `None` comes, one encoded frame in, its picture or sound out."""
-    outlet = taker.outlet if isinstance(taker, _OutletQueue) else _TrackOutlet(loop, taker)
+    outlet: Outlet = _TrackOutlet(loop, taker)
+    if isinstance(taker, _OutletQueue) and taker.decoded is not None:
+        outlet = taker.decoded
     decoder, name = None, None
     while (task := encoded.get()) is not None:
         codec, frame = task

@@ -1,16 +1,14 @@
-"""What we change in aiortc's sender: the playout delay it asks of viewers, and its sound level."""
+"""What we change in aiortc's sender: the playout delay that it asks of viewers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import numpy as np
 from aiortc import rtp
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtp import RtcpRrPacket, RtcpSrPacket
-from av import AudioFrame
 
 from live.clock import SECOND, now_ns
 from live.rtc.access import private
@@ -102,11 +100,3 @@ def watch_loss(stock: HandleRtcp) -> HandleRtcp:
                     extensions.delay = delay.report(report.fraction_lost / 256, now_ns())
 
     return _handle_rtcp_packet
-
-
-def level_dbov(frame: AudioFrame) -> int:
-    """The level of a frame of 16 bit sound, −127…0 dBov (RFC 6465, appendix A)."""
-    count = frame.samples * len(frame.layout.channels)
-    samples = np.frombuffer(memoryview(frame.planes[0]), np.int16, count).astype(np.float64) / 32767
-    power = float(samples @ samples) / max(frame.samples, 1)
-    return round(min(0.0, max(-127.0, 10 * np.log10(power)))) if power > 0 else -127
