@@ -246,6 +246,7 @@ def _falling(roots: Points, normals: Points, hairdo: Hairdo, rng: np.random.Gene
     lengths = hairdo.length * (34.0 if long else 21.0) * (0.9 + 0.2 * chance)
     lengths *= 1.0 - 0.22 * front * chance if long else 1.0
     at_parting = np.clip(np.abs(x - hairdo.part) / 3.0, 0.25, 1.0)
+    crown = 0.45 * np.clip((roots[:, 1:2] - 8.0) / 4.0, 0.0, 1.0)  # volume
     down = np.array([0.0, -1.0, 0.0])
     phase = 0.5 * x + 0.45 * z
 
@@ -264,13 +265,13 @@ def _falling(roots: Points, normals: Points, hairdo: Hairdo, rng: np.random.Gene
         return way + wave * _unit(np.cross(way, normals))
 
     def gap(t: float) -> Points:
-        return 0.15 + 0.5 * min(1.0, 9.0 * t) * chance * (0.5 + 0.5 * at_parting)
+        return 0.15 + min(1.0, 9.0 * t) * (0.5 + crown) * chance * (0.5 + 0.5 * at_parting)
 
     def hold(tips: Points) -> Points:
         # Beside the head hair hangs straight down instead of following the ears and the jaw out.
         radius = np.hypot(tips[:, :1], tips[:, 2:])
         limit = 7.9 + 0.8 * chance
-        much = np.clip((9.0 - tips[:, 1:2]) / 6.0, 0.0, 1.0) * (tips[:, 1:2] > -14)
+        much = np.clip((11.0 - tips[:, 1:2]) / 7.0, 0.0, 1.0) * (tips[:, 1:2] > -14)
         over = np.maximum(radius - limit, 0.0)
         shrink = 1.0 - 0.45 * much * over / radius
         held: Points = tips * np.concatenate([shrink, np.ones_like(shrink), shrink], axis=1)

@@ -16,17 +16,17 @@ from engines.face_mesh import BLENDSHAPE_INDEX, BLENDSHAPES
 
 FPS = 30
 SECONDS = 11.4
-NEUTRAL = (0.0, 1.4)
+NEUTRAL = (0.0, 1.3)
 """Seconds of the neutral face at the start."""
-STILL = (7.3, 8.4)
+STILL = (7.3, 8.3)
 """Seconds in which nothing moves."""
-_SPEECH = ((1.55, 2.9), (3.2, 4.5), (8.55, 9.7), (9.9, 11.0))
+_SPEECH = ((1.5, 2.9), (3.2, 4.5), (8.5, 9.7), (9.9, 11.0))
 _BLINKS = (1.8, 2.7, 3.6, 4.5, 6.05, 8.7, 9.9, 10.7)
 
 _VISEMES = {
     "aa": {"jawOpen": 0.62, "mouthLowerDown*": 0.3, "mouthUpperUp*": 0.2},
     "ee": {"jawOpen": 0.18, "mouthStretch*": 0.4, "mouthSmile*": 0.35, "mouthUpperUp*": 0.2},
-    "oo": {"jawOpen": 0.1, "mouthPucker": 0.8, "mouthFunnel": 0.2},
+    "oo": {"jawOpen": 0.16, "mouthPucker": 0.8, "mouthFunnel": 0.2},
     "oh": {"jawOpen": 0.42, "mouthFunnel": 0.6},
     "mm": {"mouthPress*": 0.5, "mouthRollLower": 0.3, "mouthRollUpper": 0.3},
     "ff": {"jawOpen": 0.06, "mouthRollLower": 0.45, "mouthUpperUp*": 0.25},
