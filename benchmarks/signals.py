@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import eye_distance, fit_similarity
+from engines.face_geometry import eye_distance, fit_similarity, head_orientation
 from engines.face_mesh import BLENDSHAPE_INDEX, STABLE
 from engines.types import Face
 
@@ -143,10 +143,11 @@ def lay(matrix: Array, landmarks: Array) -> Array:
 
 
 def pose_degrees(landmarks: Array, neutral: Array) -> Array:
-    """`(n, 3)` pitch, yaw, roll of each frame relative to the neutral landmarks."""
+    """`(n, 3)` pitch, yaw, roll of each frame relative to the neutral face, in its head's axes."""
+    own = head_orientation(neutral)
     angles = []
     for frame in landmarks:
-        r = fit_similarity(neutral[STABLE], frame[STABLE]).rotation
+        r = own.T @ fit_similarity(neutral[STABLE], frame[STABLE]).rotation @ own
         flat = np.hypot(r[0, 0], r[1, 0])
         angles.append(
             [

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_mesh import CANONICAL, INNER_LIPS, OUTER_LIPS
+from engines.face_mesh import CANONICAL, INNER_LIPS, OUTER_LIPS, STABLE
 
 Points = NDArray[np.float64]
 
@@ -50,6 +50,15 @@ def rotation_vector(rotation: Points) -> Points:
 def rotation_matrix(vector: NDArray[np.floating]) -> Points:
     """`(3, 3)` rotation of a `(3,)` axis times angle in radians."""
     return cv2.Rodrigues(np.asarray(vector, np.float64))[0].astype(np.float64)
+
+
+_RIGID = STABLE[np.less(STABLE, len(CANONICAL))]
+_CANONICAL_IN_PICTURE = CANONICAL[_RIGID] * (1.0, -1.0, -1.0)
+
+
+def head_orientation(landmarks: NDArray[np.floating]) -> Points:
+    """`(3, 3)` picture ← head: how the head's own axes (right, down, back) stand in the picture."""
+    return fit_similarity(_CANONICAL_IN_PICTURE, np.asarray(landmarks, np.float64)[_RIGID]).rotation
 
 
 def eye_distance(landmarks: NDArray[np.floating]) -> float:

@@ -31,7 +31,7 @@ def test_fit_similarity_finds_what_was_applied(
     np.testing.assert_allclose(fitted.rotation, rotation, atol=1e-6)
     back = fitted.scale * (CANONICAL - fitted.source_centre) @ fitted.rotation.T
     np.testing.assert_allclose(back + fitted.target_centre, target, atol=1e-6 * scale * 50)
-    assert geometry.rotation_vector(rotation) == pytest.approx([pitch, yaw, roll], abs=1e-6)
+    assert geometry.rotation_vector(rotation) == pytest.approx([pitch, yaw, roll], abs=2e-5)
 
 
 def test_fit_similarity_never_mirrors() -> None:

@@ -19,11 +19,12 @@ from engines.face_geometry import (
     eye_distance,
     face_width,
     fit_similarity,
+    head_orientation,
     mouth_scale,
     rotation_matrix,
     rotation_vector,
 )
-from engines.face_mesh import BLENDSHAPE_INDEX, CANONICAL, STABLE
+from engines.face_mesh import BLENDSHAPE_INDEX, STABLE
 from engines.types import Face
 
 WINDOW_S = 1.0
@@ -54,8 +55,6 @@ _CALM = np.array(
         )
     ]
 )
-_RIGID = STABLE[np.less(STABLE, len(CANONICAL))]
-_CANONICAL_IN_PICTURE = CANONICAL[_RIGID] * (1.0, -1.0, -1.0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Neutral:
     @cached_property
     def orientation(self) -> Points:
         """`(3, 3)` picture ← head: how the head's own axes stand in the reference pose."""
-        return fit_similarity(_CANONICAL_IN_PICTURE, self.shape[_RIGID]).rotation
+        return head_orientation(self.shape)
 
     @cached_property
     def eyes(self) -> EyeReading:

@@ -22,12 +22,13 @@ _PLACE_LIMIT = np.array([0.60, 0.40, 0.30])
 
 
 class HeadPose(NamedTuple):
-    """The head relative to the neutral one, in picture axes."""
+    """The head relative to the neutral one."""
 
     rotation: Points
-    """`(3, 3)`; neutral points as rows turn by `points @ rotation.T`."""
+    """`(3, 3)` in picture axes; neutral points as rows turn by `points @ rotation.T`."""
     rotation_vector: Points
-    """`(3,)` rad."""
+    """`(3,)` rad, about the head's own axes: a driver below whose face the camera stands turns
+    about another line of the picture than the avatar, but about the same line of the head."""
     place: Points
     """`(3,)` right and down in face widths, log of the scale."""
     scale: float
@@ -41,9 +42,8 @@ def measure(landmarks: Points, neutral: Neutral) -> HeadPose:
     fit = fit_similarity(neutral.shape[STABLE], landmarks[STABLE])
     moved = (fit.target_centre - neutral.centre)[:2] / (neutral.scale * neutral.face_width)
     place = np.append(moved, np.log(fit.scale / neutral.scale))
-    return HeadPose(
-        fit.rotation, rotation_vector(fit.rotation), place, fit.scale, fit.target_centre
-    )
+    own = neutral.orientation.T @ rotation_vector(fit.rotation)
+    return HeadPose(fit.rotation, own, place, fit.scale, fit.target_centre)
 
 
 def soft_limit(
