@@ -27,9 +27,10 @@ import argparse
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 from benchmarks import browser, caller, clip, movement, record, spread
@@ -168,7 +169,6 @@ def _cell_figures(runs: Runs, cell: Cell, fps: int) -> dict[str, Any]:
 
 def _kind_figures(runs: Sequence[Seen], fps: int) -> dict[str, Any]:
     pictures = sum(len(seen.ages_ms) for seen in runs)
-    reports = [seen.report for seen in runs if seen.report]
     return {
         "age_ms": spread.summary(list(itertools.chain.from_iterable(s.ages_ms for s in runs))),
         "fps": round(pictures / sum(seen.seconds for seen in runs), 1),
@@ -184,7 +184,22 @@ def _kind_figures(runs: Sequence[Seen], fps: int) -> dict[str, Any]:
             1000 * sum(seen.caller_cpu_s for seen in runs) / pictures, 2
         ),
         "caller_ms": runs[-1].caller_ms,
-        "server_reports": reports,
+        "server_ms": _server_ms([seen.report for seen in runs if seen.report]),
+    }
+
+
+def _server_ms(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """By the server's own reports: from a picture's first packet in to its last packet out, and in
+    each room; the median over the calls of each call's percentiles."""
+    rows: defaultdict[str, list[Mapping[str, float]]] = defaultdict(list)
+    for report in reports:
+        named = {"captured_to_sent": report["latency_ms"], **report["rooms_ms"]}
+        for name, found in named.items():
+            if found:
+                rows[name].append(found)
+    return {
+        name: {p: round(median(each[p] for each in found), 2) for p in ("p50", "p95", "p99")}
+        for name, found in rows.items()
     }
 
 

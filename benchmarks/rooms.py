@@ -15,7 +15,8 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from unittest.mock import patch
 
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from benchmarks import clip, packets, record, spread
 from engines import avatars, registry
 from engines.backends.litert import load
+from engines.renderers.warp import renderer
 from engines.trackers import litert
 from engines.types import ModelSpec, Network, Picture, Portrait, Renderer, Rgb, Tracker
 from engines.weights import ModelStore
@@ -38,6 +40,8 @@ from live.egress import to_frame
 from live.ingest import to_rgb
 
 ROOMS = ("to_rgb", "track", "drive", "render", "stamp", "to_i420")
+
+WARP_STAGES = ("deform", "relight", "rasterise", "draw_eyes", "draw_mouth")
 
 _PICTURES = 300
 _QUICK_PICTURES = 60
@@ -137,10 +141,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -> None:
     """Sends the camera's pictures through all rooms under the stopwatch."""
+    with timed_stages(watch) if args.renderer == "warp" else nullcontext():
+        _measure(args, camera, watch)
+
+
+def _measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -> None:
     with timed_networks(watch):
         tracker = registry.tracker(args.tracker, ModelStore())
-    driver, renderer = registry.driver("face"), registry.renderer(args.renderer)
-    avatar = prepared(renderer, tracker, args.avatar, args.size)
+    driver, drawer = registry.driver("face"), registry.renderer(args.renderer)
+    avatar = prepared(drawer, tracker, args.avatar, args.size)
     watch.cpu_ms.clear()
     watch.wall_ms.clear()
     stamp = VisibleLabel()
@@ -152,7 +161,7 @@ def measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -
         now_ns = index * SECOND // packets.FPS
         face = watch("track", tracker.track, Picture(rgb, now_ns, now_ns))
         motions = watch("drive", driver.drive, face, ())
-        drawn = watch("render", renderer.render, avatar, motions[-1])
+        drawn = watch("render", drawer.render, avatar, motions[-1])
         stamped = watch("stamp", stamp, drawn)
         frame = packets.timed(watch("to_i420", to_frame, stamped), index)
         for name, wire in wires.items():
@@ -181,13 +190,13 @@ def show(figures: dict[str, Any]) -> None:
     print(f"a picture's whole way: {figures['total_cpu_ms_per_picture']:.2f} ms of CPU")
 
 
-def prepared(renderer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
+def prepared(drawer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
     """A built-in avatar, made ready."""
     folder = avatars.folder(name)
     rgb = _image(folder / "portrait.jpg", cv2.IMREAD_COLOR_RGB)
     matte = _image(folder / "matte.png", cv2.IMREAD_GRAYSCALE)
     portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
-    return renderer.prepare(portrait, id=name, consent=f"built-in/{name}", size=size)
+    return drawer.prepare(portrait, id=name, consent=f"built-in/{name}", size=size)
 
 
 @contextmanager
@@ -198,6 +207,18 @@ def timed_networks(watch: Stopwatch) -> Iterator[None]:
         return TimedNetwork(load(spec, threads=threads), f"  net {spec.name}", watch)
 
     with patch.object(litert, "load", timed_load):
+        yield
+
+
+@contextmanager
+def timed_stages(watch: Stopwatch) -> Iterator[None]:
+    """Puts the warp renderer's stages under the stopwatch; what is left of it is looking up pixels,
+    laying on the light and putting the person before the background."""
+    with ExitStack() as stack:
+        for name in WARP_STAGES:
+            stage = getattr(renderer, name)
+            timed = partial(watch, f"  warp {name}", stage)
+            stack.enter_context(patch.object(renderer, name, timed))
         yield
 
 
@@ -218,7 +239,18 @@ class TimedNetwork:
 
 
 def _order(name: str) -> tuple[int, str]:
-    way = ("decode", "to_rgb", "track", "  net", "drive", "render", "stamp", "to_i420", "encode")
+    way = (
+        "decode",
+        "to_rgb",
+        "track",
+        "  net",
+        "drive",
+        "render",
+        "  warp",
+        "stamp",
+        "to_i420",
+        "encode",
+    )
     return next(index for index, start in enumerate(way) if name.startswith(start)), name
 
 
