@@ -6,12 +6,12 @@ import { recall, remember } from "./memory.js";
 import { Level } from "./devices.js";
 
 const REST_MS = 2500;
-const LEVEL_MS = 80;
+const LEVEL_MS = 120;
 
 export class Stage {
   #theatre = /** @type {HTMLElement} */ (the("stage", HTMLElement).parentElement);
   #still = the("still", HTMLImageElement);
-  #ambient = the("ambient", HTMLImageElement);
+  #ambient = the("ambient", HTMLCanvasElement);
   #video = the("video", HTMLVideoElement);
   #self = the("self", HTMLElement);
   #selfVideo = the("self-video", HTMLVideoElement);
@@ -23,6 +23,10 @@ export class Stage {
   #restTimer = 0;
 
   constructor() {
+    this.#still.addEventListener("load", () => {
+      const { width, height } = this.#ambient;
+      this.#ambient.getContext("2d")?.drawImage(this.#still, 0, 0, width, height);
+    });
     this.mirror = recall("mirror", "on") === "on";
     this.#fullButton.hidden = !document.fullscreenEnabled;
     document.addEventListener("fullscreenchange", () => {
@@ -38,10 +42,8 @@ export class Stage {
 
   /** @param {import("./avatars.js").Avatar} avatar */
   showPortrait(avatar) {
-    for (const image of [this.#still, this.#ambient]) {
-      image.src = avatar.portrait;
-      image.hidden = false;
-    }
+    this.#still.src = avatar.portrait;
+    this.#still.hidden = false;
     this.#still.alt = `Portrait of ${avatar.name}`;
     this.#video.setAttribute("aria-label", `Avatar: ${avatar.name}`);
     this.#still.classList.remove("fresh");

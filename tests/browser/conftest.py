@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 CLIP = Path(__file__).parents[1] / "data" / "talk.mp4"
+REST_FROM = 150
+"""From this frame of the clip on the head rests for three seconds, then turns, nods and talks."""
 INSECURE_HOST = "visavis.test"
 """A name for this machine that browsers do not hold for secure without HTTPS."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -85,12 +88,12 @@ def _wait_until_ready(address: str, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clip as a camera gives it: 640 × 480, raw, played in a loop by Chromium."""
+    """A part of the clip as a camera gives it: 640 × 480, raw, played in a loop by Chromium."""
     path = tmp_path_factory.mktemp("camera") / "talk.y4m"
     with av.open(str(CLIP)) as clip, av.open(str(path), "w", format="yuv4mpegpipe") as out:
         stream = out.add_stream("wrapped_avframe", 30)
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for frame in clip.decode(video=0):
+        for frame in islice(clip.decode(video=0), REST_FROM, None):
             picture = np.full((480, 640, 3), 110, np.uint8)
             picture[:, 80:560] = frame.reformat(480, 480, "rgb24").to_ndarray()
             shown = av.VideoFrame.from_ndarray(picture, format="rgb24")

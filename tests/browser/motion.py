@@ -15,34 +15,40 @@ from engines.types import Picture, Rgb, Tracker
 
 Series = NDArray[np.float64]
 JAW = BLENDSHAPE_INDEX["jawOpen"]
+LONGEST_DELAY = 0.6
+WIDEST_GAP = 0.15
+"""Seconds; a face between two looks that are further apart may have been anywhere."""
 
 CAPTURE = """
-async (seconds) => {
-  const side = 384, shots = [];
-  const canvas = new OffscreenCanvas(2 * side, side);
-  const context = canvas.getContext("2d");
-  const draw = (video, left) => {
+async ([seconds, wanted]) => {
+  const side = 320, shots = [];
+  const snap = (video) => {
     const size = Math.min(video.videoWidth, video.videoHeight);
     const x = (video.videoWidth - size) / 2, y = (video.videoHeight - size) / 2;
-    context.drawImage(video, x, y, size, size, left, 0, side, side);
+    return createImageBitmap(video, x, y, size, size, { resizeWidth: side, resizeHeight: side });
   };
   const avatar = document.querySelector("#video"), camera = document.querySelector("#self-video");
-  const asText = (blob) => new Promise((done) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result.split(",")[1]);
-    reader.readAsDataURL(blob);
-  });
   const end = performance.now() + 1000 * seconds;
-  for (let last = -Infinity; performance.now() < end; ) {
+  for (let last = -Infinity; performance.now() < end && shots.length < wanted; ) {
     await new Promise((done) => avatar.requestVideoFrameCallback(done));
     const now = performance.now();
     if (now - last < 50) continue; // every second picture is enough to follow a face by
     last = now;
-    draw(camera, 0);
-    draw(avatar, side);
-    shots.push([now, await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 })]);
+    shots.push([now, ...(await Promise.all([snap(camera), snap(avatar)]))]);
   }
-  return Promise.all(shots.map(async ([at, blob]) => [at, await asText(blob)]));
+  // Encoded only now: the call has the processor to itself while it is looked at.
+  const canvas = new OffscreenCanvas(2 * side, side);
+  const context = canvas.getContext("2d");
+  const texts = [];
+  for (const [at, left, right] of shots) {
+    context.drawImage(left, 0, 0);
+    context.drawImage(right, side, 0);
+    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+    const reader = new FileReader();
+    await new Promise((done) => { reader.onload = done; reader.readAsDataURL(blob); });
+    texts.push([at, reader.result.split(",")[1]]);
+  }
+  return texts;
 }
 """
 """Takes pictures of the camera's video and the avatar's, side by side at the same moments."""
@@ -57,9 +63,12 @@ class Movement:
     jaw: Series
 
 
-def record(page: Page, seconds: float, tracker: Tracker) -> tuple[Movement, Movement]:
-    """Looks at a running call: how the camera's face moved, and how the avatar's did."""
-    shots = page.evaluate(CAPTURE, seconds)
+def record(page: Page, tracker: Tracker) -> tuple[Movement, Movement]:
+    """Looks at a running call: how the camera's face moved, and how the avatar's did.
+
+    A hundred moments take about seven seconds; a busy machine gets more time, not fewer moments.
+    """
+    shots = page.evaluate(CAPTURE, [20, 100])
     times = np.array([at for at, _ in shots]) / 1000
     pairs = [_picture(text) for _, text in shots]
     half = pairs[0].shape[1] // 2
@@ -72,15 +81,18 @@ def correlation(sent: Movement, received: Movement, what: str) -> tuple[float, f
     """Pearson's r of a series at the delay at which its magnitude is greatest, and that delay.
 
     The delay is looked for between 0 and 0.6 s: what comes back cannot be earlier than what was
-    sent, and later than that would be no live call.
+    sent, and later than that would be no live call. Moments for which nobody looked at the camera
+    closely enough before (the machine was busy) are left out.
     """
-    reach = 0.6
-    first, last = sent.times[0] + reach, min(sent.times[-1], received.times[-1])
-    grid = np.arange(first, last, 1 / 60)
-    there = np.interp(grid, received.times, getattr(received, what))
     candidates = []
-    for delay in np.arange(0, reach, 1 / 60):
-        here = np.interp(grid - delay, sent.times, getattr(sent, what))
+    for delay in np.arange(0, LONGEST_DELAY, 1 / 60):
+        asked = received.times - delay
+        after = np.clip(np.searchsorted(sent.times, asked), 1, len(sent.times) - 1)
+        gaps = sent.times[after] - sent.times[after - 1]
+        known = (asked > sent.times[0]) & (gaps < WIDEST_GAP)
+        here = np.interp(asked[known], sent.times, getattr(sent, what))
+        there = getattr(received, what)[known]
+        assert len(there) > 30, f"only {len(there)} moments can be compared"
         candidates.append((float(np.corrcoef(here, there)[0, 1]), float(delay)))
     return max(candidates, key=lambda found: abs(found[0]))
 

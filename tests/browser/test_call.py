@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tests.browser.conftest import Visit, wait_for_phase
 from tests.browser.motion import correlation, record
 
 Visiting = Callable[..., Visit]
+_log = logging.getLogger(__name__)
 
 CORNER = """() => {
   const canvas = new OffscreenCanvas(8, 8), context = canvas.getContext("2d");
@@ -32,29 +34,30 @@ CORNER = """() => {
 @pytest.mark.parametrize(
     ("codec", "mirror"), [("H264", False), ("VP8", True)], ids=["H264", "VP8-mirrored"]
 )
-def test_avatar_moves_as_the_camera_does(
-    visit: Visiting, record_property: Callable[[str, object], None], codec: str, mirror: bool
-) -> None:
-    visiting = visit()
+def test_avatar_moves_as_the_camera_does(visit: Visiting, codec: str, mirror: bool) -> None:
+    # Small, as without a GPU the browser draws the page with the cores that the server needs.
+    visiting = visit(viewport={"width": 820, "height": 640})
     page = visiting.open(f"?codec={codec}")
     if (page.get_attribute("#mirror", "aria-pressed") == "true") is not mirror:
         page.click("#mirror")
+    page.check(".tile input[value=leo]", force=True)
     page.click("#primary")
     wait_for_phase(page, "live")
     page.wait_for_timeout(2500)  # the driver takes the neutral face in the first second
     tracker = LitertTracker(ModelStore())
-    sent, received = record(page, 7.0, tracker)
+    sent, received = record(page, tracker)
     tracker.close()
 
-    assert len(received.times) > 40
+    assert len(received.times) > 60
     assert np.std(sent.yaw) > 3, "the camera's face has to turn for this to mean anything"
     assert np.std(sent.jaw) > 0.05, "the camera's face has to speak for this to mean anything"
     yaw, yaw_delay = correlation(sent, received, "yaw")
     jaw, jaw_delay = correlation(sent, received, "jaw")
-    record_property("yaw", f"r={yaw:.3f} after {yaw_delay * 1000:.0f} ms")
-    record_property("jaw", f"r={jaw:.3f} after {jaw_delay * 1000:.0f} ms")
-    assert (-yaw if mirror else yaw) > 0.95
-    assert jaw > 0.9
+    _log.info(
+        "%s: yaw r=%.3f at %.2f s, jaw r=%.3f at %.2f s", codec, yaw, yaw_delay, jaw, jaw_delay
+    )
+    assert (-yaw if mirror else yaw) > 0.9
+    assert jaw > 0.8
     assert yaw_delay < 0.4
     assert jaw_delay < 0.4
 
