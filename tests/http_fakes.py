@@ -123,11 +123,12 @@ def rooms(
     settings: Settings | None = None,
     start: Start = FakeCall,
     of_calls: CallSettings | None = None,
+    furnish: Callable[[], Workshop] = workshop,
 ) -> Rooms:
     """Rooms with fake parts; `start` makes the sessions."""
     metrics = Metrics()
     store = AvatarStore(folder)
-    prepared = PreparedAvatars(store, workshop)
+    prepared = PreparedAvatars(store, furnish)
 
     async def open_avatar(id: str) -> Avatar:
         return await prepared.open(id, 64)
