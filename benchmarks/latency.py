@@ -34,7 +34,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import browser, caller, clip, movement, record, spread
-from benchmarks.call import CallPlan, Seen
+from benchmarks.call import CallFailed, CallPlan, Seen
 from benchmarks.serving import Kind, Serving
 from engines.types import Rgb
 from live.errors import BadRequest
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             )
     for server in servers.values():
         recorder.ended(server.stopped_cpu_s)
-    figures["cells"] = {" ".join(cell): _cell_figures(runs, cell, args.fps) for cell in cells}
+    figures["cells"] = {" ".join(cell): figures_of(runs, cell, args.fps) for cell in cells}
     show(figures)
     done = recorder.finish(figures)
     record.write(done, args.json)
@@ -155,10 +155,11 @@ def _aiortc_call(found: Sequence[Rgb]) -> Call:
     return lambda server, plan: asyncio.run(caller.call(server, plan, found))[0]
 
 
-def _cell_figures(runs: Runs, cell: Cell, fps: int) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        kind: _kind_figures(runs[kind, cell], fps) for kind in _KINDS if runs[kind, cell]
-    }
+def figures_of(runs: Runs, cell: Cell, fps: int) -> dict[str, Any]:
+    """What is said of one codec and sink; raises `CallFailed` where a call had no pictures."""
+    if not all(seen.ages_ms for kind in _KINDS for seen in runs[kind, cell]):
+        raise CallFailed(f"{' '.join(cell)}: a call brought no picture while it was measured")
+    figures: dict[str, Any] = {kind: _kind_figures(runs[kind, cell], fps) for kind in _KINDS}
     ages = {kind: [seen.ages_ms for seen in runs[kind, cell]] for kind in _KINDS}
     figures["avatar_over_echo"] = spread.added(ages["avatar"], ages["echo"])
     avatar, echo = figures["avatar"]["age_ms"], figures["echo"]["age_ms"]
@@ -173,7 +174,7 @@ def _kind_figures(runs: Sequence[Seen], fps: int) -> dict[str, Any]:
         "age_ms": spread.summary(list(itertools.chain.from_iterable(s.ages_ms for s in runs))),
         "fps": round(pictures / sum(seen.seconds for seen in runs), 1),
         "kept_up": all(seen.fps > 0.95 * fps for seen in runs),
-        "lost": sum(seen.sent for seen in runs) - pictures,
+        "lost": max(0, sum(seen.sent for seen in runs) - pictures),
         "uncoded": sum(seen.uncoded for seen in runs),
         "size": runs[-1].size,
         "first_frame_ms": spread.summary([seen.first_frame_ms for seen in runs], 0),

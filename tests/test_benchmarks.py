@@ -26,6 +26,7 @@ from benchmarks import (
     caller,
     clip,
     delay,
+    latency,
     packets,
     parts,
     processes,
@@ -36,7 +37,7 @@ from benchmarks import (
     spread,
     timecode,
 )
-from benchmarks.call import CallFailed, CallPlan
+from benchmarks.call import CallFailed, CallPlan, Seen
 from engines.types import Avatar, Face, Motion, Picture, Space
 from live.errors import BadRequest
 from live.ingest import to_rgb
@@ -365,3 +366,77 @@ def test_a_stopwatch_keeps_the_cold_sample_apart() -> None:
     assert figures["wall_ms"]["n"] == 2
     assert figures["wall_ms"]["max"] < 15
     assert figures["cpu_ms_per_picture"] < 5
+
+
+def test_every_room_is_measured_on_a_clip(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    rooms.add_arguments(parser)
+    args = parser.parse_args(["--pictures", "4", "--json", str(tmp_path / "rooms.json")])
+    figures = rooms.run(args)["figures"]
+    found = figures["rooms"]
+    ways = {f"{way} {name}" for way in ("decode", "encode") for name in packets.CODECS}
+    assert set(found) >= set(rooms.ROOMS) | ways
+    assert {f"  warp {stage}" for stage in rooms.WARP_STAGES} < set(found)
+    assert found["  net face_landmarks_detector"]["calls"] >= 4
+    # what is inside a room cannot cost more than the room
+    assert found["render"]["wall_ms"]["p50"] > found["  warp rasterise"]["wall_ms"]["p50"]
+    assert (
+        found["track"]["wall_ms"]["p50"] > found["  net face_landmarks_detector"]["wall_ms"]["p50"]
+    )
+    assert figures["total_cpu_ms_per_picture"] == rooms.total(found)
+    assert '"rooms"' in (tmp_path / "rooms.json").read_text()
+
+
+def test_the_total_counts_each_room_once_and_one_codec() -> None:
+    cost = dict.fromkeys(rooms.ROOMS, 1.0) | {
+        "decode H264": 2.0,
+        "decode VP8": 4.0,
+        "encode H264": 10.0,
+        "encode VP8": 20.0,
+        "  net face_blendshapes": 50.0,
+    }
+    found = {name: {"cpu_ms_per_picture": ms} for name, ms in cost.items()}
+    assert rooms.total(found) == len(rooms.ROOMS) + 3 + 15
+
+
+def run_of(ages: list[float], sent: int = 300) -> Seen:
+    return Seen(ages, sent, 0, 0, 10.0, (512, 512), 200.0, 3.0, 1.0)
+
+
+def test_what_the_avatar_adds_is_said_of_one_cell() -> None:
+    """Echo at 10 ms, avatar at 30 ms and too slow in its second call, aiortc at 60 ms."""
+    cell = ("VP8", "track")
+    runs: latency.Runs = {
+        ("echo", cell): [run_of([10.0] * 300), run_of([10.0] * 300)],
+        ("avatar", cell): [run_of([30.0] * 300), run_of([30.0] * 200)],
+        ("aiortc", cell): [run_of([60.0] * 300), run_of([60.0] * 300)],
+    }
+    figures = latency.figures_of(runs, cell, 30)
+    assert figures["avatar_over_echo"] == {
+        "median": 20.0,
+        "by_run": [20.0, 20.0],
+        "interval95": None,
+        "p95": 20.0,
+    }
+    assert figures["echo_over_aiortc"]["median"] == -50.0
+    assert (figures["echo"]["kept_up"], figures["avatar"]["kept_up"]) == (True, False)
+    assert figures["avatar"]["lost"] == 100
+    assert figures["avatar"]["server_cpu_ms_per_picture"] == 12.0
+
+
+def test_a_call_without_pictures_is_no_figure() -> None:
+    cell = ("VP8", "track")
+    runs: latency.Runs = {(kind, cell): [run_of([])] for kind in ("echo", "avatar", "aiortc")}
+    with pytest.raises(CallFailed, match="no picture"):
+        latency.figures_of(runs, cell, 30)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--size", "512"], ["--size", "511x512"], ["--codecs", "AV1"], ["--sinks", "ear"]],
+)
+def test_options_that_cannot_be_are_refused_before_anything_starts(options: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    latency.add_arguments(parser)
+    with pytest.raises(BadRequest, match=options[0]):
+        latency.run(parser.parse_args(options))
