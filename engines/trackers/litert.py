@@ -16,12 +16,12 @@ from engines.trackers.detector import detect
 from engines.trackers.landmarks import Reading, face, read_landmarks
 from engines.trackers.regions import Region
 from engines.trackers.smoothing import LandmarkFilter
+from engines.trackers.steady_clock import SteadyClock
 from engines.trackers.still import search
 from engines.types import Face, ModelSpec, Network, Picture, Rgb, Weights
 from engines.weights import MODELS
 
 _MIN_SIDE = 16  # pixels; nothing smaller can hold a face
-_USUAL_STEP_NS = 33_333_333
 
 
 class LitertTracker:
@@ -43,23 +43,23 @@ class LitertTracker:
         self._filter.reset()
         self._attention = Attention()
         self._shape: tuple[int, ...] = ()
-        self._pts_ns = self._now_ns = 0
+        self._clock = SteadyClock()
 
     def track(self, picture: Picture) -> Face | None:
         """The followed face in this picture; `None`: there is none."""
         rgb = np.ascontiguousarray(picture.rgb)
-        self._advance(picture.pts_ns)
+        now_ns = self._clock.advance(picture.pts_ns)
         if min(rgb.shape[:2]) < _MIN_SIDE:
             return None
         self._fit(rgb)
-        reading = self._follow(rgb) or self._acquire(rgb)
+        reading = self._follow(rgb, now_ns) or self._acquire(rgb, now_ns)
         if reading is None:
             self._filter.reset()
             return None
-        self._attention.seen(Region.of_landmarks(reading.landmarks), self._now_ns)
+        self._attention.seen(Region.of_landmarks(reading.landmarks), now_ns)
         landmarks = reading.landmarks
         if self._smooth:
-            landmarks = self._filter(landmarks, self._now_ns / 1e9)
+            landmarks = self._filter(landmarks, now_ns / 1e9)
         return face(self._blendshapes, picture, landmarks, reading.score)
 
     def find(self, picture: Picture) -> Sequence[Face]:
@@ -77,12 +77,6 @@ class LitertTracker:
         for network in (self._detector, self._mesh, self._blendshapes):
             network.close()
 
-    def _advance(self, pts_ns: int) -> None:
-        """Keeps a clock that goes on even where the pictures' times stand still or run back."""
-        step_ns = pts_ns - self._pts_ns
-        self._now_ns += step_ns if step_ns > 0 else _USUAL_STEP_NS
-        self._pts_ns = pts_ns
-
     def _fit(self, rgb: Rgb) -> None:
         """Follows on where the stream changes to another size; starts anew at another shape."""
         if self._shape and self._shape != rgb.shape:
@@ -94,11 +88,11 @@ class LitertTracker:
                 self._attention = Attention()
         self._shape = rgb.shape
 
-    def _follow(self, rgb: Rgb) -> Reading | None:
+    def _follow(self, rgb: Rgb, now_ns: int) -> Reading | None:
         attention = self._attention
-        if attention.wants_comparison(self._now_ns):
+        if attention.wants_comparison(now_ns):
             before = attention.followed
-            attention.compare(detect(self._detector, rgb), self._now_ns)
+            attention.compare(detect(self._detector, rgb), now_ns)
             if attention.followed is not before:
                 self._filter.reset()
         if attention.followed is None:
@@ -109,10 +103,10 @@ class LitertTracker:
             self._filter.reset()
         return reading
 
-    def _acquire(self, rgb: Rgb) -> Reading | None:
-        if not self._attention.wants_search(self._now_ns):
+    def _acquire(self, rgb: Rgb, now_ns: int) -> Reading | None:
+        if not self._attention.wants_search(now_ns):
             return None
-        for region in self._attention.choose(detect(self._detector, rgb), self._now_ns):
+        for region in self._attention.choose(detect(self._detector, rgb), now_ns):
             reading = read_landmarks(self._mesh, rgb, region)
             if reading is not None:
                 return reading
