@@ -13,6 +13,9 @@ from engines.types import Floats
 # OpenCV's camera is a perspective one. From so far away, in pixels, the face's own depth (some
 # hundred pixels) changes nothing: points are put on the ray through their pixel.
 _DISTANCE = 1e4
+# The depth buffer is float32 and spends its steps near the camera: with a near plane there, pixels
+# of depth out here would be one and the same.
+_NEAR, _FAR = 0.5 * _DISTANCE, 1.5 * _DISTANCE
 _SETTINGS = (
     cv2.TriangleRasterizeSettings()
     .setCullingMode(cv2.RASTERIZE_CULLING_NONE)
@@ -47,7 +50,7 @@ def rasterise(
     area = _signed_areas(points, triangles)
     for drawn in (triangles[area < -_SMALLEST_AREA], triangles[area > _SMALLEST_AREA]):
         if len(drawn):
-            far = np.full((size, size), 2 * _DISTANCE, np.float32)
+            far = np.full((size, size), _FAR, np.float32)
             field_of_view = 2 * math.atan(size / 2 / _DISTANCE)
             cv2.triangleRasterize(
                 camera,
@@ -57,8 +60,8 @@ def rasterise(
                 far,
                 _CAMERA,
                 field_of_view,
-                1.0,
-                2 * _DISTANCE,
+                _NEAR,
+                _FAR,
                 _SETTINGS,
             )
     return picture
