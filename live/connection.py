@@ -28,6 +28,8 @@ from live.rtc import redirect, set_bitrate_limit
 
 logger = logging.getLogger(__name__)
 
+_CAMERA_START_KBITS = 1200
+
 
 class Connection:
     """The answering side of one call's connection."""
@@ -120,6 +122,10 @@ class Connection:
         video = next(one for one in self._peer.getTransceivers() if one.kind == "video")
         codec = video._codecs[0]
         self.codec = codec.name.upper()
+        # Chromium would send its camera at 300 kbit/s for the first ten seconds; others ignore it.
+        for one in video._codecs:
+            if one.name.lower() != "rtx":
+                one.parameters["x-google-start-bitrate"] = _CAMERA_START_KBITS
         set_bitrate_limit(video.sender, codec, self._settings.max_bitrate)
 
     def _on_track(self, track: MediaStreamTrack) -> None:

@@ -14,6 +14,7 @@ from live.clock import MILLISECOND, SECOND
 
 _KEPT = 512
 """Samples a series keeps: 17 s of video at 30 pictures a second."""
+_RECENT = 30
 
 LIMITS_MS = (0.5, 1, 2, 4, 8, 16, 24, 33, 50, 66, 100, 150, 250, 500, 1000)
 """The upper limits of a histogram's steps; one more step has none."""
@@ -65,10 +66,10 @@ class Durations:
         """How many samples are kept."""
         return len(self._kept)
 
-    def median_ns(self) -> int:
-        """The middle of what is kept; 0 where nothing is."""
-        kept = list(self._kept)
-        return int(np.median(kept)) if kept else 0
+    def recent_ns(self) -> int:
+        """The middle of the latest samples, a second's worth; 0 where there is none."""
+        recent = list(self._kept)[-_RECENT:]
+        return sorted(recent)[len(recent) // 2] if recent else 0
 
     def report(self) -> dict[str, float] | None:
         """p50, p95 and p99 in milliseconds; `None` where nothing was measured."""
@@ -93,13 +94,15 @@ class Rate:
         self._times.append(now_ns)
 
     def per_second(self, now_ns: int) -> float:
-        """The rate at `now_ns`; 0 where the last event is older than the window."""
-        recent = [time for time in list(self._times) if now_ns - time <= self._WINDOW_NS]
-        if len(recent) < 2 or recent[-1] == recent[0]:
+        """The rate at `now_ns`."""
+        times = list(self._times)
+        recent = sum(now_ns - time < self._WINDOW_NS for time in times)
+        if not recent:
             return 0.0
-        # An interrupted stream's rate falls with the time that has passed since.
-        span = max(recent[-1], now_ns - self._WINDOW_NS // 10) - recent[0]
-        return round((len(recent) - 1) * SECOND / span, 1)
+        if now_ns - times[0] >= self._WINDOW_NS:
+            return round(recent * SECOND / self._WINDOW_NS, 1)
+        # still beginning: intervals, not events, fill the time so far
+        return round((recent - 1) * SECOND / max(now_ns - times[0], 1), 1)
 
 
 class Counts:

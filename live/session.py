@@ -54,7 +54,7 @@ class Session:
         self._counts = Counts()
         self._camera = Camera(self._counts)
         self._video = AvatarTrack(self._counts)
-        self._voice = VoiceTrack(self._video.latency.median_ns, self._counts)
+        self._voice = VoiceTrack(self._video.latency.recent_ns, self._counts)
         self._offer: wire.Offer | None = None
         self._answering = asyncio.Lock()
         self._pipeline: Pipeline | None = None

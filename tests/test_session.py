@@ -83,6 +83,7 @@ async def test_h264_is_preferred_and_we_wait_for_the_peers_hello() -> None:
         assert session.report()["codec"] == "H264"
         assert re.search(r"m=video \d+ \S+ (\d+)", answer)
         assert "a=setup:passive" in answer
+        assert "x-google-start-bitrate=" in answer
         assert "a=setup:active" not in answer
 
 
