@@ -24,7 +24,8 @@ from live.routes import page
 from live.routes.avatars import AvatarRoutes
 from live.routes.health import HealthRoutes
 from live.routes.sessions import SessionRoutes
-from live.settings import Server, Settings
+from live.sections import Server
+from live.settings import Settings
 
 _log = logging.getLogger(__name__)
 

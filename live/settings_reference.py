@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from live.settings import Section, sections
+from live.sections import Section
+from live.settings import sections
 
 _EXAMPLES = {
     "server.tls_cert": '"/etc/visavis/cert.pem"',

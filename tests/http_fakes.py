@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 
 from engines.types import Avatar, Portrait
+from live import problems
 from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
@@ -26,6 +30,9 @@ from live.wire import parse_fragment, parse_offer, parse_settings
 from live.workshop import Workshop
 from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face
 
+Client = TestClient[Any, Any]
+SDP = {"Content-Type": "application/sdp"}
+TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
 UFRAG = "abcd"
 FRAGMENT = f"a=ice-ufrag:{UFRAG}\r\na=mid:0\r\na=end-of-candidates\r\n"
 
@@ -147,8 +154,47 @@ def rooms(
 
 
 @asynccontextmanager
-async def client(of: Rooms) -> AsyncIterator[TestClient[Any, Any]]:
+async def client(of: Rooms) -> AsyncIterator[Client]:
     """A client of a server with these rooms."""
     async with TestClient(TestServer(application(of))) as opened:
         yield opened
     of.prepared.close()
+
+
+def play(scene: Callable[[Client, Rooms], Awaitable[None]], of: Rooms) -> None:
+    """Runs a scene with a client of a server with these rooms."""
+
+    async def run() -> None:
+        async with client(of) as opened:
+            await scene(opened, of)
+
+    asyncio.run(run())
+
+
+async def problem(answer: Any, status: int) -> dict[str, Any]:
+    """The problem in an answer, which has to be one."""
+    body: dict[str, Any] = await answer.json(content_type=problems.CONTENT_TYPE)
+    assert answer.status == status == body["status"], body
+    assert body["detail"]
+    assert {"type", "title"} <= set(body)
+    return body
+
+
+def form(**fields: Any) -> FormData:
+    """An upload; `None` leaves a field out."""
+    defaults = {"image": png(), "id": "me", "statement": "own", "statement_text": "It is me."}
+    data = FormData(default_to_multipart=True)
+    for name, value in (defaults | fields).items():
+        if isinstance(value, bytes):
+            file = io.BytesIO(value)
+            data.add_field(name, file, filename="portrait.png", content_type="image/png")
+        elif value is not None:
+            data.add_field(name, value)
+    return data
+
+
+async def opened(server: Client, avatar: str = "ada") -> str:
+    """The secret address of a new call."""
+    answer = await server.post(f"/sessions?avatar={avatar}", data=OFFER, headers=SDP)
+    assert answer.status == 201, await answer.text()
+    return answer.headers["Location"]

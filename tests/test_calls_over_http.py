@@ -15,19 +15,15 @@ from typing import Any
 import aiohttp
 import pytest
 import schemathesis
-from aiohttp.test_utils import TestClient
 
 from live import openapi, rtc
 from live.request import CallSettings
 from live.server import Rooms
 from live.session import Session
-from tests.http_fakes import client, png, rooms
+from tests.http_fakes import SDP, TRICKLE, Client, client, form, rooms
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
-Client = TestClient[Any, Any]
-SDP = {"Content-Type": "application/sdp"}
-TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
 REPORT = schemathesis.openapi.from_dict(openapi.document())["/sessions/{secret}"]["GET"]
 
 
@@ -176,11 +172,7 @@ async def test_an_offer_whose_peer_never_comes_leaves_its_place(tmp_path: Path) 
 async def test_removing_an_avatar_ends_its_call(tmp_path: Path) -> None:
     of = real_rooms(tmp_path)
     async with client(of) as server:
-        form = aiohttp.FormData(default_to_multipart=True)
-        for name, value in {"id": "me", "statement": "own", "statement_text": "Me."}.items():
-            form.add_field(name, value)
-        form.add_field("image", png(), filename="me.png")
-        assert (await server.post("/avatars", data=form)).status == 201
+        assert (await server.post("/avatars", data=form())).status == 201
         peer = small_peer()
         await called(server, peer, "me")
         assert await (await server.delete("/avatars/me")).json() == {"ended_calls": 1}
@@ -223,7 +215,8 @@ async def test_a_server_with_a_live_call_ends_when_told(tmp_path: Path) -> None:
             start = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 10) == 0
-            assert time.monotonic() - start < 3
+            # a second on a quiet machine; a hang would be one for ever
+            assert time.monotonic() - start < 8
             await peer.until(lambda: peer.connection.connectionState == "closed")
             await peer.close()
     finally:

@@ -270,7 +270,7 @@ def test_the_server_serves_and_ends_when_told(number: signal.Signals) -> None:
         start = time.monotonic()
         process.send_signal(number)
         _, told = process.communicate(timeout=10)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 8  # a second on a quiet machine
         assert process.returncode == 0
         assert "camera" not in told
 

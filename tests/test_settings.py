@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live import settings, settings_reference
+from live import sections, settings, settings_reference
 from live.errors import SettingsError
 from live.settings import load
 
@@ -105,7 +105,7 @@ def test_secrets_are_masked_in_what_is_shown_and_in_errors() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@given(st.from_regex(re.compile(settings._QUOTABLE, re.ASCII), fullmatch=True))
+@given(st.from_regex(re.compile(sections.QUOTABLE, re.ASCII), fullmatch=True))
 def test_what_may_be_quoted_needs_no_escape(text: str) -> None:
     assert json.dumps(text) == f'"{text}"'
 

@@ -20,8 +20,9 @@ from engines.errors import EngineError
 from engines.weights import MODELS, ModelStore
 from live import parts, settings
 from live.avatars import AvatarStore
+from live.sections import Server
 from live.server import LOOPBACK
-from live.settings import Server, Settings
+from live.settings import Settings
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers

@@ -16,7 +16,7 @@ from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessab
 from live.parts import AUTO
 from live.pool import Pool
 from live.request import SessionRequest
-from live.settings import IceServer
+from live.sections import IceServer
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"

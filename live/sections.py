@@ -1,0 +1,161 @@
+"""The tables of `visavis.toml` and their keys, each with its default, its limits and its meaning.
+
+The descriptions are the only ones: `docs/configuration.md` and the example file are made from them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+
+from engines import weights
+
+QUOTABLE = r"^[ !#-\[\]-~]+$"
+"""Printable ASCII that stands between quotes in a header as it is."""
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+def data_home() -> Path:
+    """Where Visavis keeps what it makes: `$XDG_DATA_HOME/visavis`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "visavis"
+
+
+class Section(BaseModel):
+    """A table of the file; knows its keys and refuses others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    """Where the server listens."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; `0.0.0.0` is every one."
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port; 0 lets the system choose one."
+    )
+    tls_cert: Folder | None = Field(
+        default=None,
+        description="Certificate chain (PEM). A browser gives its camera only to HTTPS pages and"
+        " to localhost.",
+    )
+    tls_key: Folder | None = Field(default=None, description="The certificate's private key (PEM).")
+    posts_per_minute: int = Field(
+        default=60,
+        ge=1,
+        description="Calls and uploads that are taken in a minute; more are refused.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: set both or neither")
+        return self
+
+
+class Sessions(Section):
+    """How many calls are held, and how long one without a sign of life."""
+
+    places: int | None = Field(
+        default=None, ge=1, description="Calls held at once; unset: one for each CPU core."
+    )
+    connect_deadline_s: float = Field(
+        default=15.0, gt=0, description="A call that has not connected by then is ended."
+    )
+    silence_deadline_s: float = Field(
+        default=6.0, gt=0, description="A call from which nothing has come for this long is ended."
+    )
+
+    def capacity(self) -> int:
+        """The number of places in force."""
+        return self.places or os.cpu_count() or 1
+
+
+def _quotable(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(QUOTABLE, secret.get_secret_value()):
+        raise ValueError("has to be printable ASCII without quotes and backslashes")
+    return secret
+
+
+class IceServer(Section):
+    """A STUN or TURN server, for peers behind address translation."""
+
+    urls: str = Field(
+        pattern=r"^(stuns?|turns?):[^\s<>\",;]+$", description="`stun:…`, `turn:…`, `turns:…`."
+    )
+    username: str | None = Field(default=None, pattern=QUOTABLE, description="TURN user.")
+    credential: Annotated[SecretStr, AfterValidator(_quotable)] | None = Field(
+        default=None, description="TURN password."
+    )
+
+
+class Ice(Section):
+    """How the two ends find each other."""
+
+    servers: tuple[IceServer, ...] = Field(
+        default=(),
+        description="STUN and TURN servers that server and browser use; none on one network.",
+    )
+
+
+class Video(Section):
+    """The picture that goes out."""
+
+    size: int = Field(
+        default=512, ge=128, le=1024, multiple_of=16, description="Width and height in pixels."
+    )
+    bitrate: int = Field(default=3000, ge=100, le=20000, description="Upper limit in kbit/s.")
+
+
+class Label(Section):
+    """The visible label on every picture that goes out."""
+
+    visible: bool = Field(
+        default=True,
+        description="Switching it off is logged, and is the operator's responsibility: many places"
+        " require synthetic video to be disclosed.",
+    )
+    text: str = Field(default="AI avatar", min_length=1, max_length=40, description="What it says.")
+
+
+class Avatars(Section):
+    """Avatars that were added to the built-in ones."""
+
+    folder: Folder = Field(
+        default_factory=lambda: data_home() / "avatars",
+        description="Where uploaded portraits and their statements are kept; unset:"
+        " `$XDG_DATA_HOME/visavis/avatars`.",
+    )
+
+
+class Models(Section):
+    """Files of the networks."""
+
+    folder: Folder = Field(
+        default_factory=weights.default_folder,
+        description="Where fetched model files are kept; unset: `$XDG_CACHE_HOME/visavis/models`.",
+    )
+
+
+class Logs(Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least weighty message that is written."
+    )
+    format: Literal["plain", "json"] = Field(
+        default="plain", description="Lines for people, or one JSON object a line for programs."
+    )
