@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from benchmarks.call import CallFailed, CallPlan, Seen, read_received
-from benchmarks.processes import tree_cpu_s
+from benchmarks.processes import busy_s, tree_cpu_s
 from benchmarks.serving import Serving
 from engines.types import Rgb
 
@@ -121,13 +121,14 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
     first_frame_ms = 1000 * (time.monotonic() - began)
     page.wait_for_timeout(1000 * plan.warm_s)
     before = page.evaluate("probe.collect()")
-    cpu_s, caller_cpu_s = server.usage.cpu_s, tree_cpu_s(os.getpid())
+    server_s, tree_s, machine_s = server.usage.cpu_s, tree_cpu_s(os.getpid()), busy_s()
     started = time.monotonic()
     page.wait_for_timeout(1000 * plan.seconds)
     after = page.evaluate("probe.collect()")
     took_s = time.monotonic() - started
-    cpu_s = server.usage.cpu_s - cpu_s
-    caller_cpu_s = tree_cpu_s(os.getpid()) - caller_cpu_s - cpu_s
+    server_s = server.usage.cpu_s - server_s
+    tree_s = tree_cpu_s(os.getpid()) - tree_s
+    machine_s = busy_s() - machine_s
     report = page.evaluate("probe.report()")
     page.evaluate("probe.end()")
     if after["errors"]:
@@ -139,8 +140,9 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
         sent=after["sent"],
         seconds=took_s,
         first_frame_ms=first_frame_ms,
-        server_cpu_s=cpu_s,
-        caller_cpu_s=caller_cpu_s,
+        server_cpu_s=server_s,
+        caller_cpu_s=tree_s - server_s,
+        others_cpu_s=max(0.0, machine_s - tree_s),
         caller_ms=_means(before["counters"], after["counters"]),
         report=report,
     )

@@ -50,6 +50,8 @@ class Seen:
     """From the beginning of the call until a picture with a code had come back."""
     server_cpu_s: float
     caller_cpu_s: float
+    others_cpu_s: float
+    """Of everything else on the machine meanwhile."""
     caller_ms: Mapping[str, float | None] = field(default_factory=dict)
     """The browser's own means for each picture: encoding, its receive buffer, decoding."""
     report: Mapping[str, Any] | None = None

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from benchmarks.call import CallFailed, CallPlan, Seen, read_received
 from benchmarks.clip import back_and_forth
-from benchmarks.processes import usage
+from benchmarks.processes import busy_s, tree_cpu_s, usage
 from benchmarks.serving import Serving
 from benchmarks.timecode import TICK_MS, WRAP, draw, read
 from engines.types import Rgb
@@ -197,10 +197,12 @@ async def call(
             viewer.received.clear()
             viewer.pictures.clear()
             sent, server_s, own_s = camera.sent, server.usage.cpu_s, usage(os.getpid()).cpu_s
+            tree_s, machine_s = tree_cpu_s(os.getpid()), busy_s()
             started = time.perf_counter()
             await asyncio.sleep(plan.seconds)
             took_s = time.perf_counter() - started
             received = list(viewer.received)
+            tree_s, machine_s = tree_cpu_s(os.getpid()) - tree_s, busy_s() - machine_s
             seen = Seen(
                 **read_received(received),
                 sent=camera.sent - sent,
@@ -208,6 +210,7 @@ async def call(
                 first_frame_ms=first_frame_ms,
                 server_cpu_s=server.usage.cpu_s - server_s,
                 caller_cpu_s=usage(os.getpid()).cpu_s - own_s,
+                others_cpu_s=max(0.0, machine_s - tree_s),
                 report=await caller.report(),
             )
         except TimeoutError as error:

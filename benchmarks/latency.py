@@ -172,6 +172,13 @@ def _kind_figures(runs: Sequence[Seen], fps: int) -> dict[str, Any]:
     pictures = sum(len(seen.ages_ms) for seen in runs)
     return {
         "age_ms": spread.summary(list(itertools.chain.from_iterable(s.ages_ms for s in runs))),
+        "by_call": [
+            {
+                "p50": round(median(seen.ages_ms), 1),
+                "others_cpu_percent": round(100 * seen.others_cpu_s / seen.seconds),
+            }
+            for seen in runs
+        ],
         "fps": round(pictures / sum(seen.seconds for seen in runs), 1),
         "kept_up": all(seen.fps > 0.95 * fps for seen in runs),
         "lost": max(0, sum(seen.sent for seen in runs) - pictures),
@@ -207,7 +214,10 @@ def _server_ms(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, floa
 def _progress(number: int, cell: Cell, kind: Kind, seen: Seen) -> str:
     age = spread.summary(seen.ages_ms, 1)
     delay = f"{age['p50']:6.1f} / {age['p95']:6.1f} ms" if age else "no pictures"
-    return f"round {number + 1}  {' '.join(cell):13} {kind:7} {delay}  {seen.fps:5.1f} fps"
+    others = f"(others {100 * seen.others_cpu_s / seen.seconds:.0f} % CPU)"
+    return (
+        f"round {number + 1}  {' '.join(cell):13} {kind:7} {delay}  {seen.fps:5.1f} fps  {others}"
+    )
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -400,7 +400,7 @@ def test_the_total_counts_each_room_once_and_one_codec() -> None:
 
 
 def run_of(ages: list[float], sent: int = 300) -> Seen:
-    return Seen(ages, sent, 0, 0, 10.0, (512, 512), 200.0, 3.0, 1.0)
+    return Seen(ages, sent, 0, 0, 10.0, (512, 512), 200.0, 3.0, 1.0, 0.5)
 
 
 def test_what_the_avatar_adds_is_said_of_one_cell() -> None:
