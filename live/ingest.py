@@ -24,6 +24,8 @@ from live.clock import MILLISECOND, VIDEO_RATE, now_ns, ns_from_ticks
 from live.measures import Counts, Rate
 
 _DRIFT_NS = 250 * MILLISECOND
+_MOST_PIXELS = 4096 * 2304
+"""Of one picture; no camera of a call has more, and a few bytes of video can claim a gigabyte."""
 
 T = TypeVar("T")
 
@@ -64,8 +66,9 @@ class Mailbox(Generic[T]):
 class TickClock:
     """RTP ticks of one stream, from 0 on, as times on the session's clock.
 
-    Ticks are as regular as the sender's clock, arrivals are not: the first frame ties the two
-    together, and again whenever they have come apart (a sender that paused, or whose clock drifts).
+    Ticks are as regular as the sender's clock, arrivals are late by turns. So the two are tied
+    together by the frame that was least late, and anew when they have come apart (a sender that
+    paused, or whose clock drifts).
     """
 
     def __init__(self, rate: int) -> None:
@@ -76,7 +79,7 @@ class TickClock:
     def at(self, ticks: int, arrived_ns: int) -> int:
         """When the frame with these ticks, which arrived then, is to be seen or heard."""
         ns = ns_from_ticks(ticks, self._rate)
-        if self._origin_ns is None or abs(self._origin_ns + ns - arrived_ns) > _DRIFT_NS:
+        if self._origin_ns is None or not 0 <= arrived_ns - ns - self._origin_ns <= _DRIFT_NS:
             self._origin_ns = arrived_ns - ns
         return self._origin_ns + ns
 
@@ -98,7 +101,7 @@ class Camera:
     """The remote video track's outlet."""
 
     def __init__(self, counts: Counts) -> None:
-        """Counts `in`, and under `dropped.superseded` what the worker was too slow for."""
+        """Counts `in`, and what is lost under `dropped.superseded` and `dropped.too_large`."""
         self.frames: Mailbox[CameraFrame] = Mailbox()
         self.rate = Rate()
         self._counts = counts
@@ -111,6 +114,9 @@ class Camera:
         pts_ns = self._clock.at(frame.pts or 0, captured_ns)
         self._counts.add("in")
         self.rate.add(captured_ns)
+        if frame.width * frame.height > _MOST_PIXELS:
+            self._counts.add("dropped.too_large")
+            return
         if self.frames.put(CameraFrame(frame, pts_ns, captured_ns)):
             self._counts.add("dropped.superseded")
 

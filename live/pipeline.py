@@ -85,6 +85,7 @@ class Pipeline:
         self._mirror = False
         self._requests = _Requests()
         self._lock = threading.Lock()
+        self._last_ns: int | None = None
         self._seen_ns: int | None = None
         self._since_ns: int | None = None
         self.times: Mapping[str, Durations] = {room: Durations() for room in ROOMS}
@@ -102,15 +103,15 @@ class Pipeline:
     def __call__(self, picture: Picture) -> Stamped:
         """One camera picture's way through all rooms."""
         self._apply_requests()
-        if self._mirror:
-            picture = replace(picture, rgb=np.ascontiguousarray(cv2.flip(picture.rgb, 1)))
+        rgb = np.asarray(cv2.flip(picture.rgb, 1), np.uint8) if self._mirror else picture.rgb
+        picture = replace(picture, rgb=rgb, pts_ns=self._forward(picture.pts_ns))
         face = self._timed("track", lambda: self._tracker.track(picture))
         return self._finish(face, picture.pts_ns, picture.captured_ns)
 
     def without_camera(self, pts_ns: int) -> Stamped:
         """The next frame while no camera picture comes: the avatar as after a lost face."""
         self._apply_requests()
-        return self._finish(None, pts_ns, pts_ns)
+        return self._finish(None, self._forward(pts_ns), pts_ns)
 
     def request(
         self,
@@ -151,6 +152,13 @@ class Pipeline:
         drawn = self._timed("render", lambda: self._renderer.render(self._shown, self.motion))
         drawn = replace(drawn, pts_ns=pts_ns, captured_ns=captured_ns)
         return self._timed("stamp", lambda: self._stamp(drawn))
+
+    def _forward(self, pts_ns: int) -> int:
+        """A time later than that of the frame before: filters divide by the difference."""
+        if self._last_ns is not None:
+            pts_ns = max(pts_ns, self._last_ns + MILLISECOND)
+        self._last_ns = pts_ns
+        return pts_ns
 
     def _timed(self, room: str, work: Callable[[], T]) -> T:
         start = perf_counter_ns()

@@ -124,12 +124,27 @@ def test_what_a_slow_worker_misses_is_counted() -> None:
 def test_times_are_as_regular_as_the_senders() -> None:
     clock = TickClock(90_000)
     start = 5 * SECOND
-    jitter = [0, 7, -3, 20, 1]
+    jitter = [0, 7, 3, 20, 1]
     times = [
         clock.at(3000 * i, start + round(SECOND * i / 30) + late * MILLISECOND)
         for i, late in enumerate(jitter)
     ]
     assert [time - start for time in times] == [ns_from_ticks(3000 * i, 90_000) for i in range(5)]
+
+
+def test_times_hang_on_the_frame_that_was_least_late() -> None:
+    clock = TickClock(90_000)
+    assert clock.at(0, SECOND + 80 * MILLISECOND) == SECOND + 80 * MILLISECOND
+    assert clock.at(9000, SECOND + 110 * MILLISECOND) == SECOND + 110 * MILLISECOND
+    assert clock.at(18_000, SECOND + 250 * MILLISECOND) == SECOND + 210 * MILLISECOND
+
+
+def test_pictures_larger_than_any_cameras_are_dropped() -> None:
+    counts = Counts()
+    camera = Camera(counts)
+    camera.deliver(av.VideoFrame(4096, 4096, "yuv420p"), SECOND)
+    assert camera.frames.take(0) is None
+    assert counts.with_prefix("dropped.") == {"too_large": 1}
 
 
 def test_times_follow_a_sender_that_jumped() -> None:

@@ -104,6 +104,14 @@ def test_the_avatar_goes_on_without_a_camera(rooms: Rooms) -> None:
     assert rooms.pipeline.state is FaceState.LOST_FACE
 
 
+def test_times_only_go_forward(rooms: Rooms) -> None:
+    rooms.pipeline(camera(pts_ms=100))
+    times = [rooms.pipeline(camera(pts_ms=ms)).picture.pts_ns for ms in (40, 100, 133)]
+    assert times == [101 * MS, 102 * MS, 133 * MS]
+    assert rooms.tracker.seen[-2].pts_ns == 102 * MS
+    assert rooms.pipeline.without_camera(120 * MS).picture.pts_ns == 134 * MS
+
+
 def test_changes_begin_with_the_next_picture(rooms: Rooms) -> None:
     pipeline = rooms.pipeline
     pipeline(camera())
