@@ -121,6 +121,10 @@ export class Call extends EventTarget {
     this.#listen(peer);
     const channel = peer.createDataChannel("visavis.v1");
     channel.onmessage = (event) => this.#receive(event.data);
+    // The server's end of a call shows here at once, in the connection's state after seconds.
+    channel.onclose = () => {
+      if (channel === this.#channel) this.#broken("lost");
+    };
     this.#channel = channel;
     for (const track of this.#stream.getTracks()) addTrack(peer, track, this.#stream, this.#codec);
 

@@ -110,21 +110,33 @@ export class Devices extends EventTarget {
 
   async #ask() {
     if (!window.isSecureContext || !navigator.mediaDevices) throw new NotSecure();
-    const video = constraint(VIDEO, this.#chosen.camera);
-    const audio = this.#chosen.microphone === "none" ? false : constraint(AUDIO, this.#chosen.microphone);
-    let stream;
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video, audio });
-    } catch (error) {
-      if (!audio) throw error;
-      // One of the two is missing or refused; the call needs the camera only.
-      stream = await navigator.mediaDevices.getUserMedia({ video });
-    }
-    this.microphoneMissing = Boolean(audio) && !stream.getAudioTracks().length;
+    const stream = await this.#getUserMedia();
+    this.microphoneMissing = this.#chosen.microphone !== "none" && !stream.getAudioTracks().length;
     this.stream = stream;
     for (const track of stream.getTracks()) this.#watch(track);
     this.muted = this.#muted;
     return stream;
+  }
+
+  /** @returns {Promise<MediaStream>} */
+  async #getUserMedia() {
+    const { camera, microphone } = this.#chosen;
+    const video = constraint(VIDEO, camera);
+    const audio = microphone === "none" ? false : constraint(AUDIO, microphone);
+    try {
+      return await navigator.mediaDevices.getUserMedia({ video, audio });
+    } catch (error) {
+      const gone = error instanceof DOMException && error.name === "OverconstrainedError";
+      const plain = { camera: "", microphone: microphone === "none" ? "none" : "" };
+      if (gone && (camera || microphone !== plain.microphone)) {
+        // A device remembered from the last visit is not there any more.
+        this.#chosen = plain;
+        return this.#getUserMedia();
+      }
+      if (!audio) throw error;
+      // One of the two is missing or refused; the call needs the camera only.
+      return navigator.mediaDevices.getUserMedia({ video });
+    }
   }
 
   /** @param {MediaStreamTrack} track */
@@ -142,8 +154,8 @@ export class Devices extends EventTarget {
  * @returns {MediaTrackConstraints}
  */
 function constraint(wishes, id) {
-  // `ideal`: a device remembered from the last visit may be gone.
-  return id ? { ...wishes, deviceId: { ideal: id } } : wishes;
+  // `exact`: beside other wishes browsers take an `ideal` device for one wish among many.
+  return id ? { ...wishes, deviceId: { exact: id } } : wishes;
 }
 
 /** How loud the microphone is, for a meter. */

@@ -92,7 +92,9 @@ def correlation(sent: Movement, received: Movement, what: str) -> tuple[float, f
         known = (asked > sent.times[0]) & (gaps < WIDEST_GAP)
         here = np.interp(asked[known], sent.times, getattr(sent, what))
         there = getattr(received, what)[known]
-        assert len(there) > 30, f"only {len(there)} moments can be compared"
+        assert len(there) > 30, (
+            f"only {len(there)} moments can be compared; the machine is too busy for a call"
+        )
         candidates.append((float(np.corrcoef(here, there)[0, 1]), float(delay)))
     return max(candidates, key=lambda found: abs(found[0]))
 

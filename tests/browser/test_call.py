@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from engines.trackers.litert import LitertTracker
 from engines.weights import ModelStore
@@ -48,7 +48,6 @@ def test_avatar_moves_as_the_camera_does(visit: Visiting, codec: str, mirror: bo
     sent, received = record(page, tracker)
     tracker.close()
 
-    assert len(received.times) > 60
     assert np.std(sent.yaw) > 3, "the camera's face has to turn for this to mean anything"
     assert np.std(sent.jaw) > 0.05, "the camera's face has to speak for this to mean anything"
     yaw, yaw_delay = correlation(sent, received, "yaw")
@@ -129,6 +128,45 @@ def test_closed_page_frees_its_place(visit: Visiting, server: str) -> None:
     other.wait_for_function("fetch('/readyz').then((answer) => answer.ok)")
 
 
+def test_interrupted_call_is_made_again(visit: Visiting, server: str) -> None:
+    page = visit().open()
+    with page.expect_response("**/sessions?*") as answer:
+        page.click("#primary")
+    wait_for_phase(page, "live")
+    secret = answer.value.headers["location"]
+    urllib.request.urlopen(urllib.request.Request(server + secret, method="DELETE")).close()
+    expect(page.locator("#notice-title")).to_have_text("Reconnecting")
+    expect(page.locator("#notice-title")).to_have_text("Connected again", timeout=10_000)
+    assert _free(server) == 0
+
+
+def test_face_out_of_view_and_another_camera(
+    launch: Callable[..., Browser], visit: Visiting, server: str
+) -> None:
+    without_face = launch("--use-fake-device-for-media-stream=device-count=2")
+    try:
+        page = visit(without_face).open()
+        with page.expect_response("**/sessions?*") as answer:
+            page.click("#primary")
+        report = server + answer.value.headers["location"]
+        wait_for_phase(page, "live")
+        expect(page.locator("#notice-title")).to_have_text("Your face is out of view")
+
+        page.select_option("#camera", index=1)
+        in_use = "document.querySelector('#self-video').srcObject.getTracks()[0].label"
+        label = page.locator("#camera option").nth(1).inner_text()
+        page.wait_for_function(f"(label) => {in_use} === label", arg=label)
+        seen = _frames_in(report)
+        for _ in range(100):
+            if _frames_in(report) > seen + 20:
+                break
+            page.wait_for_timeout(50)
+        else:
+            pytest.fail("no picture of the second camera reached the server")
+    finally:
+        without_face.close()
+
+
 def test_full_server_is_explained_and_asked_again(visit: Visiting) -> None:
     first = visit().start()
     second = visit().open()
@@ -176,6 +214,12 @@ def _wait_for_corner(page: Page, is_right: Callable[[float, float, float], bool]
             return
         page.wait_for_timeout(50)
     pytest.fail(f"the background did not change; it is {colour}")
+
+
+def _frames_in(report: str) -> int:
+    frames = _get(report)["frames"]
+    assert isinstance(frames, dict)
+    return int(frames["in"])
 
 
 def _get(address: str) -> dict[str, object]:

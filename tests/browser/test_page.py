@@ -36,6 +36,14 @@ def test_camera_picture_shows_at_once_where_it_is_allowed(visit: Visiting) -> No
     assert page.locator("#microphone option").last.inner_text() == "No microphone"
 
 
+def test_camera_of_the_last_visit_may_be_gone(visit: Visiting) -> None:
+    visiting = visit()
+    visiting.context.add_init_script("localStorage.setItem('visavis.camera', 'f00d')")
+    page = visiting.open()
+    page.wait_for_function("document.querySelector('#self-video').videoWidth > 0")
+    assert not page.locator("#notice").is_visible()
+
+
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (390, 844), (1024, 768), (1440, 900)])
 def test_nothing_hangs_over_the_side(visit: Visiting, width: int, height: int) -> None:
     page = visit(viewport={"width": width, "height": height}).open()
