@@ -1,0 +1,95 @@
+"""The shapes of what the HTTP interface takes and gives, as JSON schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from live.consent import Whose
+
+Json = dict[str, Any]
+
+_COUNT: Json = {"type": "integer", "minimum": 0}
+
+
+def all_schemas() -> Json:
+    """By name, for `components`."""
+    return {
+        "Problem": object_of(
+            {
+                "type": text(),
+                "title": text(),
+                "status": {"type": "integer"},
+                "detail": text(description="For people."),
+                "reason": text(description="For programs; of a portrait that cannot be used."),
+            },
+            optional=("reason",),
+        ),
+        "Avatar": object_of(
+            {
+                "id": text(),
+                "name": text(),
+                "description": text(description="Who one sees."),
+                "built_in": {"type": "boolean"},
+                "statement": text(enum=list(Whose), description="Whose face it is."),
+                "statement_text": text(),
+                "portrait": text(format="uri-reference"),
+            }
+        ),
+        "CallSettings": {
+            "type": "object",
+            "description": "What is left out stays as it is.",
+            "properties": {
+                "avatar": text(),
+                "driver": text(),
+                "background": text(pattern="^(keep|blur|colour|green|#[0-9a-fA-F]{6})$"),
+                "mirror": {"type": "boolean"},
+                "calibrate": {"type": "boolean", "description": "Take the neutral face anew."},
+            },
+            "additionalProperties": False,
+        },
+        "Milliseconds": {
+            "type": ["object", "null"],
+            "description": "Percentiles of the last seconds; null where nothing was measured.",
+            "properties": {name: {"type": "number"} for name in ("p50", "p95", "p99")},
+        },
+        "Report": object_of(
+            {
+                "state": text(examples=["connecting", "tracking", "lost_face", "idle", "closed"]),
+                "mode": text(description="The driver."),
+                "avatar": text(),
+                "codec": {"type": ["string", "null"], "description": "Of the video."},
+                "frames": object_of({"in": _COUNT, "out": _COUNT, "dropped": map_of(_COUNT)}),
+                "fps": object_of({"in": {"type": "number"}, "out": {"type": "number"}}),
+                "rooms_ms": map_of(ref("Milliseconds")),
+                "latency_ms": ref("Milliseconds"),
+                "voice_latency_ms": ref("Milliseconds"),
+                "av_skew_ms": {"type": ["number", "null"]},
+            }
+        ),
+    }
+
+
+def json_body(schema: Json) -> Json:
+    """Content of one JSON document."""
+    return {"application/json": {"schema": schema}}
+
+
+def object_of(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    """An object whose properties are required but for the `optional` ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def map_of(values: Json) -> Json:
+    """An object of any keys."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def text(**more: Any) -> Json:
+    """A string."""
+    return {"type": "string", **more}
+
+
+def ref(name: str) -> Json:
+    """One of `all_schemas`."""
+    return {"$ref": f"#/components/schemas/{name}"}
