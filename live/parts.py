@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from engines import registry
+from engines import portraits, registry
 from engines.types import Driver, Portrait, Renderer, Tracker, Weights
 from live.workshop import Workshop
 
@@ -33,8 +33,9 @@ def renderer() -> Renderer:
 
 def workshop(weights: Weights) -> Workshop:
     """What makes avatars, loaded; raises `ModelUnavailable`."""
-    return Workshop(tracker(weights), renderer(), _read)
+    of_portraits = tracker(weights)
 
+    def read(image: bytes) -> Portrait:
+        return portraits.read(image, of_portraits, weights)
 
-def _read(image: bytes) -> Portrait:
-    raise NotImplementedError
+    return Workshop(of_portraits, renderer(), read)
