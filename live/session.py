@@ -90,13 +90,11 @@ class Session:
         if self._offer is not None or self._end.done():
             raise Conflict("this call has had its offer; end it and open a new one")
         try:
+            self._offer = wire.parse_offer(sdp)
+            self._worker.start()  # loads its networks while the addresses are gathered
             async with self._answering:
-                self._offer = wire.parse_offer(sdp)
-                self._worker.start()  # loads its networks while the addresses are gathered
                 answer = await self._connection.answer(self._offer)
-                self._pipeline = await asyncio.wrap_future(self._worker.ready)
-            if self._end.done():
-                raise Conflict("this call was ended before it had begun")
+            self._pipeline = await self._built()
         except BaseException:
             await asyncio.shield(self.close("refused"))
             raise
@@ -175,6 +173,15 @@ class Session:
         """Ends the call and frees what it holds; calling it again waits for the same end."""
         self._finish(reason)
         await self.closed.wait()
+
+    async def _built(self) -> Pipeline:
+        """The worker's pipeline; raises what it could not be built with, or `Conflict`."""
+        ready = asyncio.wrap_future(self._worker.ready)
+        await asyncio.wait((ready, self._end), return_when=asyncio.FIRST_COMPLETED)
+        if self._end.done():
+            ready.cancel()
+            raise Conflict("this call was ended before it had begun")
+        return ready.result()
 
     def _state(self) -> str:
         if self._end.done():

@@ -63,6 +63,7 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self.ready.set_running_or_notify_cancel()  # whoever stops waiting does not stop the work
         try:
             pipeline = self._build()
         except BaseException as error:  # it belongs to whoever waits for `ready`

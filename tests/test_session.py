@@ -337,6 +337,24 @@ async def test_parts_that_cannot_be_made(error: Exception) -> None:
     await peer.close()
 
 
+@in_loop
+async def test_a_call_ends_while_its_parts_are_still_being_made() -> None:
+    go_on = threading.Event()
+
+    def slow() -> fakes.FakeTracker:
+        go_on.wait(20)
+        raise ModelUnavailable("too late to matter")
+
+    session, peer = Session(fakes.request(slow)), Peer()
+    answer = asyncio.ensure_future(session.answer(await peer.offer()))
+    await asyncio.sleep(0.1)
+    await asyncio.wait_for(session.close(), 10)
+    with pytest.raises(Conflict):
+        await answer
+    go_on.set()
+    await peer.close()
+
+
 def without_candidates(offer: str) -> tuple[str, list[str]]:
     lines = offer.splitlines()
     kept = [one for one in lines if "candidate" not in one]
