@@ -165,6 +165,15 @@ def test_calm_face_is_taken_even_after_the_first_second() -> None:
     assert np.abs(late.expression).max() < 0.02
 
 
+def test_late_neutral_face_leaves_the_gaze_alone() -> None:
+    driver = FaceDriver()
+    for number in range(45):
+        driver.drive(head(jaw=0.5, time_s=number / 30))
+    late = hold(driver, head(gaze=(0.12, 0.0)), 1.5, frames=60)
+    assert np.abs(late.expression[:468]).max() < 0.02
+    assert late.eyes[:, 1] == pytest.approx(0.12, abs=0.01)
+
+
 def test_neutral_never_snaps() -> None:
     driver = FaceDriver()
     steps = []

@@ -70,6 +70,14 @@ def read(shape: Points, blendshapes: NDArray[np.floating]) -> EyeReading:
     return EyeReading(np.array(aperture), (np.array(irises) + seen) / 2.0, blink)
 
 
+def keep_gaze(shape: Points, blendshapes: Points, of: Points, of_blendshapes: Points) -> None:
+    """Gives a face (in place) the gaze of another in the same pose."""
+    for eye, iris in _EYES:
+        corners = eye[[0, 8]]
+        shape[iris] = of[iris] + shape[corners].mean(axis=0) - of[corners].mean(axis=0)
+    blendshapes[_LOOKS] = of_blendshapes[_LOOKS]
+
+
 def smoothstep(low: float, high: float, value: Points) -> Points:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
@@ -89,7 +97,7 @@ class Eyes:
         """`(2, 3)` openness, gaze right, gaze down, as in `Motion.eyes`."""
         openness = self._openness(now, neutral)
         # Closed lids hide the iris: its landmarks are a guess then, and the other eye knows better.
-        sight = smoothstep(0.25, 0.6, openness)
+        sight = smoothstep(0.1, 0.35, openness)
         if sight.sum() > 0.0:
             seen = (sight[:, None] * (now.gaze - neutral.gaze)).sum(axis=0) / sight.sum()
             self._gaze = self._gaze + sight.max() * (seen - self._gaze)

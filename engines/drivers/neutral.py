@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engines.drivers.eyes import EyeReading, read
+from engines.drivers.eyes import EyeReading, keep_gaze, read
 from engines.face_geometry import (
     Points,
     Similarity,
@@ -32,7 +32,9 @@ _FADE_S = 0.25
 _LIP_GAP_WEIGHT = 6.0
 _TURN_WEIGHT = 0.5  # per rad away from the camera
 _ALIKE = 0.05  # energies closer than this are the same face: averaged, not exchanged
-_BETTER = 0.10  # after the window only a clearly calmer face is taken
+_BETTER = (
+    0.30  # after the window only a far calmer face is taken: what was neutral changes under way
+)
 _MOST_AVERAGED = 15
 _MOST_POSES = 64
 
@@ -160,6 +162,8 @@ class NeutralCalibration:
             # Poses are told relative to the candidate: each stands as the one before it stood.
             shape = _aligned(shape, self._shape)
         if level < self._energy - (_ALIKE if in_window else _BETTER):
+            if not in_window:  # where one looks is no matter of calm
+                keep_gaze(shape, blendshapes, self._shape, self._blendshapes)
             self._shape, self._blendshapes = shape, blendshapes
             self._energy, self._averaged = level, 1
             return True
