@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from benchmarks.call import CallFailed, CallPlan, Seen, read_received
-from benchmarks.processes import busy_s, tree_cpu_s
+from benchmarks.processes import busy_s, share_priority, tree_cpu_s
 from benchmarks.serving import Serving
 from engines.types import Rgb
 
@@ -93,6 +93,7 @@ def call(browser: Browser, server: Serving, plan: CallPlan, camera: Camera) -> S
         page.route("**/bench/**", lambda route: _answer(route, camera.jpegs))
         page.goto(f"{server.address}/bench/index.html")
         page.wait_for_function("window.probe !== undefined")
+        share_priority(os.getpid())
         return _measure(page, server, plan, camera)
     finally:
         page.close()

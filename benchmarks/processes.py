@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +41,28 @@ def usage(pid: int) -> Usage:
 
 def tree_cpu_s(pid: int) -> float:
     """CPU seconds of a process and of all that it has started and that still run."""
-    parents: dict[int, int] = {}
-    seconds: dict[int, float] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                fields = _stat(folder)
-            except OSError:  # it has ended meanwhile
-                continue
-            parents[int(folder.name)] = int(fields[1])
-            seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
-    return sum(used for each, used in seconds.items() if _descends(each, pid, parents))
+    return sum((int(fields[11]) + int(fields[12])) / _TICKS for fields in _tree(pid).values())
+
+
+def share_priority(pid: int) -> None:
+    """Gives the scheduling groups of all that a process has started the priority of its own.
+
+    A browser makes itself a session, and the kernel a scheduling group of that: of two ends of a
+    call that was started before all others, one would wait for them. No groups: nothing to do.
+    """
+    own = priority(pid)
+    for each in _tree(pid):
+        if own is not None and priority(each) != own:
+            with suppress(OSError):  # it has ended, or we may not
+                Path(f"/proc/{each}/autogroup").write_text(str(own))
+
+
+def priority(pid: int) -> int | None:
+    """The nice value of a process's scheduling group; `None` where there are no groups."""
+    try:
+        return int(Path(f"/proc/{pid}/autogroup").read_text().rpartition("nice")[2])
+    except (OSError, ValueError):
+        return None
 
 
 def busy_s() -> float:
@@ -63,6 +75,17 @@ def busy_s() -> float:
 def _stat(folder: Path) -> list[str]:
     """The fields after the name, which may hold blanks: state, parent, …"""
     return (folder / "stat").read_text().rpartition(")")[2].split()
+
+
+def _tree(pid: int) -> dict[int, list[str]]:
+    """The fields of a process and of its descendants."""
+    found: dict[int, list[str]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):  # it has ended meanwhile
+                found[int(folder.name)] = _stat(folder)
+    parents = {each: int(fields[1]) for each, fields in found.items()}
+    return {each: fields for each, fields in found.items() if _descends(each, pid, parents)}
 
 
 def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:

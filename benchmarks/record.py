@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import busy_s, tree_cpu_s
+from benchmarks.processes import busy_s, priority, tree_cpu_s
 
 _PACKAGES = (
     "visavis",
@@ -74,7 +74,7 @@ class Recorder:
                 "before": [round(each, 2) for each in self._load],
                 "after": [round(each, 2) for each in os.getloadavg()],
                 "others_cpu_percent": round(100 * max(0.0, others_s) / took_s),
-                "priority": _priority(),
+                "priority": priority(os.getpid()),
             },
             "arguments": self._arguments,
             "figures": dict(figures),
@@ -127,14 +127,6 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+" if changed else "")
-
-
-def _priority() -> int | None:
-    """The nice value of our scheduling group: negative is before others; `None`: no groups here."""
-    try:
-        return int(Path("/proc/self/autogroup").read_text().rpartition("nice")[2])
-    except (OSError, ValueError):
-        return None
 
 
 def _git(*words: str) -> str:
