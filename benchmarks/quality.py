@@ -16,7 +16,8 @@ driver:
 * `face`, `lips`, `lids`: distance of the landmarks, mean in % of the eye distance, once the head's
   place is taken off; `still` is that of a portrait which does not move at all; `place` is the
   distance of the places, which drivers limit to keep the head in the picture;
-* `jitter` on the quietest quarter of the clip, relative to the driver's;
+* `jitter` on the quietest quarter of the clip, relative to the driver's (that of a clip without
+  noise is counted as what nobody would see);
 * `lag`: the largest among jaw, blink and yaw, in frames.
 
 A dash: the driver hardly moves there, or there is no truth.
@@ -51,6 +52,7 @@ _LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
 _LIDS = np.r_[RIGHT_EYE, LEFT_EYE]
 _ANGLES = ("pitch", "yaw", "roll")
 _QUICK_FRAMES = 120
+_UNSEEN_JITTER = 0.05  # % of the eye distance: a tenth of a pixel in a face of 200
 _CLOSING = 0.4  # a blink's score from which the irises are hidden
 _TURNS = 2.0  # degrees of standard deviation below which a lag of the yaw says nothing
 
@@ -180,7 +182,9 @@ def compare(clip: Clip, done: Performance, *, same_face: bool) -> Figures:
             "place": signals.place_distance(laid, output),
         }
     quiet = signals.still_frames(reference)
-    figures["jitter"] = signals.jitter(output, quiet) / signals.jitter(reference, quiet)
+    figures["jitter"] = signals.jitter(output, quiet) / max(
+        signals.jitter(reference, quiet), _UNSEEN_JITTER
+    )
     figures["lag"] = max((lag for lag in lags if not math.isnan(lag)), default=math.nan)
     return figures
 
