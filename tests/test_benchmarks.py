@@ -175,7 +175,7 @@ def test_a_record_says_where_and_when(tmp_path: Path) -> None:
 
 
 def test_a_busy_process_is_seen_to_be_busy() -> None:
-    before, tree = processes.usage(os.getpid()), processes.tree_cpu_s(os.getpid())
+    tree, before = processes.tree_cpu_s(os.getpid()), processes.usage(os.getpid())
     total = 0
     while processes.usage(os.getpid()).cpu_s < before.cpu_s + 0.1:
         total += sum(range(10_000))
