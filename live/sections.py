@@ -120,6 +120,12 @@ class Video(Section):
     bitrate: int = Field(default=3000, ge=100, le=20000, description="Upper limit in kbit/s.")
 
 
+def _legible(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("has to have printable characters")
+    return text
+
+
 class Label(Section):
     """The visible label on every picture that goes out."""
 
@@ -128,7 +134,9 @@ class Label(Section):
         description="Switching it off is logged, and is the operator's responsibility: many places"
         " require synthetic video to be disclosed.",
     )
-    text: str = Field(default="AI avatar", min_length=1, max_length=40, description="What it says.")
+    text: Annotated[str, AfterValidator(_legible)] = Field(
+        default="AI avatar", max_length=40, description="What it says."
+    )
 
 
 class Avatars(Section):
