@@ -16,6 +16,7 @@ from engines.studio.makehuman import Points, Triangles
 from engines.studio.people import Colour, Look
 
 _AROUND = 160
+_GREY: Colour = (0.45, 0.48, 0.52)
 _TURNS = (np.arange(_AROUND) + 0.5) / _AROUND * 2 * np.pi
 """From the front to the subject's left; none lies on the mesh's own seam."""
 _AXIS = 0.3  # z of the neck's axis, cm
@@ -61,7 +62,7 @@ def dressed(surface: Surface, look: Look) -> list[Garment]:
     if look.clothes == "suit":
         return [
             _layer(surface, 0.4, _around_neck(-11.8, 0.28), first),
-            _tube(surface, (0.30, 0.33, 0.37), bottom=-12.2, top=-10.2, away=0.5),
+            _tube(surface, _GREY, bottom=-12.2, top=-10.2, away=0.5, knitted=False),
             _layer(surface, 0.62, Edge(-14.6, 0.55, 0.12), _brighter(first)),
         ]
     return [
@@ -146,23 +147,29 @@ def _outwards(ring: Points) -> Points:
 
 
 def _tube(
-    surface: Surface, colour: Colour, *, bottom: float, top: float, away: float, tilt: float = 0.28
+    surface: Surface,
+    colour: Colour,
+    *,
+    bottom: float,
+    top: float,
+    away: float,
+    tilt: float = 0.28,
+    knitted: bool = True,
 ) -> Garment:
     """A roll around the neck: up outside it and folded over."""
     heights = np.linspace(bottom, top, 9)
-    ribs = 0.035 * np.sin(np.arange(_AROUND) * np.pi)[:, None]
     inner = [_neck_ring(surface, h, tilt) for h in heights]
     outwards = [_outwards(ring) for ring in inner]
     swell = np.sin(np.linspace(0.15, 1.0, 9) * np.pi) * 0.22
     outer = [
-        ring + (away + 0.32 + bulge + ribs) * out
+        ring + (away + 0.32 + bulge) * out
         for ring, out, bulge in zip(inner, outwards, swell, strict=True)
     ]
     rim = inner[-1] + (away * 0.75 + 0.1) * outwards[-1] + [0.0, 0.22, 0.0]
     inside = [ring + 0.12 * out for ring, out in zip(inner[::-1], outwards[::-1], strict=True)]
     rings = [*outer, rim, *inside]
     vertices = np.concatenate(rings)
-    return Garment(vertices, _loft(rings), colour, knitted=True)
+    return Garment(vertices, _loft(rings), colour, knitted=knitted)
 
 
 def _collar(surface: Surface, colour: Colour) -> Garment:

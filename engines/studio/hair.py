@@ -117,7 +117,7 @@ def brows(surface: Surface, eyes: Points, *, lift: float, thick: float, seed: in
     tree, points, normals = cKDTree(points[front][:, :2]), points[front], normals[front]
     hairs = []
     for eye, outwards in zip(eyes, (-1.0, 1.0), strict=True):
-        t = np.sort(rng.random(480) ** 1.1)
+        t = np.sort(rng.random(720) ** 1.1)
         half = thick * (0.38 * np.clip(1.05 - t, 0, 1) ** 0.6 * np.clip(t * 3.5 + 0.3, 0, 1) + 0.10)
         across = rng.uniform(-1, 1, t.size)
         x = eye[0] + outwards * (-1.70 + 3.75 * t)
@@ -136,7 +136,7 @@ def brows(surface: Surface, eyes: Points, *, lift: float, thick: float, seed: in
             np.stack([px, py, z], -1) + out * (0.015 + 0.10 * steps * (1 - 0.55 * steps))[:, None]
         )
         hairs.append(hair)
-    return Strands(np.concatenate(hairs), 0.0095)
+    return Strands(np.concatenate(hairs), 0.008)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from engines.studio.clothes import Edge
 from engines.studio.people import Colour, Look
 
 Material = Any
+
+
+_FACE_PLATE = Edge(-3.0, tilt=-1.46)
+"""Where an android's face ends and its skull begins."""
 
 
 class Nodes:
@@ -121,13 +126,16 @@ def skin(look: Look, assets: Path, scalp: Colour) -> Material:
 
 
 def shell(look: Look) -> Material:
-    """An android's skin; vertices carry `scalp` (the dark skull), `lip`."""
+    """An android's skin with a dark skull behind a lit seam; vertices carry `lip`, 0…1."""
     n = Nodes("shell")
     n.put(Subsurface_Weight=0.25, Subsurface_Radius=(1.0, 0.5, 0.3), Subsurface_Scale=0.2)
     n.put(Roughness=0.34, Coat_Weight=0.5, Coat_Roughness=0.12, Specular_IOR_Level=0.5)
     lips = tuple(t * share for t, share in zip(look.tint, (0.62, 0.66, 0.74), strict=True))
     colour = n.mix(n.attribute("lip"), look.tint, lips)
-    skull = n.math("GREATER_THAN", n.attribute("scalp"), 0.5)
+    skull = n.math("SUBTRACT", 1.0, _kept(n, _FACE_PLATE))
+    seam = _kept(n, replace(_FACE_PLATE, width=0.45))
+    n.link(n.math("MULTIPLY", seam, 2.5), n.shader.inputs["Emission Strength"])
+    n.put(Emission_Color=(0.10, 0.70, 1.00, 1.0))
     n.link(n.mix(skull, colour, (0.05, 0.10, 0.19)), n.shader.inputs["Base Color"])
     n.link(n.math("MULTIPLY", skull, 0.7), n.shader.inputs["Metallic"])
     return n.material

@@ -227,7 +227,7 @@ PEOPLE: dict[str, Person] = {
             "head/head-oval": 0.6,
             "nose/nose-volume-decr": 0.4,
         },
-        look=Look(None, (0.70, 0.72, 0.75), (0.02, 0.22, 0.34), "suit", (0.05, 0.06, 0.075)),
+        look=Look(None, (0.70, 0.72, 0.75), (0.02, 0.22, 0.34), "suit", (0.018, 0.025, 0.05)),
         hairdo=None,
         backdrop=("d0e2f0", "607ca0"),
         key=0.8,

@@ -45,7 +45,7 @@ def _build(person: Person, assets: Path, folder: Path) -> None:
     kept = (mesh.groups == "body") & (body[mesh.faces][..., 1].min(axis=1) > -46.0)
     kept &= np.abs(body[mesh.faces][..., 0]).max(axis=1) < 30.0
     body = clothes.relaxed(body)
-    if person.hairdo and person.hairdo.style in ("long", "bob", "afro"):
+    if person.hairdo is None or person.hairdo.style in ("long", "bob", "afro"):
         body = _ears_flat(body)
     surface = Surface.of(body, mesh.faces[kept])
     uv = mesh.uv[mesh.face_uv[kept]]
@@ -68,7 +68,7 @@ def _build(person: Person, assets: Path, folder: Path) -> None:
 
 
 def _ears_flat(body: mh.Points) -> mh.Points:
-    """Hair that covers the ears would be pushed out by them."""
+    """Ears that hair or discs cover would push them out."""
     x, y, z = body.T
     ear = (np.abs(x) > 6.9) & (y > -5.0) & (y < 6.5) & (np.abs(z) < 6.0)
     flat = body.copy()
@@ -112,11 +112,8 @@ def _mesh(
 def _add_skin(person: Person, surface: Surface, uv: mh.Points, assets: Path) -> None:
     vertices = surface.vertices
     if person.hairdo is None:
-        azimuth = np.degrees(np.arctan2(np.abs(vertices[:, 0]), vertices[:, 2]))
-        edge = np.interp(azimuth, [0, 30, 60, 75, 90, 180], [9.6, 9.2, 6.8, 3.0, -3.0, -8.0])
-        skull = np.clip((vertices[:, 1] - edge) / 2 + 0.5, 0.0, 1.0)
-        _mesh(vertices, surface.faces, materials.shell(person.look), smooth=2,
-              marks={"scalp": skull, "lip": 0.75 * mh.mask("lips")})  # fmt: skip
+        shell = materials.shell(person.look)
+        _mesh(vertices, surface.faces, shell, smooth=2, marks={"lip": 0.75 * mh.mask("lips")})
         return
     hairdo = person.hairdo
     scalp = np.clip(hair.above_hairline(vertices, hairdo) / 1.1 + 0.3, 0.0, 1.0)
