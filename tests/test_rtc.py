@@ -399,6 +399,25 @@ async def test_decoder_threads_are_few_and_do_not_outlive_the_process() -> None:
             assert private(received.receiver, "decoder_thread").daemon is daemon
 
 
+@pytest.mark.parametrize("codec", [VP8, H264], ids=["VP8", "H264"])
+@in_loop
+async def test_a_decoder_takes_no_more_threads(codec: Any) -> None:
+    made: list[Any] = []
+
+    def get_decoder(codec: Any) -> Any:
+        made.append(aiortc.codecs.get_decoder(codec))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(receiver, "get_decoder", get_decoder)
+        async with Received(codec, ["prompt_release", "bounded_decoding"]) as received:
+            await received.take(packets_of(codec, 1))
+            await received.pictures(1)
+    assert made[0].codec.thread_count == 1
+    stock: Any = aiortc.codecs.get_decoder(codec)
+    assert stock.codec.thread_count != 1
+
+
 @in_loop
 async def test_a_frame_that_cannot_be_decoded_asks_for_a_keyframe() -> None:
     packets = packets_of(H264, 3)
