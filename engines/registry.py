@@ -35,6 +35,11 @@ def load(group: str, name: str) -> Any:
                 f"the {group[:-1]} {name!r} is installed but its packages are not ({error.name});"
                 f" install them, for our own by `pip install 'visavis[{name}]'`"
             ) from error
+        except AttributeError as error:
+            raise UnknownPart(
+                f"the {group[:-1]} {name!r} is registered as {point.value!r}, where there is no such"
+                " thing; correct its package's entry point"
+            ) from error
     known = ", ".join(names(group)) or "none"
     raise UnknownPart(f"no {group[:-1]} is called {name!r}; installed are: {known}")
 

@@ -25,7 +25,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mirror\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[visavis.renderers]\nmirror = mirror:MirrorRenderer\n"
-        "[visavis.trackers]\nbroken = no_such_package:Tracker\n"
+        "[visavis.trackers]\nbroken = no_such_package:Tracker\nmisnamed = mirror:Tracker\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.syspath_prepend(str(PLUGIN))
@@ -49,6 +49,12 @@ def test_a_strangers_renderer_is_a_small_package_and_nothing_else() -> None:
 def test_a_part_whose_packages_are_missing_says_which() -> None:
     with pytest.raises(UnknownPart, match="no_such_package"):
         registry.load("trackers", "broken")
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_part_that_is_not_where_it_says_is_named() -> None:
+    with pytest.raises(UnknownPart, match="mirror:Tracker"):
+        registry.load("trackers", "misnamed")
 
 
 def test_our_own_parts_are_registered() -> None:
