@@ -37,8 +37,8 @@ def load(group: str, name: str) -> Any:
             ) from error
         except AttributeError as error:
             raise UnknownPart(
-                f"the {group[:-1]} {name!r} is registered as {point.value!r}, where there is no such"
-                " thing; correct its package's entry point"
+                f"the {group[:-1]} {name!r} is registered as {point.value!r}, where nothing of that"
+                " name is; correct its package's entry point"
             ) from error
     known = ", ".join(names(group)) or "none"
     raise UnknownPart(f"no {group[:-1]} is called {name!r}; installed are: {known}")
