@@ -311,12 +311,18 @@ def test_repeated_timestamps_do_not_freeze_it() -> None:
 
 
 def test_costs_little() -> None:
+    """About 0.5 ms where a 3 × 3 decomposition takes 8 µs; told as a ratio, for busy machines."""
     driver = calibrated()
     faces = [head((0.0, 0.01 * n, 0.0), jaw=0.3, time_s=n / 30) for n in range(20)]
-    best = np.inf
-    for _ in range(10):
+    square = np.arange(9.0).reshape(3, 3)
+    frame_s = measure_s = np.inf
+    for _ in range(15):
         start = time.thread_time()
         for face in faces:
             driver.drive(face)
-        best = min(best, (time.thread_time() - start) / len(faces))
-    assert best < 1.2e-3  # twice the goal: other programs share the core's caches
+        middle = time.thread_time()
+        for _ in range(100):
+            np.linalg.svd(square)
+        frame_s = min(frame_s, (middle - start) / len(faces))
+        measure_s = min(measure_s, (time.thread_time() - middle) / 100)
+    assert frame_s < 150 * measure_s
