@@ -75,7 +75,7 @@ export class Meter {
     const pair = all.find((one) => one.type === "candidate-pair" && one.nominated && one.state === "succeeded");
     const codec = report.get(inbound.codecId);
 
-    const seconds = this.#step("time", performance.now()) / 1000;
+    const seconds = this.#step("time", inbound.timestamp) / 1000;
     const shown = this.#step("decoded", inbound.framesDecoded);
     const sent = this.#step("encoded", outbound.framesEncoded);
     const emitted = this.#step("emitted", inbound.jitterBufferEmittedCount);
