@@ -67,13 +67,15 @@ def gradient(side: int, middle: str, rim: str) -> NDArray[np.float64]:
     return np.asarray(inner * (1.0 - away) + outer * away + noise)
 
 
-def contact_sheet(folders: list[Path], path: Path, *, side: int = 320, columns: int = 5) -> None:
-    """Writes the portraits of `folders` side by side into one JPEG or PNG."""
+def contact_sheet(folders: list[Path], path: Path, *, side: int = 240, columns: int = 9) -> None:
+    """Writes the portraits of `folders`, less some of their air, side by side into one JPEG."""
     tiles = []
     for folder in folders:
         picture = cv2.imread(str(folder / "portrait.jpg"))
         assert picture is not None
-        tiles.append(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA))
+        high, margin = picture.shape[0], picture.shape[0] // 8
+        shown = picture[high // 5 :, margin : margin + high - high // 5]
+        tiles.append(cv2.resize(shown, (side, side), interpolation=cv2.INTER_AREA))
     while len(tiles) % columns:
         tiles.append(np.full((side, side, 3), 255, np.uint8))
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
