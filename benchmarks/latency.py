@@ -79,19 +79,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         # One call at a time is held; the next may come before the last is quite gone.
         servers = {kind: stack.enter_context(Serving(kind, _SETTINGS)) for kind in _KINDS}
-        call = _browser_call(stack, found) if args.client == "browser" else _aiortc_call(found)
-        for number, cell in itertools.product(range(rounds), cells):
-            for kind in _KINDS if number % 2 == 0 else reversed(_KINDS):
-                seen = call(servers[kind], _plan(args, kind, cell))
-                runs[kind, cell].append(seen)
-                print(_progress(number, cell, kind, seen), flush=True)
         if args.movement:
+            # Before the browser is there: driving it takes this thread's event loop.
             plan = replace(_plan(args, "avatar", cells[0]), seconds=8.0 if args.quick else 20.0)
             figures["movement"] = movement.measure(
                 {kind: servers[kind] for kind in ("echo", "avatar")},
                 plan,
                 clip.read(args.clip, movement.PICTURES, _size(args.size)),
             )
+        call = _browser_call(stack, found) if args.client == "browser" else _aiortc_call(found)
+        for number, cell in itertools.product(range(rounds), cells):
+            for kind in _KINDS if number % 2 == 0 else reversed(_KINDS):
+                seen = call(servers[kind], _plan(args, kind, cell))
+                runs[kind, cell].append(seen)
+                print(_progress(number, cell, kind, seen), flush=True)
     for server in servers.values():
         recorder.ended(server.stopped_cpu_s)
     figures["cells"] = {" ".join(cell): figures_of(runs, cell, args.fps) for cell in cells}
