@@ -99,7 +99,7 @@ def test_an_avatar_is_written_with_its_backdrop_matte_and_hashes(tmp_path: Path)
     sheet = cv2.imread(str(tmp_path / "sheet.jpg"))
     assert sheet is not None
     assert sheet.shape == (40, 40, 3)
-    assert (sheet[22:, 22:] > 250).all()
+    assert (sheet[30:, 30:] > 240).all()
 
 
 def test_a_backdrop_goes_from_its_middle_to_its_rim() -> None:

@@ -167,7 +167,7 @@ PEOPLE: dict[str, Person] = {
     ),
     "ruth": Person(
         name="Ruth",
-        description="An older woman with silver chin-length hair and a plum blazer.",
+        description="An older woman with silver shoulder-length hair and a plum blazer.",
         origins={"caucasian": 0.9, "african": 0.1},
         sexes={"female": 1.0},
         age=0.85,
