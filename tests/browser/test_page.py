@@ -163,7 +163,9 @@ def test_added_portrait_is_chosen(visit: Visiting) -> None:
     page.fill("#upload-name", "Twin")
     page.check("[name=statement][value=synthetic]", force=True)
     page.fill("#upload-statement", "Rendered for this test; shows no real person.")
-    page.click("#upload-send")
+    with page.expect_response(lambda one: one.request.method == "POST") as answer:
+        page.click("#upload-send")
+    assert answer.value.status == 201, answer.value.text()
     expect(page.locator(".tile input")).to_have_count(before + 1)
     expect(page.locator("#primary")).to_have_text("Start as Twin")
     assert not page.locator("#upload").is_visible()
