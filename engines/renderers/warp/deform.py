@@ -33,6 +33,7 @@ _GAP_KNEE, _GAP_LIMIT = 0.45, 0.72  # of the lips, in mouth widths
 # Chains of a ring of 16, corner to corner without the corners: upper lid above lower lid.
 _UPPER, _LOWER = np.arange(15, 8, -1), np.arange(1, 8)
 _EYELIDS = ((RIGHT_EYE, RIGHT_EYE_1, RIGHT_EYE_2), (LEFT_EYE, LEFT_EYE_1, LEFT_EYE_2))
+_EYE_CORNERS = np.array([[33, 133], [362, 263]])
 _UPPER_LIP, _LOWER_LIP = INNER_LIPS[1:10], INNER_LIPS[19:10:-1]
 
 
@@ -114,7 +115,8 @@ def deform(mesh: Mesh, motion: Motion) -> Moved:
         scale=scale,
         expression=face - rigid,
         openness=openness,
-        irises=pose_points(mesh.irises)[:, :2],
+        # what shifts the corners of an eye shifts its iris too, or the eyes would cross
+        irises=pose_points(mesh.irises)[:, :2] + sides[_EYE_CORNERS].mean(axis=1),
         gaze=np.clip(eyes[:, 1:], -_FARTHEST_GAZE, _FARTHEST_GAZE),
     )
 

@@ -133,8 +133,9 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
         narrow=(1 - 0.5 * smoothstep(0.75, 1.0, _radius(points, middle)))[:, None],
         sideways=_sideways(points, middle, right)[:, None],
         head=_ring_follows_head(rings, middle, right, up, height, size, still_edges)[:, None],
-        loose=np.repeat(smoothstep(1.0, 1.35, _RINGS), len(OVAL))[:, None],
-        jaw=np.repeat(1 - smoothstep(1.0, 1.75, _RINGS), len(OVAL))[:, None],
+        loose=_ring_is_loose(points, middle, up)[:, None],
+        # Not down to the collar: an opening jaw would draw it out into a point.
+        jaw=np.repeat(1 - smoothstep(1.0, 1.45, _RINGS), len(OVAL))[:, None],
     )
 
 
@@ -216,6 +217,16 @@ def _sideways(points: Points, middle: Points, right: Points) -> Points:
     offset = points[:, :2] - middle
     across = np.abs(offset @ right) / (np.hypot(*offset.T) + 1e-6)
     return smoothstep(0.58, 1.0, radius) * smoothstep(0.15, 0.75, across)
+
+
+def _ring_is_loose(points: Points, middle: Points, up: Points) -> Points:
+    """Above the forehead the hair takes longer to become free of it: a nod must not stretch one
+    narrow band of it."""
+    outline = points[OVAL, :2] - middle
+    above = np.clip(outline @ up / np.hypot(*outline.T), 0.0, 1.0) ** 2
+    return np.concatenate(
+        [smoothstep(0.0, 1.0, (ring - 1) / (0.35 + 0.75 * above)) for ring in _RINGS]
+    )
 
 
 def _ring_follows_head(

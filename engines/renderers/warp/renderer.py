@@ -17,6 +17,7 @@ from engines.errors import UnusablePortrait
 from engines.renderers.warp.deform import Moved, deform
 from engines.renderers.warp.drawing import floats, rgb
 from engines.renderers.warp.eyes import Eye, cut_eyes, draw_eyes, remove_eyeballs
+from engines.renderers.warp.folds import find_folds, soften_folds
 from engines.renderers.warp.framing import frame
 from engines.renderers.warp.light import Light, estimate_light, relight
 from engines.renderers.warp.mesh import Mesh, build_mesh
@@ -112,8 +113,11 @@ class WarpRenderer:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
         features: WarpFeatures = avatar.features
         moved = deform(features.mesh, motion)
-        x, y, light = _inverse_map(features, moved)
-        layer = cv2.remap(features.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        x, y, light, folds = _inverse_map(features, moved)
+        layer = rgb(
+            cv2.remap(features.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+        soften_folds(layer, folds)
         picture = rgb(
             cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) if features.plate is not None else layer
         )
@@ -132,8 +136,10 @@ def _resting_map(size: int, margin: int) -> Floats:
     return np.dstack([x, y, np.ones_like(x)]).astype(np.float32)
 
 
-def _inverse_map(features: WarpFeatures, moved: Moved) -> tuple[Floats, Floats, Floats]:
-    """Where each pixel comes from: x and y `(size, size)`; and the light, `(256, 256)`."""
+def _inverse_map(
+    features: WarpFeatures, moved: Moved
+) -> tuple[Floats, Floats, Floats, NDArray[np.uint8]]:
+    """Where each pixel comes from, x and y `(size, size)`; light and folds, `(256, 256)`."""
     values = features.coordinates.copy()
     values[:, 2] = relight(features.light, features.mesh, moved)
     scale = _MAP_SIDE / features.size
@@ -146,9 +152,9 @@ def _inverse_map(features: WarpFeatures, moved: Moved) -> tuple[Floats, Floats, 
         features.at_rest,
     )
     # Planes, not pixels of three: OpenCV enlarges and looks up separate planes four times as fast.
-    x, y, light = cv2.split(small)
+    x, y, light = (floats(plane) for plane in cv2.split(small))
     whole = (features.size, features.size)
-    return floats(cv2.resize(x, whole)), floats(cv2.resize(y, whole)), floats(light)
+    return floats(cv2.resize(x, whole)), floats(cv2.resize(y, whole)), light, find_folds(x, y)
 
 
 def _apply_light(picture: Rgb, light: Floats, moved: Moved) -> None:
