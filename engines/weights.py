@@ -195,12 +195,12 @@ class ModelStore:
 
     def _keep(self, model: Model, content: bytes) -> None:
         """Writes the file so that nobody ever sees a part of it."""
+        part = self.folder / f".{model.file}.part"  # nobody else writes it: the folder is locked
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as temporary:
-                temporary.write(content)
-            Path(temporary.name).chmod(0o644)
-            Path(temporary.name).replace(self._file(model))
+            part.write_bytes(content)
+            part.replace(self._file(model))
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise FetchFailed(f"{model.file} cannot be written ({error})") from error
 
 

