@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import UnusablePortrait
+from engines.portraits import usable_face
 from engines.renderers.warp.deform import Moved, deform
 from engines.renderers.warp.drawing import floats, rgb
 from engines.renderers.warp.eyes import Eye, cut_eyes, draw_eyes, remove_eyeballs
@@ -72,11 +73,7 @@ class WarpRenderer:
                 "too_large" if size > _SIZES[1] else "too_small",
                 f"avatars are drawn at {_SIZES[0]} to {_SIZES[1]} pixels, not at {size}",
             )
-        if not portrait.faces:
-            raise UnusablePortrait(
-                "no_face", "no face was found in the portrait; use one that shows it whole"
-            )
-        framed = frame(portrait, portrait.faces[0], size)
+        framed = frame(portrait, usable_face(portrait), size)
         mesh = build_mesh(framed.landmarks, size, still_edges=framed.matte is None)
         eyes = cut_eyes(framed)
         whites = [eye.white_colour for eye in eyes if eye is not None]
