@@ -28,6 +28,7 @@ class Attention:
         self.followed: Region | None = None
         self._last: Region | None = None
         self._seen_ns: int | None = None
+        self._absent_ns: int | None = None
         self._searched_ns: int | None = None
         self._compared_ns = 0
         self._nearer: Region | None = None
@@ -37,7 +38,7 @@ class Attention:
         if self.followed is None:
             self._compared_ns, self._nearer = now_ns, None
         self.followed = self._last = region
-        self._seen_ns = now_ns
+        self._seen_ns, self._absent_ns = now_ns, None
 
     def lose(self) -> None:
         """The face is not where it was."""
@@ -51,10 +52,11 @@ class Attention:
 
     def wants_search(self, now_ns: int) -> bool:
         """Whether to look for a face now; seldom where there has been none for long."""
-        absent = self._seen_ns is None or now_ns - self._seen_ns > _ABSENT_NS
-        if absent and self._searched_ns is not None:
-            return now_ns - self._searched_ns >= _SEARCH_EVERY_NS
-        return True
+        if self._absent_ns is None:
+            self._absent_ns = now_ns
+        if self._searched_ns is None or now_ns - self._absent_ns <= _ABSENT_NS:
+            return True
+        return now_ns - self._searched_ns >= _SEARCH_EVERY_NS
 
     def choose(self, faces: Sequence[Region], now_ns: int) -> Sequence[Region]:
         """Where to look, best first; `faces`: what the detector found, largest first."""
