@@ -49,7 +49,7 @@ def dressed(surface: Surface, look: Look) -> list[Garment]:
     first, second = look.cloth, look.second_cloth
     if look.clothes == "turtleneck":
         return [
-            _layer(surface, 0.45, _around_neck(-12.0, 0.28), first, knitted=True),
+            _layer(surface, 0.45, _around_neck(-10.6, 0.28), first, knitted=True),
             _tube(surface, first, bottom=-12.4, top=-8.3, away=0.42),
         ]
     if look.clothes == "blazer":

@@ -121,7 +121,7 @@ PEOPLE: dict[str, Person] = {
     ),
     "hana": Person(
         name="Hana",
-        description="A young woman with a black bob, a straight fringe and a dark red jumper.",
+        description="A young woman with a black bob, a straight fringe and a dark red turtleneck.",
         origins={"asian": 1.1},
         sexes={"female": 1.0},
         details={
@@ -134,10 +134,10 @@ PEOPLE: dict[str, Person] = {
             "young_lightskinned_female_diffuse3",
             (1.0, 0.87, 0.74),
             (0.045, 0.02, 0.009),
-            "crew",
+            "turtleneck",
             (0.30, 0.05, 0.06),
             brow_lift=0.25,
-            brow_thick=0.75,
+            brow_thick=0.6,
             lips=0.45,
             bare_lids=0.6,
         ),
