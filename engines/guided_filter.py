@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.types import Floats, Rgb
 
@@ -21,11 +22,12 @@ def guided_filter(guide: Rgb, values: Floats, radius: int, softness: float = 1e-
     height, width = values.shape
     scale = min(1.0, _COEFFICIENTS_SIDE / max(height, width))
     size = round(width * scale), round(height * scale)
-    small = cv2.resize(guide, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    p = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(guide, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    small *= 1 / 255
+    p = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
     window = 2 * max(1, round(radius * scale)) + 1
 
-    def mean(x: Floats) -> Floats:
+    def mean(x: NDArray[np.floating]) -> Floats:
         return np.asarray(cv2.blur(x, (window, window)), np.float32)
 
     r, g, b = (small[..., i] for i in range(3))

@@ -25,8 +25,9 @@ _LEAST_COLOUR = 2.0
 def mouth_is_covered(rgb: Rgb, face: Face) -> bool:
     """Whether there is neither the colour of lips nor a line between them."""
     crop, lips = _crop(rgb, face)
-    lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32)
-    lab = cv2.GaussianBlur(lab, (0, 0), 1.5)
+    lab = cv2.GaussianBlur(
+        cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1.5
+    ).astype(np.float32, copy=False)
     inside = np.zeros(crop.shape[:2], np.uint8)
     cv2.fillPoly(inside, [np.round(lips).astype(np.int32)], 1)
     near = cv2.dilate(inside, np.ones((5, 5))) > 0

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TypeAlias
 
 from live.errors import SettingsError, VisavisError
@@ -78,8 +77,6 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     wanted = next((word for word in words if not word.startswith("-")), None)
     for name, line in COMMANDS.items():
-        if find_spec(f"live.commands.{name}") is None:
-            continue
         if name == wanted:
             module = importlib.import_module(f"live.commands.{name}")
             module.add_to(subparsers)

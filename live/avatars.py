@@ -126,7 +126,9 @@ class AvatarStore:
     def _added_entry_folder(self, id: str) -> Path:
         folder = self._folder / id
         if not is_id(id) or not folder.is_dir():
-            raise NotFound("there is no such avatar; GET /avatars lists those that there are")
+            raise NotFound(
+                "there is no such avatar; `visavis avatar list` and GET /avatars show what there is"
+            )
         return folder
 
     def _added_entry(self, id: str) -> Entry:

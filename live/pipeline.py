@@ -187,7 +187,9 @@ class Pipeline:
             self._driver = wanted.driver
         if wanted.mirror is not None and wanted.mirror is not self._mirror:
             self._mirror = wanted.mirror
-            self._tracker.reset()  # the face has jumped to the other side
+            # the face has jumped to the other side, and its neutral place with it
+            self._tracker.reset()
+            self._driver.calibrate()
         if wanted.avatar is not None:
             self._avatar = wanted.avatar
         if wanted.backdrop is not None:

@@ -17,12 +17,11 @@ from engines.face_geometry import (
     Points,
     eye_distance,
     face_width,
-    fit_similarity,
+    head_orientation,
     mouth_scale,
     mouth_width,
 )
 from engines.face_mesh import (
-    CANONICAL,
     LEFT_EYE,
     LEFT_EYE_1,
     LEFT_IRIS,
@@ -39,7 +38,6 @@ EYE_RINGS = np.r_[RIGHT_EYE, LEFT_EYE]
 _RINGS = np.array([1.08, 1.18, 1.30, 1.45, 1.62, 1.85, 2.15, 2.6, 3.3, 4.6])
 """Radii of the outer rings, the face's outline being 1."""
 _RIM = 0.085  # eye widths from the lid's edge to the rim ring
-_PICTURE_AXES = np.array([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,6 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
     silhouette_depth = float(np.median(points[[234, 454, 127, 356], 2]))
     rings = (middle + (points[OVAL, :2] - middle) * _RINGS[:, None, None]).reshape(-1, 2)
     stable = STABLE[STABLE < FACE]
-    fitted = fit_similarity(CANONICAL[stable] * _PICTURE_AXES, points[stable])
     return Mesh(
         points=points,
         rings=rings,
@@ -125,7 +122,7 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
         outline_centre=np.array([*points[stable].mean(axis=0)[:2], silhouette_depth]),
         right=right,
         up=up,
-        orientation=fitted.rotation,
+        orientation=head_orientation(landmarks),
         eye_distance=eye_distance(landmarks),
         face_width=face_width(landmarks),
         mouth_width=mouth_width(landmarks),
