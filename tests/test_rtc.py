@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -128,6 +128,13 @@ class Received:
         """The times, in ticks, of the next decoded frames."""
         async with asyncio.timeout(5):
             return [(await self.receiver.track.recv()).pts or 0 for _ in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def stock() -> Iterator[None]:
+    """Each test begins with aiortc as it comes, whatever was adapted before in this process."""
+    with rtc.adapted([]):
+        yield
 
 
 def test_it_is_for_one_version_only(monkeypatch: pytest.MonkeyPatch) -> None:

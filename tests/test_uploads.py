@@ -16,6 +16,7 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 from aiohttp import FormData
+from PIL import Image
 
 from engines import avatars as built_in
 from engines import portraits
@@ -84,7 +85,9 @@ def grey_png(width: int, height: int, rows: int) -> bytes:
 
 
 def cmyk() -> bytes:
-    return (Path(__file__).parent / "data/cmyk.jpg").read_bytes()
+    data = io.BytesIO()
+    Image.fromarray(original()).convert("CMYK").save(data, "jpeg", quality=95)
+    return data.getvalue()
 
 
 def workshop() -> Workshop:

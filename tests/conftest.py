@@ -1,0 +1,12 @@
+"""The order of the tests: those in a browser last."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Playwright keeps an event loop in the main thread for as long as its browser is open, and
+    no other can run there meanwhile."""
+    items.sort(key=lambda item: "browser" in item.keywords)
