@@ -5,7 +5,7 @@ Each eye is kept as a patch of twice the frame's resolution, its x axis along th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -77,7 +77,15 @@ class Eye:
 def cut_eyes(framed: Framed) -> tuple[Eye | None, Eye | None]:
     """Both eyes, the subject's right first; `None` for one that is shut in the portrait."""
     right, left = (_cut_eye(framed, *anatomy) for anatomy in _ANATOMY)
-    return right, left
+    if right is None or left is None:
+        return right, left
+    # Where little of one eye's white is seen, skin is mixed into what was taken for it.
+    white = min((right, left), key=lambda eye: _saturation(eye.white_colour)).white_colour
+    return replace(right, white_colour=white), replace(left, white_colour=white)
+
+
+def _saturation(colour: Floats) -> float:
+    return float((colour.max() - colour.min()) / max(float(colour.max()), 1.0))
 
 
 def _cut_eye(
