@@ -146,8 +146,10 @@ def _follow(track: Track, pictures: Sequence[Rgb], seconds: float) -> list[tuple
 def _switching_every(interval_ms: float) -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(interval_ms / 1e3)
-    yield
-    sys.setswitchinterval(before)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _timed(tracker: LitertTracker) -> Track:
@@ -230,9 +232,11 @@ def _load(name: str, pictures: Sequence[Rgb], lags: list[float]) -> Iterator[Non
         thread.start()
         if not ready.wait(_CONNECT_LIMIT_S):
             raise RuntimeError("the calls beside which to track did not come about")
-    yield
-    stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _spin(stop: threading.Event) -> None:
