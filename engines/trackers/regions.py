@@ -1,8 +1,4 @@
-"""A region of interest: a rotated square of a picture that holds one face.
-
-MediaPipe's conventions: pixel edges are whole numbers, so that the centre of the first pixel is at
-(0.5, 0.5) for the detector and at (0, 0) for the landmarks, as its own graphs have it.
-"""
+"""A region of interest: a rotated square of a picture that holds one face, as MediaPipe lays it."""
 
 from __future__ import annotations
 
