@@ -44,7 +44,7 @@ class Recorder:
         """Begins."""
         self._name = name
         self._arguments = {
-            key: str(value) if isinstance(value, Path) else value
+            key: value.name if isinstance(value, Path) else value
             for key, value in sorted(vars(args).items())
             if not callable(value) and key not in ("json", "name")
         }
