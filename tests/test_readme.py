@@ -54,6 +54,7 @@ def test_make_run_ends_with_the_page_being_served() -> None:
     server = subprocess.Popen(
         ["make", "run", f"VENV={sys.prefix}", "ARGS=--port 0"],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
