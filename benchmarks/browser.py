@@ -92,7 +92,7 @@ def call(browser: Browser, server: Serving, plan: CallPlan, camera: Camera) -> S
     try:
         page.route("**/bench/**", lambda route: _answer(route, camera.jpegs))
         page.goto(f"{server.address}/bench/index.html")
-        page.wait_for_function("window.probe !== undefined")
+        page.wait_for_function("() => window.probe !== undefined")
         share_priority(os.getpid())
         return _measure(page, server, plan, camera)
     finally:

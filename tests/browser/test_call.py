@@ -125,7 +125,7 @@ def test_closed_page_frees_its_place(visit: Visiting, server: str) -> None:
     visiting.start()
     visiting.page.close()
     other = visit().open()
-    other.wait_for_function("fetch('/readyz').then((answer) => answer.ok)")
+    other.wait_for_function("() => fetch('/readyz').then((answer) => answer.ok)")
 
 
 def test_interrupted_call_is_made_again(visit: Visiting, server: str) -> None:

@@ -31,7 +31,7 @@ def test_page_loads_whole_from_its_own_server(visit: Visiting) -> None:
 
 def test_camera_picture_shows_at_once_where_it_is_allowed(visit: Visiting) -> None:
     page = visit().open()
-    page.wait_for_function("document.querySelector('#self-video').videoWidth > 0")
+    page.wait_for_function("() => document.querySelector('#self-video').videoWidth > 0")
     assert page.locator("#camera option").count() == 1
     assert page.locator("#microphone option").last.inner_text() == "No microphone"
 
@@ -40,7 +40,7 @@ def test_camera_of_the_last_visit_may_be_gone(visit: Visiting) -> None:
     visiting = visit()
     visiting.context.add_init_script("localStorage.setItem('visavis.camera', 'f00d')")
     page = visiting.open()
-    page.wait_for_function("document.querySelector('#self-video').videoWidth > 0")
+    page.wait_for_function("() => document.querySelector('#self-video').videoWidth > 0")
     assert not page.locator("#notice").is_visible()
 
 
