@@ -87,6 +87,13 @@ _CANONICAL_MOUTH = mouth_width(CANONICAL) / eye_distance(CANONICAL)
 _LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
 
 
+def smoothstep(low: float, high: float, value: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
+    eased: Points = t * t * (3.0 - 2.0 * t)
+    return eased
+
+
 def mouth_scale(landmarks: NDArray[np.floating]) -> Points:
     """`(478, 1)` how much larger than average the mouth is, faded out away from the lips.
 

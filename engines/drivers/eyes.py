@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import Points, eye_aperture
+from engines.face_geometry import Points, eye_aperture, smoothstep
 from engines.face_mesh import (
     BLENDSHAPE_INDEX,
     LEFT_EYE,
@@ -76,13 +76,6 @@ def keep_gaze(shape: Points, blendshapes: Points, of: Points, of_blendshapes: Po
         corners = eye[[0, 8]]
         shape[iris] = of[iris] + shape[corners].mean(axis=0) - of[corners].mean(axis=0)
     blendshapes[_LOOKS] = of_blendshapes[_LOOKS]
-
-
-def smoothstep(low: float, high: float, value: Points) -> Points:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    eased: Points = t * t * (3.0 - 2.0 * t)
-    return eased
 
 
 class Eyes:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engines.drivers.eyes import smoothstep
 from engines.drivers.one_euro import Values
+from engines.face_geometry import smoothstep
 
 HOLD_S = 0.25
 EASE_S = 0.5

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import Points
+from engines.face_geometry import Points, smoothstep
 from engines.face_mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from engines.renderers.warp.deform import Moved
 from engines.renderers.warp.drawing import (
@@ -26,7 +26,6 @@ from engines.renderers.warp.drawing import (
     spread,
 )
 from engines.renderers.warp.framing import Framed
-from engines.renderers.warp.mesh import smoothstep
 from engines.types import Floats, Rgb
 
 _SCALE = 2.0  # patch pixels per frame pixel

@@ -20,6 +20,7 @@ from engines.face_geometry import (
     head_orientation,
     mouth_scale,
     mouth_width,
+    smoothstep,
 )
 from engines.face_mesh import (
     LEFT_EYE,
@@ -87,13 +88,6 @@ class Mesh:
     def texture(self) -> Points:
         """`(n, 2)` where each vertex lies at rest: face, rings, rims."""
         return np.concatenate([self.points[:, :2], self.rings, self.rims])
-
-
-def smoothstep(low: float, high: float, value: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
-    eased: Points = t * t * (3.0 - 2.0 * t)
-    return eased
 
 
 def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engines.face_geometry import Points
+from engines.face_geometry import Points, smoothstep
 from engines.face_mesh import INNER_LIPS, OUTER_LIPS
 from engines.renderers.warp.deform import Moved
 from engines.renderers.warp.drawing import Patch, blend, smooth_loop
 from engines.renderers.warp.framing import Framed
-from engines.renderers.warp.mesh import Mesh, smoothstep
+from engines.renderers.warp.mesh import Mesh
 from engines.renderers.warp.teeth import SIDE, UNIT, Interior, draw_interior
 from engines.types import Floats, Rgb
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engines.face_geometry import Points
+from engines.face_geometry import Points, smoothstep
 from engines.renderers.warp.drawing import floats
-from engines.renderers.warp.mesh import smoothstep
 from engines.types import Floats
 
 SIDE = 256
