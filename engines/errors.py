@@ -23,7 +23,7 @@ class EngineError(VisavisError):
 
 
 class UnknownPart(EngineError):
-    """No tracker, driver, renderer or backend of that name is installed."""
+    """No tracker, driver, renderer, voice or backend of that name is installed."""
 
     status = 422
 
@@ -54,3 +54,22 @@ class UnusablePortrait(EngineError):
         """`reason` is for programs, `message` for people."""
         super().__init__(message)
         self.reason = reason
+
+
+class UnusableText(EngineError):
+    """Nothing can be said of this text: it is empty, too long, or in a markup that nobody reads."""
+
+    status = 422
+
+
+class UnusableSound(EngineError):
+    """This is no sound, or none of a kind that is taken."""
+
+    status = 422
+
+
+class VoiceUnavailable(EngineError):
+    """The voice's program, package or service is not there, or does not answer."""
+
+    status = 503
+    retryable = True

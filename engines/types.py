@@ -12,7 +12,7 @@ Conventions used by every part:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -39,13 +39,44 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Phone:
+    """One speech sound and when it is heard."""
+
+    name: str
+    """In ARPAbet without stress, or `SIL` (`engines.phones.PHONES`)."""
+    start_ns: int
+    end_ns: int
+    stressed: bool = False
+    """Whether it is the nucleus of a stressed syllable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
-    """A piece of sound."""
+    """A piece of sound for a driver to listen to."""
 
     samples: Floats
     """`(n,)` float32 mono, 16 kHz, −1…1."""
     pts_ns: int = 0
+    """When its first sample is to be heard, on the session's clock."""
     captured_ns: int = 0
+    phones: tuple[Phone, ...] | None = None
+    """What is said in it, in times of the session's clock, where the voice was synthesised and it
+    is known: then nobody needs to listen. Phones may begin before the piece or end after it.
+    `None`: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A stretch of a synthesised voice, as a rule a sentence or a clause."""
+
+    samples: Floats
+    """`(n,)` float32 mono, −1…1."""
+    rate: int
+    """Samples a second."""
+    phones: tuple[Phone, ...] | None
+    """In order, times from the first sample on; `None`: the voice does not tell."""
+    text: str
+    """The part of the text that is said, as it was given, so that the parts join to the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +231,52 @@ class Tracker(Protocol):
 
 @runtime_checkable
 class Driver(Protocol):
-    """Turns what is seen (and later heard) into motion. One per session; not thread-safe."""
+    """Turns what is seen and heard into motion. One per session; not thread-safe."""
 
     space: Space
 
-    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
-        """The motions that follow from one camera frame; `None`: no face in it."""
+    def drive(
+        self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
+    ) -> Sequence[Motion]:
+        """The motion of one picture.
+
+        `face`: what the camera shows; `None`: no face, or no camera. `sounds`: what has come to be
+        heard since the call before, in order; it may lie ahead of the picture. `pts_ns`: when the
+        picture is to be seen; `None`: one usual interval after the one before.
+        """
 
     def calibrate(self) -> None:
         """Takes the next moments as the neutral face anew."""
+
+
+@runtime_checkable
+class Lively(Protocol):
+    """A driver that can move by itself where nothing drives it."""
+
+    liveliness: float
+    """0: still; 0.5: as a listener; 1: as somebody who tells a story."""
+
+
+@runtime_checkable
+class Voice(Protocol):
+    """Says texts. One serves the whole process: calls of `speak` may overlap in time.
+
+    A voice's factory takes its section of the settings (`engines.voices`).
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    """BCP 47 tags that it speaks."""
+
+    def speak(self, text: str, *, language: str = "", pace: float = 1.0) -> Iterator[Speech]:
+        """The text, stretch by stretch, each made when it is asked for.
+
+        Closing the iterator ends the work. `language`: one of `languages`, the first unless told;
+        `pace`: 0.5…2, how fast. Raises `UnusableText`, `VoiceUnavailable`.
+        """
+
+    def close(self) -> None:
+        """Frees what it holds; calling it twice does no harm."""
 
 
 @runtime_checkable

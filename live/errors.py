@@ -5,7 +5,10 @@ VisavisError                      500
 │   ├── UnknownPart               422
 │   ├── SpaceMismatch             422
 │   ├── ModelUnavailable          503  retry
-│   └── UnusablePortrait          422
+│   ├── UnusablePortrait          422
+│   ├── UnusableSound             422
+│   ├── UnusableText              422
+│   └── VoiceUnavailable          503  retry
 ├── BadRequest                    400
 │   └── BadSdp                    400
 ├── NoConsent                     403
@@ -30,7 +33,10 @@ from engines.errors import (
     SpaceMismatch,
     UnknownPart,
     UnusablePortrait,
+    UnusableSound,
+    UnusableText,
     VisavisError,
+    VoiceUnavailable,
 )
 
 __all__ = [
@@ -50,7 +56,10 @@ __all__ = [
     "UnknownPart",
     "Unprocessable",
     "UnusablePortrait",
+    "UnusableSound",
+    "UnusableText",
     "VisavisError",
+    "VoiceUnavailable",
     "WrongType",
 ]
 

@@ -75,7 +75,9 @@ class FakeDriver:
         self.calibrations = 0
         self.driven: list[Face | None] = []
 
-    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
+    def drive(
+        self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
+    ) -> Sequence[Motion]:
         self.driven.append(face)
         del self.driven[:-100]
         if face is None:

@@ -58,7 +58,9 @@ class FaceDriver:
         """Takes the best face of the next second as neutral; the avatar fades over to it."""
         self._calibration.restart()
 
-    def drive(self, face: Face | None, sounds: Sequence[Sound] = ()) -> Sequence[Motion]:
+    def drive(
+        self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
+    ) -> Sequence[Motion]:
         """One motion per call; without a face it holds, then eases to neutral.
 
         A missing face has no time of its own: one usual frame interval is taken to have passed.
