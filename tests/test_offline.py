@@ -28,7 +28,7 @@ from engines.types import (
 from live.commands import render as command
 from live.disclosure import VisibleLabel
 from live.errors import Unprocessable
-from live.offline import Rendered, render_file, upright
+from live.offline.camera import Rendered, render_camera, upright
 from live.pipeline import Pipeline
 from tests.heads import head
 
@@ -146,7 +146,7 @@ def test_every_frame_keeps_its_time_and_moves_as_the_driver_does(tmp_path: Path)
     levels = [0.3] * 30 + [0.3 + 0.25 * (1 - np.cos(n / 4)) for n in range(32)]
     source = video(tmp_path / "in.mp4", levels, ticks=ticks)
     told: list[tuple[int, int | None]] = []
-    done = render_file(
+    done = render_camera(
         source, tmp_path / "out.mp4", pipeline(), SIZE, progress=lambda *n: told.append(n)
     )
     assert done == Rendered(62, 0)
@@ -160,7 +160,7 @@ def test_every_frame_keeps_its_time_and_moves_as_the_driver_does(tmp_path: Path)
 
 def test_output_is_h264_of_the_size_with_a_label_on_every_frame(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 12)
-    render_file(source, tmp_path / "out.mp4", pipeline(), SIZE)
+    render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE)
     with av.open(str(tmp_path / "out.mp4")) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264"
@@ -178,7 +178,7 @@ def test_output_is_h264_of_the_size_with_a_label_on_every_frame(tmp_path: Path) 
 )
 def test_sound_comes_along(tmp_path: Path, suffix: str, codec: str, sound: str) -> None:
     source = video(tmp_path / f"in.{suffix}", [0.3] * 25, codec=codec, sound=sound)
-    render_file(source, tmp_path / "out.mp4", pipeline(), SIZE)
+    render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
         heard = np.concatenate(
@@ -191,7 +191,7 @@ def test_sound_comes_along(tmp_path: Path, suffix: str, codec: str, sound: str) 
 
 def test_recorded_motion_is_one_line_a_frame(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 30 + [0.8] * 20)
-    render_file(source, tmp_path / "o.mp4", pipeline(), SIZE, motions=tmp_path / "m.jsonl")
+    render_camera(source, tmp_path / "o.mp4", pipeline(), SIZE, motions=tmp_path / "m.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     assert len(lines) == 50
     assert [line["pts_ns"] for line in lines] == sorted({line["pts_ns"] for line in lines})
@@ -203,7 +203,7 @@ def test_recorded_motion_is_one_line_a_frame(tmp_path: Path) -> None:
 
 def test_frames_without_a_face_are_rendered_and_counted(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 20 + [0.0] * 10 + [0.3] * 5)
-    assert render_file(source, tmp_path / "out.mp4", pipeline(), SIZE) == Rendered(35, 10)
+    assert render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE) == Rendered(35, 10)
     assert len(frames_of(tmp_path / "out.mp4")) == 35
 
 
@@ -225,7 +225,7 @@ class TestRefusals:
         folder = source.parent
         before = sorted(path.name for path in folder.iterdir())
         with pytest.raises(Unprocessable, match=words) as caught:
-            render_file(source, target, pipeline(), SIZE, motions=motions)
+            render_camera(source, target, pipeline(), SIZE, motions=motions)
         assert "\n" not in str(caught.value)
         assert nothing_left(folder, *before)
 
@@ -267,7 +267,7 @@ class TestRefusals:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            render_file(source, tmp_path / "out.mp4", pipeline(), SIZE, progress=interrupt)
+            render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE, progress=interrupt)
         assert nothing_left(tmp_path, "in.mp4")
 
 

@@ -13,7 +13,8 @@ from engines.weights import ModelStore
 from live import logs, parts, settings
 from live.avatars import AvatarStore
 from live.disclosure import VisibleLabel
-from live.offline import check_source, check_target, render_file
+from live.offline.camera import render_camera
+from live.offline.files import check_source, check_target
 from live.pipeline import Pipeline
 from live.workshop import prepare
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     size = chosen.video.size
     # Before the networks are loaded: a misspelt name should not cost seconds.
     check_source(args.camera_video)
-    check_target(args.camera_video, args.output, ".mp4")
+    check_target(args.output, ".mp4", source=args.camera_video)
     entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
     tracker = parts.tracker(ModelStore(chosen.models.folder))
     renderer = parts.renderer()
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     pipeline = Pipeline(tracker, parts.driver(_DRIVER), renderer, avatar, stamp)
     try:
         with Progress(args.output.name) as progress:
-            done = render_file(
+            done = render_camera(
                 args.camera_video,
                 args.output,
                 pipeline,

@@ -1,0 +1,82 @@
+"""Stamped pictures in, the H.264 track of an MP4 file out, and a line of JSON for each motion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import av
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+
+from engines.types import Motion
+from live.clock import VIDEO_RATE
+from live.disclosure import Stamped
+from live.offline.files import complete_or_absent
+
+Progress = Callable[[int, int | None], None]
+"""Told the frames done, and those in all where that is known."""
+
+_TIME_BASE = Fraction(1, VIDEO_RATE)
+_ENCODER = {"preset": "veryfast", "crf": "17"}
+_BT709 = 1  # in the tables of ITU-T H.273: primaries, transfer, matrix
+
+
+class Film:
+    """An MP4 file that is being written."""
+
+    def __init__(
+        self, container: OutputContainer, size: int, rate: Fraction, motions: IO[str] | None
+    ) -> None:
+        """Pictures of `size` × `size`, about `rate` a second; `motions`: where they are told."""
+        self.container = container
+        self._motions = motions
+        self._stream = container.add_stream("libx264", rate=rate, options=_ENCODER)
+        self._stream.width = self._stream.height = size
+        self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        self._stream.time_base = context.time_base = _TIME_BASE
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+
+    def show(self, stamped: Stamped, ticks: int, motion: Motion) -> None:
+        """Adds a picture that is seen at `ticks` (1/90 000 s), which only go up."""
+        if self._motions is not None:
+            self._motions.write(motion_line(motion))
+        frame = av.VideoFrame.from_ndarray(stamped.picture.rgb, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        frame.pts, frame.time_base = ticks, _TIME_BASE
+        self.container.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Writes what the encoder still holds."""
+        self.container.mux(self._stream.encode(None))
+
+
+@contextmanager
+def film(target: Path, size: int, rate: Fraction, motions: Path | None) -> Iterator[Film]:
+    """A film that is written to `target`; neither it nor `motions` is left where it fails."""
+    with ExitStack() as stack:
+        log = None
+        if motions is not None:
+            part = stack.enter_context(complete_or_absent(motions))
+            log = stack.enter_context(part.open("w", encoding="utf-8"))
+        video = stack.enter_context(complete_or_absent(target))
+        container = stack.enter_context(av.open(str(video), "w", format="mp4"))
+        yield Film(container, size, rate, log)
+
+
+def motion_line(motion: Motion) -> str:
+    """A motion as one line of JSON."""
+    fields = {
+        "pts_ns": motion.pts_ns,
+        "space": str(motion.space),
+        "pose": [round(float(value), 5) for value in motion.pose],
+        "eyes": motion.eyes.astype(float).round(4).tolist(),
+        "expression": motion.expression.astype(float).round(5).tolist(),
+    }
+    return json.dumps(fields, separators=(",", ":")) + "\n"
