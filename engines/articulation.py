@@ -1,0 +1,303 @@
+"""Speech sounds and their times go in, curves of the mouth come out.
+
+A mouth does not jump from sound to sound: lips round before an `UW` is heard, a `K` leaves them
+where the vowels around it want them, and only a few sounds take what they need whatever stands
+beside them. After Cohen and Massaro, "Modeling coarticulation in synthetic visual speech" (Models
+and Techniques in Computer Animation, 1993), each sound pulls at each gesture with a dominance that
+fades before and after it, and the gesture is the weighted mean of the sounds' targets. Two
+differences: the fading ends (after at most `REACH_NS`, so a long silence is perfectly still and a
+moment depends on what is near it only), and what must happen, shut lips for `B`, `M`, `P`, the
+lower lip on the teeth for `F`, `V`, is laid over the mean and not left to it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.phones import BILABIALS, PHONES, VOWELS
+from engines.types import Floats, Phone
+
+CURVES: tuple[str, ...] = (
+    *("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper"),
+    *("mouthPressLeft", "mouthPressRight", "mouthStretchLeft", "mouthStretchRight"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthLowerDownLeft", "mouthLowerDownRight"),
+    *("mouthUpperUpLeft", "mouthUpperUpRight", "mouthShrugLower", "mouthShrugUpper"),
+)
+"""The ARKit coefficients that speech moves, 0…1. `mouthClose` equal to `jawOpen` is shut lips over
+whatever the jaw does."""
+
+MILLISECOND = 1_000_000
+REACH_NS = 240 * MILLISECOND
+"""Further away than this a sound moves nothing."""
+SHORTEST_CLOSURE_NS = 45 * MILLISECOND
+"""Lips stay shut at least this long at a `B`, `M` or `P`, however fast the speech."""
+LONGEST_PAUSE_NS = 150 * MILLISECOND
+"""The mouth holds through shorter silences and relaxes in longer ones."""
+
+# Gestures: what the tables below are about. The first two groups fade by their own dominance.
+_OPENING = ("jaw", "lower", "upper")
+_SHAPING = ("pucker", "funnel", "stretch", "smile")
+_GESTURES = _OPENING + _SHAPING
+
+# Per sound: dominance over the opening and over the shape of the lips, then the targets.
+_SOUNDS: dict[str, tuple[float, float, dict[str, float]]] = {
+    "SIL": (1.1, 1.0, {}),
+    "AA": (1.0, 0.5, {"jaw": 0.46, "lower": 0.22, "upper": 0.12, "funnel": 0.06}),
+    "AE": (1.0, 0.7, {"jaw": 0.40, "lower": 0.26, "upper": 0.16, "stretch": 0.18, "smile": 0.08}),
+    "AH": (0.8, 0.3, {"jaw": 0.29, "lower": 0.16, "upper": 0.08}),
+    "AO": (1.0, 1.2, {"jaw": 0.38, "lower": 0.12, "funnel": 0.42, "pucker": 0.15}),
+    "EH": (1.0, 0.7, {"jaw": 0.32, "lower": 0.22, "upper": 0.12, "stretch": 0.16, "smile": 0.08}),
+    "ER": (0.9, 1.0, {"jaw": 0.19, "lower": 0.12, "upper": 0.05, "funnel": 0.34, "pucker": 0.15}),
+    "IH": (0.9, 0.6, {"jaw": 0.21, "lower": 0.18, "upper": 0.08, "stretch": 0.16, "smile": 0.06}),
+    "IY": (1.0, 1.0, {"jaw": 0.14, "lower": 0.22, "upper": 0.12, "stretch": 0.30, "smile": 0.16}),
+    "UH": (0.9, 1.0, {"jaw": 0.21, "lower": 0.06, "funnel": 0.30, "pucker": 0.35}),
+    "UW": (1.0, 1.7, {"jaw": 0.13, "funnel": 0.22, "pucker": 0.78}),
+    "OW": (1.0, 1.5, {"jaw": 0.31, "funnel": 0.52, "pucker": 0.40}),
+    "W": (1.3, 2.2, {"jaw": 0.09, "funnel": 0.16, "pucker": 0.85}),
+    "Y": (0.7, 0.6, {"jaw": 0.12, "lower": 0.16, "upper": 0.08, "stretch": 0.22, "smile": 0.10}),
+    "R": (0.8, 1.0, {"jaw": 0.13, "lower": 0.10, "funnel": 0.36, "pucker": 0.18}),
+    "L": (0.5, 0.12, {"jaw": 0.21, "lower": 0.16, "upper": 0.06}),
+    "T": (0.8, 0.12, {"jaw": 0.09, "lower": 0.15, "upper": 0.05}),
+    "D": (0.8, 0.12, {"jaw": 0.10, "lower": 0.15, "upper": 0.05}),
+    "N": (0.7, 0.12, {"jaw": 0.11, "lower": 0.14, "upper": 0.05}),
+    "S": (1.9, 0.35, {"jaw": 0.05, "lower": 0.26, "upper": 0.10, "stretch": 0.18}),
+    "Z": (1.8, 0.35, {"jaw": 0.06, "lower": 0.26, "upper": 0.10, "stretch": 0.16}),
+    "SH": (1.8, 1.6, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.52, "pucker": 0.20}),
+    "ZH": (1.7, 1.5, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.48, "pucker": 0.18}),
+    "CH": (1.7, 1.5, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.50, "pucker": 0.20}),
+    "JH": (1.7, 1.4, {"jaw": 0.09, "lower": 0.16, "upper": 0.14, "funnel": 0.46, "pucker": 0.18}),
+    "TH": (1.1, 0.25, {"jaw": 0.13, "lower": 0.20, "upper": 0.06}),
+    "DH": (0.9, 0.2, {"jaw": 0.12, "lower": 0.18, "upper": 0.05}),
+    "K": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
+    "G": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
+    "NG": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
+    "HH": (0.08, 0.04, {"jaw": 0.22, "lower": 0.12, "upper": 0.06}),
+    # The opening of these is laid over below; the vowels around them keep the rounding.
+    "B": (1.2, 0.25, {"jaw": 0.08}),
+    "M": (1.1, 0.25, {"jaw": 0.08}),
+    "P": (1.2, 0.25, {"jaw": 0.08}),
+    "F": (1.5, 0.6, {"jaw": 0.07}),
+    "V": (1.4, 0.6, {"jaw": 0.07}),
+}
+_DIPHTHONGS = {
+    "AW": ("AA", "UW"),
+    "AY": ("AA", "IH"),
+    "EY": ("EH", "IY"),
+    "OW": ("OW", "UW"),
+    "OY": ("AO", "IH"),
+}
+_FIRST_PART = 0.55  # of a diphthong's time
+_LABIODENTALS = frozenset(("F", "V"))
+
+_STRESSED_JAW, _UNSTRESSED_JAW = 1.10, 0.88
+_CORE_MARGIN = 0.3  # of a sound's length, on each side: there it already gives way
+_LONGEST_CORE_MARGIN_NS = 40 * MILLISECOND
+_OPENING_REACH_NS = 130 * MILLISECOND
+_SHAPING_REACH_NS = 150 * MILLISECOND
+_ROUNDING_AHEAD_NS = 200 * MILLISECOND  # lips round long before a rounded vowel is heard
+_ROUNDED = frozenset(("UW", "OW", "AO", "UH", "W", "SH", "ZH", "CH", "JH"))
+_YIELDING_SILENCE = 0.15  # dominance of a pause too short to relax in
+_SHORTEST_RAMP_NS, _LONGEST_RAMP_NS = 35 * MILLISECOND, 75 * MILLISECOND
+_FARTHEST_HOLD_NS = SHORTEST_CLOSURE_NS + _LONGEST_RAMP_NS
+_PLOSIVE_SHUT = 0.7  # of its time: the rest is the burst, with the lips on their way
+
+_NUMBER = {name: number for number, name in enumerate(PHONES)}
+_SIL = _NUMBER["SIL"]
+_TARGETS = np.array(
+    [
+        [_SOUNDS.get(name, _SOUNDS["AH"])[2].get(gesture, 0.0) for gesture in _GESTURES]
+        for name in PHONES
+    ]
+)
+_DOMINANCE = np.array(
+    [
+        [_SOUNDS.get(name, _SOUNDS["AH"])[0]] * len(_OPENING)
+        + [_SOUNDS.get(name, _SOUNDS["AH"])[1]] * len(_SHAPING)
+        for name in PHONES
+    ]
+)
+_AHEAD = np.array(
+    [
+        [_OPENING_REACH_NS] * len(_OPENING)
+        + [_ROUNDING_AHEAD_NS if name in _ROUNDED else _SHAPING_REACH_NS] * len(_SHAPING)
+        for name in PHONES
+    ],
+    np.float64,
+)
+_AFTER = np.array([_OPENING_REACH_NS] * len(_OPENING) + [_SHAPING_REACH_NS] * len(_SHAPING))
+_IS_VOWEL = np.array([name in VOWELS for name in PHONES])
+_SYMMETRIC = tuple(name.removesuffix("Left").removesuffix("Right") for name in CURVES)
+_CHUNK_NS = 2_000 * MILLISECOND
+_NEAR_NS = REACH_NS + LONGEST_PAUSE_NS
+
+
+def curves(phones: Sequence[Phone], times_ns: NDArray[np.int64]) -> Floats:
+    """`(n, len(CURVES))` float32, 0…1: the mouth at `(n,)` ascending times.
+
+    `phones`: in order of their starts. Time that no phone covers is silence, and a name that is not
+    in `engines.phones.PHONES` counts as silence. A function of its arguments only: the value at a
+    time does not depend on which other times are asked for, nor on phones further than `_NEAR_NS`.
+    """
+    times = np.asarray(times_ns, np.int64)
+    out = np.zeros((len(times), len(CURVES)), np.float32)
+    start = 0
+    while start < len(times):
+        stop = int(np.searchsorted(times, times[start] + _CHUNK_NS, side="right"))
+        near = _near(phones, int(times[start]) - _NEAR_NS, int(times[stop - 1]) + _NEAR_NS)
+        if near:
+            out[start:stop] = _moments(near, times[start:stop])
+        start = stop
+    return out
+
+
+def _near(phones: Sequence[Phone], low: int, high: int) -> Sequence[Phone]:
+    """Those that touch `low`…`high`."""
+    first = bisect_left(phones, low, key=attrgetter("end_ns"))
+    last = bisect_left(phones, high, lo=first, key=attrgetter("start_ns"))
+    return phones[first:last]
+
+
+class _Part(NamedTuple):
+    """A sound, half a diphthong, or a silence; times relative to the moment's origin."""
+
+    sound: int
+    start: int
+    end: int
+    stressed: bool
+
+
+def _parts(phones: Sequence[Phone], origin: int) -> list[_Part]:
+    """The phones with their diphthongs split, and the silence between, before and after them."""
+    parts = []
+    covered = phones[0].start_ns - origin - 10 * _CHUNK_NS
+    for phone in phones:
+        start = phone.start_ns - origin
+        end = max(phone.end_ns - origin, start + MILLISECOND)
+        if start > covered:
+            parts.append(_Part(_SIL, covered, start, False))
+        if phone.name in _DIPHTHONGS:
+            first, second = _DIPHTHONGS[phone.name]
+            middle = start + round(_FIRST_PART * (end - start))
+            parts.append(_Part(_NUMBER[first], start, middle, phone.stressed))
+            parts.append(_Part(_NUMBER[second], middle, end, False))
+        else:
+            parts.append(_Part(_NUMBER.get(phone.name, _SIL), start, end, phone.stressed))
+        covered = max(covered, end)
+    parts.append(_Part(_SIL, covered, covered + 10 * _CHUNK_NS, False))
+    return _joined_silence(parts)
+
+
+def _joined_silence(parts: list[_Part]) -> list[_Part]:
+    """Neighbouring silences as one: its length decides whether the mouth relaxes."""
+    joined: list[_Part] = []
+    for part in parts:
+        if joined and part.sound == _SIL == joined[-1].sound:
+            joined[-1] = joined[-1]._replace(end=max(part.end, joined[-1].end))
+        else:
+            joined.append(part)
+    return joined
+
+
+def _moments(phones: Sequence[Phone], times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    origin = int(times_ns[0])
+    parts = _parts(phones, origin)
+    times = (times_ns - origin).astype(np.float64)
+    gestures = dict(zip(_GESTURES, _weighed(parts, times).T, strict=True))
+    shut = _held(parts, times, BILABIALS)
+    bitten = _held(parts, times, _LABIODENTALS) * (1.0 - shut)
+    return _as_curves(gestures, shut, bitten)
+
+
+def _weighed(parts: list[_Part], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(n, gestures)` the mean of the parts' targets, weighed by their dominance at each time."""
+    sounds = np.array([part.sound for part in parts])
+    start, end = np.array([(part.start, part.end) for part in parts], np.float64).T
+    stressed = np.array([part.stressed for part in parts])
+    length = end - start
+    margin = np.minimum(_CORE_MARGIN * length, _LONGEST_CORE_MARGIN_NS)
+    before = (start + margin - times[:, None])[..., None] / _AHEAD[sounds]
+    after = (times[:, None] - end + margin)[..., None] / _AFTER
+    away = np.clip(np.maximum(before, after), 0.0, 1.0)
+    away *= away
+    fading = 1.0 - away
+    dominance = _DOMINANCE[sounds]
+    pause = np.clip((length / LONGEST_PAUSE_NS - 0.7) / 0.6, 0.0, 1.0)
+    relaxing = _YIELDING_SILENCE + (1.0 - _YIELDING_SILENCE) * pause
+    dominance[sounds == _SIL] *= relaxing[sounds == _SIL, None]
+    weights = fading * fading * fading * dominance
+    targets = _TARGETS[sounds]
+    vowel = _IS_VOWEL[sounds]
+    effort = np.where(stressed, _STRESSED_JAW, _UNSTRESSED_JAW)
+    targets[vowel, : len(_OPENING)] *= effort[vowel, None]
+    mean: NDArray[np.float64] = (weights * targets).sum(axis=1) / weights.sum(axis=1)
+    return mean
+
+
+def _held(
+    parts: list[_Part], times: NDArray[np.float64], names: frozenset[str]
+) -> NDArray[np.float64]:
+    """`(n,)` 1 while one of `names` holds the lips, 0 elsewhere, with the lips' way between."""
+    held = np.zeros(len(times))
+    wanted = {_NUMBER[name] for name in names}
+    low, high = times[0] - _FARTHEST_HOLD_NS, times[-1] + _FARTHEST_HOLD_NS
+    for number, part in enumerate(parts):
+        if part.sound not in wanted or part.end < low or part.start > high:
+            continue
+        plosive = PHONES[part.sound] in ("B", "P")
+        start, end = float(part.start), float(part.end)
+        if plosive:
+            end = start + _PLOSIVE_SHUT * (end - start)
+        missing = max(SHORTEST_CLOSURE_NS - (end - start), 0.0)
+        start, end = start - missing / 2.0, end + missing / 2.0
+        coming = (start - times) / _ramp(parts[number - 1])
+        going = (times - end) / _ramp(parts[number + 1])
+        near = np.clip(1.0 - np.maximum(coming, going), 0.0, 1.0)
+        np.maximum(held, near * near * (3.0 - 2.0 * near), out=held)
+    return held
+
+
+def _ramp(neighbour: _Part) -> float:
+    """How long the lips take to or from a sound that holds them: a short vowel is to be seen."""
+    return min(max(0.6 * (neighbour.end - neighbour.start), _SHORTEST_RAMP_NS), _LONGEST_RAMP_NS)
+
+
+def _as_curves(
+    gestures: dict[str, NDArray[np.float64]],
+    shut: NDArray[np.float64],
+    bitten: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """`(n, len(CURVES))` from the gestures and from what is laid over them."""
+    free = 1.0 - np.maximum(shut, bitten)
+    jaw = gestures["jaw"] * (1.0 - 0.65 * shut)
+    jaw += bitten * (0.07 - jaw)
+    pucker = gestures["pucker"] * (1.0 - 0.25 * shut) * (1.0 - 0.5 * bitten)
+    wide = 1.0 - 0.5 * np.maximum(shut, bitten)
+    stretch, smile = gestures["stretch"] * wide, gestures["smile"] * wide
+    lower = gestures["lower"] * free
+    upper = gestures["upper"] * free + 0.26 * bitten
+    press = 0.32 * shut
+    columns = {
+        "jawOpen": jaw,
+        "mouthClose": shut * jaw,
+        "mouthFunnel": gestures["funnel"] * (1.0 - shut) * (1.0 - 0.6 * bitten),
+        "mouthPucker": pucker,
+        "mouthRollLower": 0.14 * shut + 0.55 * bitten,
+        "mouthRollUpper": 0.14 * shut,
+        "mouthPress": press,
+        "mouthStretch": stretch,
+        "mouthSmile": smile,
+        "mouthLowerDown": lower,
+        "mouthUpperUp": upper,
+        "mouthShrugLower": 0.10 * shut + 0.12 * bitten,
+        "mouthShrugUpper": 0.06 * shut,
+    }
+    out = np.empty((len(shut), len(CURVES)))
+    for column, name in enumerate(_SYMMETRIC):
+        out[:, column] = columns[name]
+    return out
