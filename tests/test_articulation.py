@@ -187,7 +187,7 @@ def test_any_phones_give_curves_in_range(phones: list[tuple[str, int, int, bool]
 
 
 def test_costs_little() -> None:
-    """One moment costs as much as a few hundred small array operations at most, whatever the length."""
+    """At most a few hundred small array operations for a moment, however long the speech."""
     phones = say("DH AH K W IH1 K B R AW1 N F AA1 K S JH AH1 M P S " * 60, 70)
     one = np.array([phones[-1].end_ns // 2])
     a = np.arange(100.0)
