@@ -1,23 +1,26 @@
 """The parts that are installed: a group and a name go in, a part's factory comes out.
 
 Our own parts register through the same entry points as a stranger's (`visavis.trackers`,
-`visavis.drivers`, `visavis.renderers`, `visavis.backends`). What each group's factory takes:
+`visavis.drivers`, `visavis.renderers`, `visavis.voices`, `visavis.backends`). What each group's
+factory takes:
 
 * tracker: `factory(weights: Weights) -> Tracker`
 * driver: `factory() -> Driver`
 * renderer: `factory() -> Renderer`
+* voice: `factory(options: Mapping[str, str]) -> Voice`; the options are its own, from the settings
 * backend: `factory(spec: ModelSpec, *, threads: int = 1) -> Network`
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
 from engines.errors import SpaceMismatch, UnknownPart
-from engines.types import Driver, Renderer, Tracker, Weights
+from engines.types import Driver, Renderer, Tracker, Voice, Weights
 
-GROUPS = ("trackers", "drivers", "renderers", "backends")
+GROUPS = ("trackers", "drivers", "renderers", "voices", "backends")
 
 
 def names(group: str) -> list[str]:
@@ -59,6 +62,12 @@ def driver(name: str) -> Driver:
 def renderer(name: str) -> Renderer:
     """A renderer."""
     part: Renderer = load("renderers", name)()
+    return part
+
+
+def voice(name: str, options: Mapping[str, str] | None = None) -> Voice:
+    """A voice for the whole process; may raise `VoiceUnavailable` too."""
+    part: Voice = load("voices", name)(options or {})
     return part
 
 

@@ -257,22 +257,39 @@ class Lively(Protocol):
     """0: still; 0.5: as a listener; 1: as somebody who tells a story."""
 
 
+class SpeechStream(Protocol):
+    """A text being said: an iterator of stretches, each made when it is asked for."""
+
+    def __iter__(self) -> Iterator[Speech]:
+        """Itself."""
+
+    def __next__(self) -> Speech:
+        """The next stretch; ends early, without an error, where it is closed meanwhile.
+
+        Raises `VoiceUnavailable`, and `UnusableText` where nothing of the text can be said.
+        """
+
+    def close(self) -> None:
+        """Ends the work, from any thread; calling it twice does no harm."""
+
+
 @runtime_checkable
 class Voice(Protocol):
     """Says texts. One serves the whole process: calls of `speak` may overlap in time.
 
-    A voice's factory takes its section of the settings (`engines.voices`).
+    A voice's factory takes its options, strings by name as they stand in the settings, and raises
+    `VoiceUnavailable` where it cannot work with them.
     """
 
     name: str
     languages: tuple[str, ...]
     """BCP 47 tags that it speaks."""
 
-    def speak(self, text: str, *, language: str = "", pace: float = 1.0) -> Iterator[Speech]:
-        """The text, stretch by stretch, each made when it is asked for.
+    def speak(self, text: str, *, language: str = "", pace: float = 1.0) -> SpeechStream:
+        """The text, stretch by stretch.
 
-        Closing the iterator ends the work. `language`: one of `languages`, the first unless told;
-        `pace`: 0.5…2, how fast. Raises `UnusableText`, `VoiceUnavailable`.
+        `language`: one of `languages`, in letters of either case, the first unless told; `pace`:
+        0.5…2, how fast. Raises `UnusableText` at once for what can be known at once, else later.
         """
 
     def close(self) -> None:

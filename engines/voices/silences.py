@@ -1,0 +1,92 @@
+"""Phones and samples of a synthesised stretch go in; silences that agree with the sound come out.
+
+A synthesiser that predicts durations counts the dying away of a sound to that sound. A mouth that
+holds an open vowel through a silence looks wrong, so silence is where nothing is heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.types import Floats, Phone
+
+_FRAME_NS = 5_000_000
+_QUIET = 0.01
+"""Of the loud parts' level: −40 dB."""
+_KEPT_NS = 30_000_000
+"""What a phone keeps in any case."""
+_CLOSURE_NS = 80_000_000
+"""How long a stop after a silence is closed before it is heard, at most."""
+_STOPS = frozenset(("P", "B", "T", "D", "K", "G", "CH", "JH"))
+
+
+def fitted(phones: tuple[Phone, ...], samples: Floats, rate: int) -> tuple[Phone, ...]:
+    """The phones with their silences made as long as nothing is heard; other bounds stay."""
+    heard = _heard(samples, rate)
+    bounds = [phone.start_ns for phone in phones] + [phone.end_ns for phone in phones[-1:]]
+    for at, (left, right) in enumerate(pairwise(phones), start=1):
+        if right.name == "SIL":
+            bounds[at] = _silent_from(heard, left)
+        elif left.name == "SIL":
+            bounds[at] = _silent_until(heard, right)
+    return tuple(
+        replace(phone, start_ns=start, end_ns=end)
+        for phone, (start, end) in zip(phones, pairwise(bounds), strict=True)
+    )
+
+
+def cut(
+    phones: tuple[Phone, ...], samples: Floats, rate: int, *, before_ns: int, after_ns: int
+) -> tuple[tuple[Phone, ...], Floats]:
+    """Both without what the silence at the start and the end is longer than told."""
+    if not phones:
+        return phones, samples
+    first, last = phones[0], phones[-1]
+    start = max(first.end_ns - before_ns, 0) if first.name == "SIL" else 0
+    end = last.end_ns
+    if last.name == "SIL":
+        end = min(last.start_ns + after_ns, end)
+    start_sample = start * rate // 1_000_000_000
+    kept = samples[start_sample : max(end * rate // 1_000_000_000, start_sample)]
+    shifted = (
+        replace(
+            phone,
+            start_ns=max(phone.start_ns, start) - start,
+            end_ns=min(phone.end_ns, end) - start,
+        )
+        for phone in phones
+    )
+    return tuple(phone for phone in shifted if phone.end_ns > phone.start_ns), kept
+
+
+def _heard(samples: Floats, rate: int) -> NDArray[np.bool_]:
+    """`(n,)`: whether something is heard in each frame of 5 ms."""
+    frame = rate * _FRAME_NS // 1_000_000_000
+    whole = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    level = np.sqrt(np.mean(np.square(whole), axis=1))
+    loud = np.percentile(level, 95) if len(level) else 0.0
+    return np.asarray(level > max(_QUIET * loud, 1e-5))
+
+
+def _frames_of(heard: NDArray[np.bool_], phone: Phone) -> NDArray[np.intp]:
+    """The frames in which something of the phone is heard."""
+    start = phone.start_ns // _FRAME_NS
+    return start + np.flatnonzero(heard[start : -(-phone.end_ns // _FRAME_NS)])
+
+
+def _silent_from(heard: NDArray[np.bool_], phone: Phone) -> int:
+    frames = _frames_of(heard, phone)
+    end = int(frames[-1] + 1) * _FRAME_NS if len(frames) else phone.start_ns
+    return min(max(end, phone.start_ns + _KEPT_NS), phone.end_ns)
+
+
+def _silent_until(heard: NDArray[np.bool_], phone: Phone) -> int:
+    frames = _frames_of(heard, phone)
+    start = int(frames[0]) * _FRAME_NS if len(frames) else phone.end_ns
+    if phone.name in _STOPS:
+        start -= _CLOSURE_NS
+    return max(min(start, phone.end_ns - _KEPT_NS), phone.start_ns)

@@ -1,0 +1,68 @@
+"""What a client wants said goes in, what a voice can be given comes out, or a refusal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from engines.errors import UnusableText
+from engines.types import Voice
+
+LONGEST = 10_000
+"""Characters of one text."""
+_NAMED = 12
+SLOWEST, FASTEST = 0.5, 2.0
+_MARKUP = re.compile(
+    r"<\?xml|</?(?:speak|audio|break|desc|emphasis|lang|mark|p|phoneme|prosody|s|say-as|sub|token|voice|w)"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
+_JOINERS = "\u200c\u200d"  # they shape words in Persian and in the scripts of India
+
+
+def check(text: str, *, language: str, pace: float, voice: Voice) -> None:
+    """Raises `UnusableText` unless `voice` can be asked to say `text` so."""
+    if not any(character.isalnum() for character in text):
+        raise UnusableText(
+            "there is nothing to say: the text has no letter and no digit; send some"
+        )
+    if len(text) > LONGEST:
+        raise UnusableText(f"the text has {len(text)} characters; send at most {LONGEST} at once")
+    if _MARKUP.search(text):
+        raise UnusableText(
+            "the text has SSML in it, which is not read; send plain text: full stops, commas and"
+            " line breaks make the pauses"
+        )
+    if not SLOWEST <= pace <= FASTEST:
+        raise UnusableText(f"the pace must be between {SLOWEST} and {FASTEST:g}; 1 is usual")
+    if language and language.casefold() not in map(str.casefold, voice.languages):
+        more = ", …" if len(voice.languages) > _NAMED else ""
+        raise UnusableText(
+            f"the voice {voice.name} does not speak {language[:35]!r}; choose another voice or"
+            f" one of its languages: {', '.join(voice.languages[:_NAMED])}{more}"
+        )
+
+
+def plain(text: str) -> str:
+    """Without what cannot be said: control characters, emoji, other pictures."""
+    return "".join(map(_plain, unicodedata.normalize("NFC", text)))
+
+
+def _plain(character: str) -> str:
+    if character in _JOINERS or (character.isascii() and character.isprintable()):
+        return character
+    category = unicodedata.category(character)
+    if category in ("Cc", "Zl", "Zp", "Zs"):
+        return " "
+    return "" if category[0] == "C" or _is_picture(character) else character
+
+
+def _is_picture(character: str) -> bool:
+    """Emoji, dingbats, arrows, drawn boxes and the selectors that colour them."""
+    return (
+        "\u2190" <= character <= "\u21ff"
+        or "\u2300" <= character <= "\u27bf"
+        or "\u2b00" <= character <= "\u2bff"
+        or "\ufe00" <= character <= "\ufe0f"
+        or "\U0001f000" <= character <= "\U0001faff"
+    )
