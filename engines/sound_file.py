@@ -107,7 +107,7 @@ def _samples(body: memoryview, form: _Format) -> Floats:
             raise UnusableSound(
                 "some samples of the WAV file are not numbers; mend what writes them"
             )
-        return np.clip(floats, -1, 1).astype(np.float32)
+        return np.asarray(np.clip(floats, -1, 1), np.float32)
     if form.bits == 24:
         wide = np.zeros((len(body) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(body, np.uint8).reshape(-1, 3)
@@ -115,4 +115,4 @@ def _samples(body: memoryview, form: _Format) -> Floats:
     else:
         integers = np.frombuffer(body, f"<i{form.bits // 8}")
     full = 1 << (15 if form.bits == 16 else 31)
-    return integers.astype(np.float32) / np.float32(full)
+    return np.asarray(integers, np.float32) / np.float32(full)
