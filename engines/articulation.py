@@ -57,9 +57,9 @@ _SOUNDS: dict[str, tuple[float, float, dict[str, float]]] = {
     "IH": (0.9, 0.6, {"jaw": 0.21, "lower": 0.18, "upper": 0.08, "stretch": 0.16, "smile": 0.06}),
     "IY": (1.0, 1.0, {"jaw": 0.14, "lower": 0.22, "upper": 0.12, "stretch": 0.30, "smile": 0.16}),
     "UH": (0.9, 1.0, {"jaw": 0.21, "lower": 0.06, "funnel": 0.30, "pucker": 0.35}),
-    "UW": (1.0, 1.7, {"jaw": 0.13, "funnel": 0.22, "pucker": 0.78}),
-    "OW": (1.0, 1.5, {"jaw": 0.31, "funnel": 0.52, "pucker": 0.40}),
-    "W": (1.3, 2.2, {"jaw": 0.09, "funnel": 0.16, "pucker": 0.85}),
+    "UW": (1.0, 1.7, {"jaw": 0.12, "funnel": 0.12, "pucker": 0.80}),
+    "OW": (1.0, 1.5, {"jaw": 0.32, "funnel": 0.46, "pucker": 0.42}),
+    "W": (1.3, 2.2, {"jaw": 0.07, "funnel": 0.06, "pucker": 0.88}),
     "Y": (0.7, 0.6, {"jaw": 0.12, "lower": 0.16, "upper": 0.08, "stretch": 0.22, "smile": 0.10}),
     "R": (0.8, 1.0, {"jaw": 0.13, "lower": 0.10, "funnel": 0.36, "pucker": 0.18}),
     "L": (0.5, 0.12, {"jaw": 0.21, "lower": 0.16, "upper": 0.06}),
@@ -280,15 +280,15 @@ def _as_curves(
     wide = 1.0 - 0.5 * np.maximum(shut, bitten)
     stretch, smile = gestures["stretch"] * wide, gestures["smile"] * wide
     lower = gestures["lower"] * free
-    upper = gestures["upper"] * free + 0.26 * bitten
-    press = 0.32 * shut
+    upper = gestures["upper"] * free + 0.32 * bitten
+    press = 0.2 * shut
     columns = {
         "jawOpen": jaw,
         "mouthClose": shut * jaw,
         "mouthFunnel": gestures["funnel"] * (1.0 - shut) * (1.0 - 0.6 * bitten),
         "mouthPucker": pucker,
-        "mouthRollLower": 0.14 * shut + 0.55 * bitten,
-        "mouthRollUpper": 0.14 * shut,
+        "mouthRollLower": 0.18 * shut + 0.55 * bitten,
+        "mouthRollUpper": 0.18 * shut,
         "mouthPress": press,
         "mouthStretch": stretch,
         "mouthSmile": smile,

@@ -8,6 +8,7 @@ from pathlib import Path
 from engines import avatars
 
 _FOLDER = Path(avatars.__file__).parent
+_BASIS = _FOLDER.parent / "data" / "blendshape_basis.npz"
 _RENDERED = (
     "Rendered by this project with Blender Cycles; the head is a mix of MakeHuman's shapes (CC0),"
     " hair, eyes, clothes and light are the project's own."
@@ -40,6 +41,9 @@ def main() -> None:
     clip = commands.add_parser("clip", help="draw the synthetic test clip (needs anny)")
     clip.add_argument("out", type=Path, help="the .mp4; the truth goes beside it as .npz")
     clip.set_defaults(run=_clip)
+    basis = commands.add_parser("basis", help="measure the blendshape basis (needs anny)")
+    basis.add_argument("--out", type=Path, default=_BASIS, help="the .npz")
+    basis.set_defaults(run=_basis)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -103,6 +107,12 @@ def _clip(arguments: argparse.Namespace) -> None:
     from engines.studio.clip import write_clip  # noqa: PLC0415
 
     write_clip(arguments.out, arguments.out.with_suffix(".npz"))
+
+
+def _basis(arguments: argparse.Namespace) -> None:
+    from engines.studio.blendshape_basis import write_basis  # noqa: PLC0415
+
+    write_basis(arguments.out)
 
 
 if __name__ == "__main__":

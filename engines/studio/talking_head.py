@@ -86,6 +86,28 @@ class TalkingHead:
         small = cv2.resize(light, (self._size, self._size), interpolation=cv2.INTER_AREA)
         return (np.clip(small, 0.0, 1.0) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)
 
+    @property
+    def skin(self) -> NDArray[np.int32]:
+        """`(f, 3)` numbers of the vertices of the skin's triangles."""
+        return self._parts[0].faces
+
+    def unit(self, number: int) -> mh.Points:
+        """`(v, 3)` cm: what a coefficient of 1 adds to the vertices of a frontal head."""
+        added = np.zeros((len(self.vertices(np.zeros(len(BLENDSHAPES)))), 3))
+        added[: len(self._rest)] = self._units[number]
+        return added
+
+    def vertices(self, coefficients: NDArray[np.floating]) -> mh.Points:
+        """`(v, 3)` cm: x to the picture's right, y up, z towards the viewer; a frontal head."""
+        return self._posed(coefficients, np.zeros(3))
+
+    def project(self, vertices: mh.Points) -> mh.Points:
+        """`(v, 2)` where vertices are in the picture, in pixels."""
+        seen = vertices - _LENS
+        focal = self._size / 2 / math.tan(_FIELD / 2)
+        at: mh.Points = self._size / 2 + focal * seen[:, :2] * [1.0, -1.0] / -seen[:, 2:]
+        return at
+
     def _posed(
         self, coefficients: NDArray[np.floating], euler_deg: NDArray[np.floating]
     ) -> mh.Points:
