@@ -22,7 +22,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from live import wire
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import BadSdp, Unprocessable
-from live.ingest import Camera
+from live.ingest import Camera, Microphone
 from live.request import CallSettings
 from live.rtc import redirect, set_bitrate_limit
 
@@ -41,6 +41,7 @@ class Connection:
         camera: Camera,
         video: AvatarTrack,
         voice: VoiceTrack,
+        microphone: Microphone,
         on_state: Callable[[str], None],
         on_channel: Callable[[RTCDataChannel], None],
     ) -> None:
@@ -49,6 +50,7 @@ class Connection:
         """Of the avatar's video, once negotiated."""
         self._settings = settings
         self._camera, self._video, self._voice = camera, video, voice
+        self._microphone = microphone
         self._mid = ""
         self._candidates = 0
         self._hidden: asyncio.Queue[RTCIceCandidate | None] = asyncio.Queue()
@@ -129,7 +131,7 @@ class Connection:
         set_bitrate_limit(video.sender, codec, self._settings.max_bitrate)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        redirect(track, self._camera if track.kind == "video" else self._voice)
+        redirect(track, self._camera if track.kind == "video" else self._microphone)
 
 
 def _configuration(settings: CallSettings) -> RTCConfiguration:

@@ -1,16 +1,15 @@
-"""Stamped pictures and the peer's voice in; the tracks that aiortc sends out.
+"""Stamped pictures and voices in; the tracks that aiortc sends out, both on one clock.
 
-The picture goes as soon as it is ready, and only the newest. The voice passes through untouched and
-waits for as long as the picture takes, so that lips and sound leave together.
+The picture goes as soon as it is ready, and only the newest. The voice waits for as long as the
+picture takes, so that lips and sound leave together: the peer's own as it came, or one that we make
+(`live.voice_line`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -18,18 +17,11 @@ import cv2
 import numpy as np
 from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamError, MediaStreamTrack
 
-from live.clock import MILLISECOND, SECOND, VIDEO_RATE, VOICE_RATE, now_ns, ticks_from_ns
+from live import opus
+from live.clock import SECOND, VIDEO_RATE, SessionClock, now_ns
 from live.disclosure import Stamped
 from live.measures import Counts, Durations, Rate
-
-_LONGEST_DELAY_NS = 400 * MILLISECOND
-_DELAY_STEP_NS = 2 * MILLISECOND
-"""By how much the voice's delay changes from one piece of 20 ms to the next: no click, no hurry."""
-_LATEST_NS = 150 * MILLISECOND
-"""By how much sound may be late before it is dropped: it would stay late for good otherwise."""
-_MOST_SOUND = 50
-"""Pieces of sound kept: a second."""
-_VOICE_TIME_BASE = Fraction(1, VOICE_RATE)
+from live.voice_line import VoiceLine, VoiceSource
 
 
 def to_frame(stamped: Stamped) -> av.VideoFrame:
@@ -45,19 +37,21 @@ class AvatarTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, clock: SessionClock) -> None:
         """Counts `out`, and under `dropped.unsent` what the network was too slow for."""
         super().__init__()
+        self._clock = clock
         self.latency = Durations()
         """From a camera frame's first packet to the avatar's last."""
+        self.delay = Durations()
+        """From a picture's time to its leaving."""
         self.rate = Rate()
         self._counts = counts
         self._asyncio = asyncio.get_running_loop()
         self._ready = asyncio.Event()
         self._next: tuple[av.VideoFrame, int, int] | None = None
-        self._sending_ns: int | None = None
-        self._origin_ns: int | None = None
-        self._last_ticks = -1
+        self._sending: tuple[int, int] | None = None
+        self._last_ticks: int | None = None
 
     def show(self, stamped: Stamped) -> None:
         """Takes the next picture; called on the worker's thread, where it is converted."""
@@ -72,11 +66,20 @@ class AvatarTrack(MediaStreamTrack):
         await self._ready.wait()
         if self.readyState != "live" or self._next is None:
             raise MediaStreamError
-        (frame, pts_ns, self._sending_ns), self._next = self._next, None
+        (frame, pts_ns, captured_ns), self._next = self._next, None
+        self._sending = pts_ns, captured_ns
         self._ready.clear()
         frame.pts = self._ticks(pts_ns)
         frame.time_base = VIDEO_TIME_BASE
         return frame
+
+    def ticks_at(self, ns: int) -> int:
+        """The RTP tick that stands for a moment."""
+        return self._clock.ticks(ns, VIDEO_RATE)
+
+    def ntp_at(self, ns: int) -> int:
+        """The moment as an NTP timestamp."""
+        return self._clock.ntp(ns)
 
     def stop(self) -> None:
         """Ends the track; whoever waits for a frame is told so."""
@@ -93,95 +96,105 @@ class AvatarTrack(MediaStreamTrack):
         self._ready.set()
 
     def _note_sent(self) -> None:
-        if self._sending_ns is not None:
+        if self._sending is not None:
             now = now_ns()
-            self.latency.add(now - self._sending_ns)
+            pts_ns, captured_ns = self._sending
+            self.latency.add(now - captured_ns)
+            self.delay.add(now - pts_ns)
             self.rate.add(now)
             self._counts.add("out")
-            self._sending_ns = None
+            self._sending = None
 
     def _ticks(self, pts_ns: int) -> int:
         """RTP ticks that only go up, also where the camera's own times went back."""
-        if self._origin_ns is None:
-            self._origin_ns = pts_ns
-        ticks = ticks_from_ns(pts_ns - self._origin_ns, VIDEO_RATE)
-        self._last_ticks = max(ticks, self._last_ticks + 1)
-        return self._last_ticks
+        ticks = self._clock.ticks(pts_ns, VIDEO_RATE)
+        if self._last_ticks is not None:
+            ticks = max(ticks, self._last_ticks + 1)
+        self._last_ticks = ticks
+        return ticks
 
 
 class VoiceTrack(MediaStreamTrack):
-    """The peer's own voice on its way back; the outlet of the remote audio track.
+    """The sound that goes with the avatar, in Opus packets.
 
-    What came is what goes: the Opus packets themselves, neither decoded nor encoded, so that the
-    voice loses nothing and costs nothing. They keep the RTP times they came with: a gap stays a
-    gap, which the listener's concealment fills better than silence from us would, and while no
-    sound comes none is sent.
+    A gap in the peer's voice (packets lost on the way here, a peer that is silent) is passed on as
+    a gap, which the listener's concealment fills better than silence from us would. Without a
+    `source`, none is sent while no sound comes.
     """
 
     kind = "audio"
 
-    def __init__(self, picture_delay_ns: Callable[[], int], counts: Counts) -> None:
-        """`picture_delay_ns`: what a picture takes from the camera's packet to ours.
+    def __init__(
+        self,
+        picture_delay_ns: Callable[[], int],
+        counts: Counts,
+        *,
+        clock: SessionClock,
+        source: VoiceSource | None = None,
+    ) -> None:
+        """`picture_delay_ns`: what lies between a picture's time and its leaving.
 
-        Counts under `dropped.late_sound` the pieces that came up too late to be heard in time.
+        `source`: a voice of ours, which is heard in place of the peer's while it says something.
         """
         super().__init__()
         self.latency = Durations()
         """From a piece's packet to ours."""
-        self._picture_delay_ns = picture_delay_ns
-        self._counts = counts
-        self._delay_ns = 0
-        self._ready = asyncio.Event()
-        self._pieces: deque[tuple[av.Packet[Any], int]] = deque()
+        self.min_delay_ns = 0
+        """What has to lie between the voice's time and its leaving in any case, as where a driver
+        listens ahead."""
+        self.begins_spurt = False
+        """Whether the piece that `recv` gave last begins a talk spurt."""
+        self._clock = clock
+        self._line = VoiceLine(clock, lambda: max(picture_delay_ns(), self.min_delay_ns), counts)
+        self._line.source = source
+        self._arrived = asyncio.Event()
         self._sending_ns: int | None = None
 
-    def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
-        """Takes a piece of sound, on the event loop."""
-        if self.readyState != "live":
-            return
-        packet = av.Packet(data)
-        packet.pts, packet.time_base = ticks, _VOICE_TIME_BASE
-        self._pieces.append((packet, captured_ns))
-        if len(self._pieces) > _MOST_SOUND:
-            self._drop()
-        self._ready.set()
+    def put(self, piece: opus.Piece) -> None:
+        """Takes a piece of the peer's voice, on the event loop."""
+        if self.readyState == "live":
+            self._line.put(piece)
+            self._arrived.set()
 
     async def recv(self) -> av.Packet[Any]:
         """The next piece of sound, when its time has come."""
         if self._sending_ns is not None:
             self.latency.add(now_ns() - self._sending_ns)
             self._sending_ns = None
-        while not self._pieces:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._ready.clear()
-            await self._ready.wait()
-        self._delay_ns = next_delay(self._delay_ns, self._picture_delay_ns())
-        while len(self._pieces) > 1 and self._wait_ns() < -_LATEST_NS:
-            self._drop()
-        wait_ns = self._wait_ns()
-        packet, captured_ns = self._pieces.popleft()
-        if wait_ns > 0:
-            await asyncio.sleep(wait_ns / SECOND)
-        self._sending_ns = captured_ns
-        return packet
+        while self.readyState == "live":
+            self._arrived.clear()
+            sent = self._line.turn(now_ns())
+            if sent is None:
+                await self._wait(self._line.wake_ns(now_ns()))
+                continue
+            self._sending_ns, self.begins_spurt = sent.captured_ns, sent.begins
+            packet = av.Packet(sent.data)
+            packet.pts, packet.time_base = sent.ticks, opus.TIME_BASE
+            return packet
+        raise MediaStreamError
+
+    def ticks_at(self, ns: int) -> int:
+        """The RTP tick that stands for a moment."""
+        return self._line.ticks_at(ns)
+
+    def ntp_at(self, ns: int) -> int:
+        """The moment as an NTP timestamp."""
+        return self._clock.ntp(ns)
 
     def stop(self) -> None:
         """Ends the track; whoever waits for sound is told so."""
         super().stop()
-        self._pieces.clear()
-        self._ready.set()
+        self._line.clear()
+        self._arrived.set()
 
-    def _wait_ns(self) -> int:
-        return self._pieces[0][1] + self._delay_ns - now_ns()
-
-    def _drop(self) -> None:
-        self._pieces.popleft()
-        self._counts.add("dropped.late_sound")
-
-
-def next_delay(present_ns: int, wanted_ns: int) -> int:
-    """The voice's delay, one step nearer to what is wanted and never beyond its bound."""
-    wanted_ns = min(max(wanted_ns, 0), _LONGEST_DELAY_NS)
-    step = min(max(wanted_ns - present_ns, -_DELAY_STEP_NS), _DELAY_STEP_NS)
-    return present_ns + step
+    async def _wait(self, until_ns: int | None) -> None:
+        """Until then, or until something comes."""
+        if until_ns is None:
+            await self._arrived.wait()
+            return
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later((until_ns - now_ns()) / SECOND, self._arrived.set)
+        try:
+            await self._arrived.wait()
+        finally:
+            alarm.cancel()

@@ -1,8 +1,10 @@
-"""The peer's media in; the newest camera picture out, when the worker asks for it.
+"""The peer's media in, on one clock; the newest camera picture out, when the worker asks for it.
+
+The microphone's sound goes to whoever takes it.
 
 Between the wire and the work is a mailbox of one: a newer frame takes the place of an older one,
-so delay cannot pile up, and what was lost is counted. Frames come straight from the decoder's
-thread; nothing here runs on the event loop. Rotation needs no care: the extension that would let a
+so delay cannot pile up, and what was lost is counted. Pictures come straight from the decoder's
+thread, sound undecoded on the event loop. Rotation needs no care: the extension that would let a
 phone send its pictures lying (urn:3gpp:video-orientation) is not in our answer, so they come
 upright.
 """
@@ -10,8 +12,9 @@ upright.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import av
 import cv2
@@ -20,10 +23,11 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from engines.types import Picture, Rgb
-from live.clock import MILLISECOND, VIDEO_RATE, now_ns, ns_from_ticks
+from live.clock import now_ns
 from live.measures import Counts, Rate
+from live.opus import Piece
+from live.peer_clock import PeerClock
 
-_DRIFT_NS = 250 * MILLISECOND
 _MOST_PIXELS = 4096 * 2304
 """Of one picture; no camera of a call has more, and a few bytes of video can claim a gigabyte."""
 
@@ -63,27 +67,6 @@ class Mailbox(Generic[T]):
             self._condition.notify_all()
 
 
-class TickClock:
-    """RTP ticks of one stream, from 0 on, as times on the session's clock.
-
-    Ticks are as regular as the sender's clock, arrivals are late by turns. So the two are tied
-    together by the frame that was least late, and anew when they have come apart (a sender that
-    paused, or whose clock drifts).
-    """
-
-    def __init__(self, rate: int) -> None:
-        """`rate`: ticks a second."""
-        self._rate = rate
-        self._origin_ns: int | None = None
-
-    def at(self, ticks: int, arrived_ns: int) -> int:
-        """When the frame with these ticks, which arrived then, is to be seen or heard."""
-        ns = ns_from_ticks(ticks, self._rate)
-        if self._origin_ns is None or not 0 <= arrived_ns - ns - self._origin_ns <= _DRIFT_NS:
-            self._origin_ns = arrived_ns - ns
-        return self._origin_ns + ns
-
-
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
     """A decoded frame that nobody has converted yet."""
@@ -100,18 +83,18 @@ class CameraFrame:
 class Camera:
     """The remote video track's outlet."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, clock: PeerClock) -> None:
         """Counts `in`, and what is lost under `dropped.superseded` and `dropped.too_large`."""
         self.frames: Mailbox[CameraFrame] = Mailbox()
         self.rate = Rate()
         self._counts = counts
-        self._clock = TickClock(VIDEO_RATE)
+        self._clock = clock
 
     def deliver(self, frame: av.VideoFrame | av.AudioFrame, captured_ns: int) -> None:
         """Takes a frame from the decoder's thread."""
         assert isinstance(frame, av.VideoFrame)
         captured_ns = captured_ns or now_ns()
-        pts_ns = self._clock.at(frame.pts or 0, captured_ns)
+        pts_ns = self._clock.picture_at(frame.pts or 0, captured_ns)
         self._counts.add("in")
         self.rate.add(captured_ns)
         if frame.width * frame.height > _MOST_PIXELS:
@@ -120,8 +103,38 @@ class Camera:
         if self.frames.put(CameraFrame(frame, pts_ns, captured_ns)):
             self._counts.add("dropped.superseded")
 
+    def deliver_report(self, ticks: int, ntp: int) -> None:
+        """Takes a sender report."""
+        self._clock.picture_reported(ticks, ntp)
+
     def end(self) -> None:
         """The track has ended; the call itself ends by its connection."""
+
+
+class SoundTaker(Protocol):
+    """Somebody who needs the peer's voice; called on the event loop, must not block."""
+
+    def put(self, piece: Piece) -> None:
+        """Takes the next piece."""
+
+
+class Microphone:
+    """The remote audio track's outlet."""
+
+    def __init__(self, clock: PeerClock, takers: Sequence[SoundTaker]) -> None:
+        """Every piece goes to each of `takers`."""
+        self._clock = clock
+        self._takers = tuple(takers)
+
+    def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
+        """Takes a piece of sound."""
+        piece = Piece(data, ticks, self._clock.sound_at(ticks, captured_ns), captured_ns)
+        for taker in self._takers:
+            taker.put(piece)
+
+    def deliver_report(self, ticks: int, ntp: int) -> None:
+        """Takes a sender report."""
+        self._clock.sound_reported(ticks, ntp)
 
 
 def to_rgb(frame: av.VideoFrame) -> Rgb:

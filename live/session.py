@@ -14,13 +14,14 @@ from typing import Any
 
 from live import wire
 from live.channel import Channel
-from live.clock import now_ns
+from live.clock import SessionClock, now_ns
 from live.connection import Connection
 from live.disclosure import VisibleLabel
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, Unprocessable
-from live.ingest import Camera
+from live.ingest import Camera, Microphone
 from live.measures import Counts, Tally
+from live.peer_clock import PeerClock
 from live.pipeline import Pipeline
 from live.request import CallSettings, IceServer, Parts, SessionRequest
 from live.worker import Worker
@@ -52,9 +53,11 @@ class Session:
         self._driver = request.driver
         self._loop = asyncio.get_running_loop()
         self._counts = Counts()
-        self._camera = Camera(self._counts)
-        self._video = AvatarTrack(self._counts)
-        self._voice = VoiceTrack(self._video.latency.recent_ns, self._counts)
+        peer_clock = PeerClock()
+        self._camera = Camera(self._counts, peer_clock)
+        clock = SessionClock()
+        self._video = AvatarTrack(self._counts, clock)
+        self._voice = VoiceTrack(self._video.delay.recent_ns, self._counts, clock=clock)
         self._offer: wire.Offer | None = None
         self._answering = asyncio.Lock()
         self._pipeline: Pipeline | None = None
@@ -64,6 +67,7 @@ class Session:
             camera=self._camera,
             video=self._video,
             voice=self._voice,
+            microphone=Microphone(peer_clock, [self._voice]),
             on_state=self._on_state,
             on_channel=self._channel.open,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.types import Picture
-from live.clock import MILLISECOND, now_ns
+from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
 from live.disclosure import Stamped, VisibleLabel
-from live.egress import AvatarTrack, VoiceTrack, next_delay, to_frame
+from live.egress import AvatarTrack, VoiceTrack, to_frame
 from live.ingest import to_rgb
 from live.measures import Counts
+from live.opus import Piece
+from live.voice_line import next_delay
 from tests.loops import in_loop
 
 stamp = VisibleLabel(visible=False)
@@ -26,9 +29,14 @@ def stamped(level: int = 90, pts_ns: int = 0, captured_ns: int = 0) -> Stamped:
     return stamp(Picture(np.full((64, 64, 3), level, np.uint8), pts_ns, captured_ns))
 
 
-def put(track: VoiceTrack, count: int, captured_ns: int = 0) -> None:
+OPUS = b"\xf8"
+"""Begins a packet of 20 ms, mono."""
+
+
+def put(track: VoiceTrack, count: int, pts_ns: int = 0) -> None:
     """Piece number `count` of a voice, 20 ms each."""
-    track.deliver_encoded(bytes([count % 256]), 960 * count, captured_ns or now_ns())
+    time_ns = pts_ns or now_ns()
+    track.put(Piece(OPUS + bytes([count % 256]), 960 * count, time_ns, time_ns))
 
 
 def test_colours_survive() -> None:
@@ -46,13 +54,13 @@ def test_odd_sizes_are_cut() -> None:
 @in_loop
 async def test_nothing_unstamped_leaves() -> None:
     with pytest.raises(AttributeError):
-        AvatarTrack(Counts()).show(Picture(np.zeros((2, 2, 3), np.uint8)))  # type: ignore[arg-type]
+        AvatarTrack(Counts(), SessionClock()).show(Picture(np.zeros((2, 2, 3), np.uint8)))  # type: ignore[arg-type]
 
 
 @in_loop
 async def test_the_newest_picture_is_sent_and_the_others_are_counted() -> None:
     counts = Counts()
-    track = AvatarTrack(counts)
+    track = AvatarTrack(counts, SessionClock())
     for level in (10, 20, 200):
         track.show(stamped(level, captured_ns=now_ns() - 5 * MILLISECOND))
     await asyncio.sleep(0)
@@ -68,17 +76,19 @@ async def test_the_newest_picture_is_sent_and_the_others_are_counted() -> None:
 
 @in_loop
 async def test_times_only_go_up() -> None:
-    track = AvatarTrack(Counts())
+    track = AvatarTrack(Counts(), SessionClock())
     times = []
-    for pts_ns in (7_000_000_000, 7_033_333_333, 7_033_333_334, 5_000_000_000, 7_100_000_000):
-        track.show(stamped(pts_ns=pts_ns))
-        times.append((await track.recv()).pts)
-    assert times == [0, 3000, 3001, 3002, 9000]
+    start = now_ns()
+    for ns in (0, 33_333_333, 33_333_334, -2 * SECOND, 93 * MILLISECOND):
+        track.show(stamped(pts_ns=start + ns))
+        times.append((await track.recv()).pts or 0)
+    assert [time - times[0] for time in times] == [0, 3000, 3001, 3002, 8370]
 
 
 @in_loop
 async def test_who_waits_learns_of_the_end() -> None:
-    for track in (AvatarTrack(Counts()), VoiceTrack(lambda: 0, Counts())):
+    clock = SessionClock()
+    for track in (AvatarTrack(Counts(), clock), VoiceTrack(lambda: 0, Counts(), clock=clock)):
         waiting = asyncio.ensure_future(track.recv())
         await asyncio.sleep(0)
         track.stop()
@@ -88,7 +98,7 @@ async def test_who_waits_learns_of_the_end() -> None:
 
 @in_loop
 async def test_a_picture_after_the_end_is_dropped() -> None:
-    track = AvatarTrack(Counts())
+    track = AvatarTrack(Counts(), SessionClock())
     track.stop()
     track.show(stamped())
     await asyncio.sleep(0)
@@ -98,7 +108,7 @@ async def test_a_picture_after_the_end_is_dropped() -> None:
 
 def test_a_loop_that_has_gone_does_no_harm() -> None:
     async def make() -> AvatarTrack:
-        return AvatarTrack(Counts())
+        return AvatarTrack(Counts(), SessionClock())
 
     asyncio.run(make()).show(stamped())
 
@@ -106,54 +116,64 @@ def test_a_loop_that_has_gone_does_no_harm() -> None:
 @in_loop
 async def test_the_voice_passes_untouched_and_waits_for_the_picture() -> None:
     delay_ns = 24 * MILLISECOND
-    track = VoiceTrack(lambda: delay_ns, Counts())
+    track = VoiceTrack(lambda: delay_ns, Counts(), clock=SessionClock())
+    start = now_ns()
     for count in range(15):
-        put(track, count)
-        await track.recv()
+        put(track, count, start + count * 20 * MILLISECOND)
+    times = [(await track.recv()).pts or 0 for _ in range(15)]
     before = now_ns()
     put(track, 15, before)
-    packet = await track.recv()
+    last = await track.recv()
     assert now_ns() - before >= delay_ns
-    assert (bytes(packet), packet.pts) == (bytes([15]), 960 * 15)
-    assert packet.time_base == Fraction(1, 48_000)
+    assert bytes(last) == OPUS + bytes([15])
+    assert last.time_base == Fraction(1, 48_000)
+    assert {b - a for a, b in pairwise(times)} == {960}
     assert len(track.latency) == 15
 
 
 @in_loop
 async def test_a_gap_in_the_sound_stays_a_gap() -> None:
-    track = VoiceTrack(lambda: 0, Counts())
-    for count in (0, 1, 51):
-        put(track, count)
-    assert [(await track.recv()).pts for _ in range(3)] == [0, 960, 51 * 960]
+    track = VoiceTrack(lambda: 0, Counts(), clock=SessionClock())
+    start = now_ns() - 100 * MILLISECOND
+    for count in (0, 1, 5):
+        put(track, count, start + count * 20 * MILLISECOND)
+    found = []
+    for _ in range(3):
+        found.append(((await track.recv()).pts or 0, track.begins_spurt))
+    first = found[0][0]
+    assert [(pts - first, begins) for pts, begins in found] == [
+        (0, True),
+        (960, False),
+        (5 * 960, True),
+    ]
 
 
 @in_loop
 async def test_a_burst_of_sound_does_not_pile_up() -> None:
     counts = Counts()
-    track = VoiceTrack(lambda: 0, counts)
+    track = VoiceTrack(lambda: 0, counts, clock=SessionClock())
     for count in range(500):
         put(track, count)
-    assert (await track.recv()).pts == 960 * 450
+    assert bytes(await track.recv()) == OPUS + bytes([450 % 256])
     assert counts["dropped.late_sound"] == 450
 
 
 @in_loop
 async def test_sound_that_was_held_up_catches_up() -> None:
     counts = Counts()
-    track = VoiceTrack(lambda: 0, counts)
+    track = VoiceTrack(lambda: 0, counts, clock=SessionClock())
     start = now_ns() - 600 * MILLISECOND
     for count in range(30):
         put(track, count, start + count * 20 * MILLISECOND)
-    first = (await track.recv()).pts
-    assert first is not None
+    first = bytes(await track.recv())[1]
     # what is 150 ms late or more is gone
-    assert 960 * 22 <= first <= 960 * 29
-    assert counts["dropped.late_sound"] == first // 960
+    assert 22 <= first <= 29
+    assert counts["dropped.late_sound"] == first
 
 
 @in_loop
 async def test_sound_after_the_end_is_dropped() -> None:
-    track = VoiceTrack(lambda: 0, Counts())
+    track = VoiceTrack(lambda: 0, Counts(), clock=SessionClock())
     track.stop()
     put(track, 0)
     with pytest.raises(MediaStreamError):

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live.clock import MILLISECOND, SECOND, ns_from_ticks, ticks_from_ns
-from live.ingest import Camera, Mailbox, TickClock, to_rgb
+from live.ingest import Camera, Mailbox, Microphone, to_rgb
 from live.measures import Counts
+from live.opus import Piece
+from live.peer_clock import PeerClock
 
 
 def scene(width: int, height: int) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_closing_wakes_and_empties() -> None:
 
 def test_what_a_slow_worker_misses_is_counted() -> None:
     counts = Counts()
-    camera = Camera(counts)
+    camera = Camera(counts, PeerClock())
     for i in range(10):
         frame = frame_of(np.full((32, 32, 3), 10 * i, np.uint8))
         frame.pts = 3000 * i
@@ -121,39 +123,30 @@ def test_what_a_slow_worker_misses_is_counted() -> None:
     assert counts["dropped.superseded"] == 9
 
 
-def test_times_are_as_regular_as_the_senders() -> None:
-    clock = TickClock(90_000)
-    start = 5 * SECOND
-    jitter = [0, 7, 3, 20, 1]
-    times = [
-        clock.at(3000 * i, start + round(SECOND * i / 30) + late * MILLISECOND)
-        for i, late in enumerate(jitter)
-    ]
-    assert [time - start for time in times] == [ns_from_ticks(3000 * i, 90_000) for i in range(5)]
-
-
-def test_times_hang_on_the_frame_that_was_least_late() -> None:
-    clock = TickClock(90_000)
-    assert clock.at(0, SECOND + 80 * MILLISECOND) == SECOND + 80 * MILLISECOND
-    assert clock.at(9000, SECOND + 110 * MILLISECOND) == SECOND + 110 * MILLISECOND
-    assert clock.at(18_000, SECOND + 250 * MILLISECOND) == SECOND + 210 * MILLISECOND
-
-
 def test_pictures_larger_than_any_cameras_are_dropped() -> None:
     counts = Counts()
-    camera = Camera(counts)
+    camera = Camera(counts, PeerClock())
     camera.deliver(av.VideoFrame(4096, 4096, "yuv420p"), SECOND)
     assert camera.frames.take(0) is None
     assert counts.with_prefix("dropped.") == {"too_large": 1}
 
 
-def test_times_follow_a_sender_that_jumped() -> None:
-    clock = TickClock(90_000)
-    clock.at(0, 5 * SECOND)
-    assert clock.at(90_000 * 60, 6 * SECOND) == 6 * SECOND
-    assert clock.at(90_000 * 61, 7 * SECOND) == 7 * SECOND
-
-
 @given(st.integers(0, 2**40), st.sampled_from([48_000, 90_000]))
 def test_ticks_survive_the_way_to_ns_and_back(ticks: int, rate: int) -> None:
     assert ticks_from_ns(ns_from_ticks(ticks, rate), rate) == ticks
+
+
+def test_the_microphone_tells_everybody_when_it_was_said() -> None:
+    heard: list[list[Piece]] = [[], []]
+
+    class Taker:
+        def __init__(self, pieces: list[Piece]) -> None:
+            self.put = pieces.append
+
+    microphone = Microphone(PeerClock(), [Taker(pieces) for pieces in heard])
+    for i, late in enumerate((0, 12, 3)):
+        arrived_ns = SECOND + (20 * i + late) * MILLISECOND
+        microphone.deliver_encoded(b"\xf8" + bytes([i]), 960 * i, arrived_ns)
+    assert heard[0] == heard[1]
+    assert [piece.pts_ns - SECOND for piece in heard[0]] == [0, 20_000_000, 40_000_000]
+    assert heard[0][1].captured_ns == SECOND + 32 * MILLISECOND
