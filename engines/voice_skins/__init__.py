@@ -1,0 +1,1 @@
+"""A presenter's own voice in, one that hides who speaks out: pitch and formants shifted."""
