@@ -17,11 +17,11 @@ from engines.phones import VOWELS
 from engines.types import Phone
 
 _DIPHTHONGS = {
-    "AW": "aʊ ɑʊ æʊ",
-    "AY": "aɪ ɑɪ ʌɪ",
-    "EY": "eɪ ɛɪ",
-    "OW": "oʊ əʊ ɔʊ",
-    "OY": "ɔɪ oɪ ɔʏ",
+    "AW": "aʊ ɑʊ æʊ au ɑu",
+    "AY": "aɪ ɑɪ ʌɪ ai ɑi",
+    "EY": "eɪ ɛɪ əɪ ei ɛi",
+    "OW": "oʊ əʊ ɔʊ ʌʊ ou əu",
+    "OY": "ɔɪ oɪ ɔʏ ɔi oi",
 }
 _VOWELS = {
     "AA": "a ɑ ɒ ɶ",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from engines.errors import UnusableText
 from engines.types import Voice
@@ -20,8 +21,8 @@ _MARKUP = re.compile(
 _JOINERS = "\u200c\u200d"  # they shape words in Persian and in the scripts of India
 
 
-def check(text: str, *, language: str, pace: float, voice: Voice) -> None:
-    """Raises `UnusableText` unless `voice` can be asked to say `text` so."""
+def check(text: str, *, language: str, pace: float, voice: Voice) -> str:
+    """The one of the voice's languages to say it in; raises `UnusableText` where that cannot be."""
     if not any(character.isalnum() for character in text):
         raise UnusableText(
             "there is nothing to say: the text has no letter and no digit; send some"
@@ -35,12 +36,32 @@ def check(text: str, *, language: str, pace: float, voice: Voice) -> None:
         )
     if not SLOWEST <= pace <= FASTEST:
         raise UnusableText(f"the pace must be between {SLOWEST} and {FASTEST:g}; 1 is usual")
-    if language and language.casefold() not in map(str.casefold, voice.languages):
+    found = nearest_language(language, voice.languages) if language else voice.languages[0]
+    if found is None:
         more = ", …" if len(voice.languages) > _NAMED else ""
         raise UnusableText(
             f"the voice {voice.name} does not speak {language[:35]!r}; choose another voice or"
             f" one of its languages: {', '.join(voice.languages[:_NAMED])}{more}"
         )
+    return found
+
+
+def nearest_language(wanted: str, languages: Sequence[str]) -> str | None:
+    """The language that is meant: the tag itself, a more special or a more general one.
+
+    That is RFC 4647's lookup, whose every step also takes a tag that begins so: `en` finds `en-US`,
+    `de-AT` finds `de`, `en-NZ` finds the first of the kinds of English.
+    """
+    tags = {tag.casefold(): tag for tag in reversed(languages)}
+    parts = wanted.casefold().replace("_", "-").split("-")
+    for length in range(len(parts), 0, -1):
+        prefix = "-".join(parts[:length])
+        if prefix in tags:
+            return tags[prefix]
+        for tag in languages:
+            if tag.casefold().startswith(f"{prefix}-"):
+                return tag
+    return None
 
 
 def plain(text: str) -> str:
