@@ -186,7 +186,5 @@ def _with_stress(symbols: list[str], spelt: list[str]) -> list[str]:
 
 
 def _cut(phones: tuple[Phone, ...], samples: Floats, rate: int, pause_ns: int) -> Said:
-    phones, samples = silences.cut(phones, samples, rate, before_ns=_MNEMONICS = str.maketrans("SZNXAKεΦ?", "ʃʒŋxakɛɸʔ")
-"""What it writes in some languages where it has forgotten to say it in IPA."""
-_LEAD_NS, after_ns=pause_ns)
+    phones, samples = silences.cut(phones, samples, rate, before_ns=_LEAD_NS, after_ns=pause_ns)
     return Said(samples, rate, phones)
