@@ -112,6 +112,7 @@ def test_every_error_has_a_code() -> None:
         "VisavisError",
         "EngineError",
         "ModelUnavailable",
+        "VoiceUnavailable",
         "Full",
     }
 

@@ -1,29 +1,37 @@
-"""`visavis render`: a camera video in, the same video with an avatar's face out."""
+"""`visavis render`: a camera video, a recorded voice or a text in, the avatar's video out."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
+from engines import registry
+from engines.sound_file import read_sound
 from engines.weights import ModelStore
 from live import logs, parts, settings
 from live.avatars import AvatarStore
 from live.disclosure import VisibleLabel
+from live.offline import spoken
 from live.offline.camera import render_camera
 from live.offline.files import check_source, check_target
 from live.pipeline import Pipeline
+from live.settings import Settings
 from live.workshop import prepare
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
 
-_DRIVER = "face"
+_BY_CAMERA, _BY_VOICE = "face", "speech"
 _LINES = 10
 """Lines of progress where there is no terminal."""
+
+Work = Callable[[Pipeline, "Progress"], str]
+"""Renders with a pipeline, and says what came of it."""
 
 
 def add_to(subparsers: Subparsers) -> None:
@@ -31,12 +39,17 @@ def add_to(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "render",
         help="run the same pipeline over a file",
-        description="Runs a camera video through the pipeline of a call, frame for frame.",
+        description="Runs a camera video, a recorded voice or a text through the pipeline of a"
+        " call, frame for frame.",
     )
     parser.add_argument("--avatar", required=True, metavar="ID", help="see: visavis avatar list")
-    parser.add_argument(
-        "--camera-video", required=True, type=Path, metavar="FILE", help="who drives the avatar"
-    )
+    driver = parser.add_mutually_exclusive_group(required=True)
+    driver.add_argument("--camera-video", type=Path, metavar="FILE", help="who drives the avatar")
+    driver.add_argument("--speech", type=Path, metavar="FILE.wav", help="what the avatar says")
+    driver.add_argument("--text", help="the same, in words")
+    parser.add_argument("--voice", metavar="NAME", help="that says the text")
+    parser.add_argument("--language", metavar="TAG", help="of the text, such as de")
+    parser.add_argument("--pace", type=float, metavar="FACTOR", help="of the voice, 0.5…2")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.mp4")
     parser.add_argument("--size", type=int, metavar="PIXELS", help="width and height (512)")
     parser.add_argument(
@@ -50,30 +63,73 @@ def run(args: argparse.Namespace) -> int:
     """Renders one file."""
     chosen = settings.load(args.config, {"video": {"size": args.size}})
     logs.set_up(chosen.logs.level, chosen.logs.format)
-    size = chosen.video.size
     # Before the networks are loaded: a misspelt name should not cost seconds.
-    check_source(args.camera_video)
-    check_target(args.output, ".mp4", source=args.camera_video)
+    source = args.camera_video or args.speech
+    if source is not None:
+        check_source(source)
+    check_target(args.output, ".mp4", source=source)
     entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
+    name, work = _by_camera(args, chosen) if args.camera_video else _by_voice(args, chosen)
     tracker = parts.tracker(ModelStore(chosen.models.folder))
     renderer = parts.renderer()
-    avatar = prepare(entry, tracker, renderer, size)
+    avatar = prepare(entry, tracker, renderer, chosen.video.size)
     stamp = VisibleLabel(chosen.label.text, visible=chosen.label.visible)
-    pipeline = Pipeline(tracker, parts.driver(_DRIVER), renderer, avatar, stamp)
+    pipeline = Pipeline(tracker, parts.driver(name), renderer, avatar, stamp)
     try:
         with Progress(args.output.name) as progress:
-            done = render_camera(
-                args.camera_video,
-                args.output,
-                pipeline,
-                size,
-                motions=args.record_motion,
-                progress=progress,
-            )
+            done = work(pipeline, progress)
     finally:
         pipeline.close()
-    print(f"{args.output}: {done.frames} frames, {done.without_face} of them without a face")
+    print(f"{args.output}: {done}")
     return 0
+
+
+def _by_camera(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
+    """The driver's name, and the work."""
+
+    def work(pipeline: Pipeline, progress: Progress) -> str:
+        done = render_camera(
+            args.camera_video,
+            args.output,
+            pipeline,
+            chosen.video.size,
+            motions=args.record_motion,
+            progress=progress,
+        )
+        return f"{done.frames} frames, {done.without_face} of them without a face"
+
+    return _BY_CAMERA, work
+
+
+def _by_voice(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
+    recording = _recorded(args.speech) if args.speech else _said(args)
+
+    def work(pipeline: Pipeline, progress: Progress) -> str:
+        frames = spoken.render_spoken(
+            recording,
+            args.output,
+            pipeline,
+            chosen.video.size,
+            motions=args.record_motion,
+            progress=progress,
+        )
+        return f"{frames} frames"
+
+    return _BY_VOICE, work
+
+
+def _recorded(file: Path) -> spoken.Recording:
+    return spoken.Recording(*read_sound(file.read_bytes()))
+
+
+def _said(args: argparse.Namespace) -> spoken.Recording:
+    voice = registry.voice(args.voice or "hibari")
+    try:
+        return spoken.joined(
+            voice.speak(args.text, language=args.language or "", pace=args.pace or 1.0)
+        )
+    finally:
+        voice.close()
 
 
 class Progress:
