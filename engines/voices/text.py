@@ -13,6 +13,8 @@ LONGEST = 10_000
 """Characters of one text."""
 _NAMED = 12
 SLOWEST, FASTEST = 0.5, 2.0
+ANY_LANGUAGE = "mul"
+"""The tag of a voice that is not particular (ISO 639-2: "multiple languages")."""
 _MARKUP = re.compile(
     r"<\?xml|</?(?:speak|audio|break|desc|emphasis|lang|mark|p|phoneme|prosody|s|say-as|sub|token|voice|w)"
     r"(?:\s[^<>]{0,500})?/?>",
@@ -52,6 +54,8 @@ def nearest_language(wanted: str, languages: Sequence[str]) -> str | None:
     That is RFC 4647's lookup, whose every step also takes a tag that begins so: `en` finds `en-US`,
     `de-AT` finds `de`, `en-NZ` finds the first of the kinds of English.
     """
+    if ANY_LANGUAGE in languages:
+        return wanted
     tags = {tag.casefold(): tag for tag in reversed(languages)}
     parts = wanted.casefold().replace("_", "-").split("-")
     for length in range(len(parts), 0, -1):
