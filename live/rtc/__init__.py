@@ -1,10 +1,11 @@
 """aiortc as it is in, aiortc as a live call needs it out: small adaptations, each switchable.
 
 aiortc 1.16 waits for the next frame before it hands one on, keeps 80 ms of sound back, opens its
-encoders for quality rather than for delay, and has queues without an end. None of that can be
-changed from outside, so `adapt` exchanges the few names concerned, by name and for a known version
-only; nothing is copied from aiortc, and `tests/test_rtc.py` shows for each adaptation what happens
-without it.
+encoders for quality rather than for delay, has queues without an end, and tells no viewer which
+picture belongs to which sound. None of that can be changed from outside, so `adapt` exchanges the
+few names concerned, by name and for a known version only; nothing is copied from aiortc, and
+`tests/test_rtc.py` and `tests/test_rtc_reports.py` show for each adaptation what happens without
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
 from aiortc.mediastreams import MediaStreamTrack
 
-from live.rtc import encoders, network, receiver, sender
+from live.rtc import encoders, network, receiver, reports, sender
 from live.rtc.encoders import set_bitrate_limit
 from live.rtc.receiver import EncodedOutlet, Outlet
 
@@ -67,6 +68,12 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(aiortc.codecs, "HEADER_EXTENSIONS", sender.offer_playout_delay),
         _Exchange(aiortc.rtcpeerconnection, "HEADER_EXTENSIONS", sender.offer_playout_delay),
         _Exchange(rtcrtpsender.RTCRtpSender, "_handle_rtcp_packet", sender.watch_loss),
+    ),
+    # Both tracks are told by one clock, and so are those that come in.
+    "sender_reports": (
+        _Exchange(rtcrtpsender.RTCRtpSender, "_next_encoded_frame", reports.follow_frames),
+        _Exchange(rtcrtpsender.RTCRtpSender, "_send_rtcp", reports.report_clock),
+        _Exchange(rtcrtpreceiver.RTCRtpReceiver, "_handle_rtcp_packet", reports.hand_on_reports),
     ),
     # A machine with no network but its own can still call itself.
     "loopback": (_Exchange(aioice.ice, "get_host_addresses", network.with_loopback),),

@@ -69,6 +69,7 @@ class _OutletQueue(asyncio.Queue[Any]):
 
     def __init__(self, outlet: Outlet | EncodedOutlet) -> None:
         super().__init__(maxsize=1)
+        self.outlet = outlet
         self.encoded = outlet if isinstance(outlet, EncodedOutlet) else None
         self.decoded = outlet if isinstance(outlet, Outlet) else None
 
