@@ -250,6 +250,15 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class Listening(Protocol):
+    """A driver that moves the mouth by what it hears."""
+
+    @property
+    def look_ahead_ns(self) -> int:
+        """How far sound has to reach beyond a picture's time, at this moment; 0: a face drives."""
+
+
+@runtime_checkable
 class Lively(Protocol):
     """A driver that can move by itself where nothing drives it."""
 

@@ -11,10 +11,11 @@ from live.avatars import AvatarStore
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
-from live.request import CallSettings, IceServer, Parts, SessionRequest
+from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
 from live.server import Rooms
 from live.session import Session
 from live.settings import Settings
+from live.voices import Voices
 
 
 def assemble(settings: Settings) -> Rooms:
@@ -27,7 +28,8 @@ def assemble(settings: Settings) -> Rooms:
     store = AvatarStore(settings.avatars.folder)
     metrics = Metrics()
     prepared = PreparedAvatars(store, lambda: parts.workshop(models))
-    of_each_call = Parts(lambda: parts.tracker(models), parts.driver, parts.renderer)
+    voices = Voices(settings.voice.options(), settings.voice.default)
+    of_each_call = Parts(lambda: parts.tracker(models), parts.driver, parts.renderer, voices.open)
     call_settings = _call_settings(settings)
 
     async def open_avatar(id: str) -> Avatar:
@@ -39,7 +41,7 @@ def assemble(settings: Settings) -> Rooms:
         )
 
     pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics)
-    return Rooms(settings, store, prepared, pool, metrics, request_call)
+    return Rooms(settings, store, prepared, pool, metrics, voices, request_call)
 
 
 def _call_settings(settings: Settings) -> CallSettings:
@@ -55,6 +57,13 @@ def _call_settings(settings: Settings) -> CallSettings:
         ice_servers=servers,
         label_text=settings.label.text,
         label_visible=settings.label.visible,
+        speech=SpeechSettings(
+            settings.voice.default,
+            settings.voice.language,
+            settings.voice.pace,
+            settings.voice.longest_text,
+            settings.voice.liveliness,
+        ),
         max_bitrate=settings.video.bitrate * 1000,
         connect_deadline_s=settings.sessions.connect_deadline_s,
         silence_deadline_s=settings.sessions.silence_deadline_s,

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiortc import RTCDataChannel
 
-from live import wire
+from live import messages
 from live.clock import SECOND, now_ns
 from live.errors import TooManyRequests, VisavisError
 
@@ -24,17 +24,22 @@ class Channel:
     def __init__(
         self,
         change: Callable[[Mapping[str, Any]], Awaitable[None]],
+        say: Callable[[Mapping[str, Any], str | None], Awaitable[object]],
+        interrupt: Callable[[], object],
         hello: Callable[[], Mapping[str, Any]],
     ) -> None:
-        """`change` carries out a `settings` message; `hello` gives the first message's values."""
-        self._change = change
+        """`change`, `say` and `interrupt` carry out the messages of these names.
+
+        `say` also gets the message's `ref`; `hello` gives the first message's values.
+        """
+        self._change, self._say, self._interrupt = change, say, interrupt
         self._hello = hello
         self._channel: RTCDataChannel | None = None
         self._second, self._messages = 0, 0
 
     def open(self, channel: RTCDataChannel) -> None:
         """Takes a channel that the peer has opened; others than ours, and second ones, are mute."""
-        if channel.label == wire.CHANNEL and self._channel is None:
+        if channel.label == messages.CHANNEL and self._channel is None:
             self._channel = channel
             channel.on("message", self._on_message)
             self.send("hello", version=version("visavis"), **self._hello())
@@ -46,22 +51,30 @@ class Channel:
             return False
         if channel.bufferedAmount >= _MOST_UNREAD:
             return False
-        channel.send(wire.to_message(type, **values))
+        channel.send(messages.to_message(type, **values))
         return True
 
     async def _on_message(self, data: str | bytes) -> None:
         try:
-            if self._too_many():
-                return
-            match wire.parse_message(data):
-                case wire.Ping(time):
-                    self.send("pong", time=time)
-                case wire.SettingsMessage(values):
-                    await self._change(values)
-                case wire.Unserved(kind):
-                    self.send("error", message=f"{kind}: the voice is not part of this version")
+            if not self._too_many():
+                await self._carry_out(messages.parse_message(data))
         except VisavisError as error:
             self.send("error", message=str(error))
+
+    async def _carry_out(self, message: messages.Message | None) -> None:
+        match message:
+            case messages.Ping(time):
+                self.send("pong", time=time)
+            case messages.SettingsMessage(values):
+                await self._change(values)
+            case messages.InterruptMessage():
+                self._interrupt()
+            case messages.SayMessage(values, ref):
+                try:
+                    await self._say(values, ref)
+                except VisavisError as error:
+                    refused = {} if ref is None else {"ref": ref}
+                    self.send("error", message=str(error), **refused)
 
     def _too_many(self) -> bool:
         second = now_ns() // SECOND

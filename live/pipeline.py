@@ -1,6 +1,7 @@
-"""Picture in, stamped picture out: the order of the rooms, written once.
+"""Picture and sound in, stamped picture out: the order of the rooms, written once.
 
 camera ─► track ─► drive ─► render ─► stamp ─► Stamped
+sound  ────────────►┘
 
 A pipeline is plain synchronous code on values, run by one thread: its session's worker in a call,
 the caller's own when rendering offline. It cannot be built without a stamp, so nothing that it
@@ -10,7 +11,7 @@ yields is unmarked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter_ns
@@ -26,9 +27,12 @@ from engines.types import (
     BackdropKind,
     Driver,
     Face,
+    Listening,
+    Lively,
     Motion,
     Picture,
     Renderer,
+    Sound,
     Tracker,
 )
 from live.clock import MILLISECOND, SECOND
@@ -60,6 +64,7 @@ class _Requests:
     driver: Driver | None = None
     backdrop: Backdrop | None = None
     mirror: bool | None = None
+    liveliness: float | None = None
     calibrate: bool = False
 
 
@@ -70,9 +75,19 @@ class Pipeline:
     """
 
     def __init__(
-        self, tracker: Tracker, driver: Driver, renderer: Renderer, avatar: Avatar, stamp: Stamp
+        self,
+        tracker: Tracker,
+        driver: Driver,
+        renderer: Renderer,
+        avatar: Avatar,
+        stamp: Stamp,
+        *,
+        liveliness: float | None = None,
     ) -> None:
-        """Raises `SpaceMismatch`, or `Unprocessable` where another renderer made the avatar."""
+        """Raises `SpaceMismatch`, or `Unprocessable` where another renderer made the avatar.
+
+        `liveliness`: of drivers that are `Lively`; `None`: as they come.
+        """
         check_spaces(driver, renderer)
         _check_avatar(avatar, renderer)
         self._tracker = tracker
@@ -83,6 +98,8 @@ class Pipeline:
         self._backdrop = Backdrop()
         self._stamp = stamp
         self._mirror = False
+        self._liveliness = liveliness
+        self._enliven()
         self._requests = _Requests()
         self._lock = threading.Lock()
         self._last_ns: int | None = None
@@ -100,18 +117,37 @@ class Pipeline:
         """The avatar on show, before its own background."""
         return self._avatar
 
-    def __call__(self, picture: Picture) -> Stamped:
-        """One camera picture's way through all rooms."""
+    @property
+    def listens(self) -> bool:
+        """Whether the driver at work makes use of sound."""
+        return isinstance(self._driver, Listening)
+
+    @property
+    def look_ahead_ns(self) -> int:
+        """How far sound has to reach beyond a picture's time for the driver at work."""
+        driver = self._driver
+        return driver.look_ahead_ns if isinstance(driver, Listening) else 0
+
+    def __call__(self, picture: Picture, sounds: Sequence[Sound] = ()) -> Stamped:
+        """One camera picture's way through all rooms; `sounds` are what came to be heard."""
         self._apply_requests()
         rgb = np.asarray(cv2.flip(picture.rgb, 1), np.uint8) if self._mirror else picture.rgb
         picture = replace(picture, rgb=rgb, pts_ns=self._forward(picture.pts_ns))
-        face = self._timed("track", lambda: self._tracker.track(picture))
-        return self._finish(face, picture.pts_ns, picture.captured_ns)
+        self.face = self._timed("track", lambda: self._tracker.track(picture))
+        self._note(self.face is not None, picture.pts_ns)
+        return self._finish(self.face, sounds, picture.pts_ns, picture.captured_ns)
 
-    def without_camera(self, pts_ns: int) -> Stamped:
-        """The next frame while no camera picture comes: the avatar as after a lost face."""
+    def without_camera(self, pts_ns: int, sounds: Sequence[Sound] = ()) -> Stamped:
+        """The next frame while no camera picture comes: after a moment, as after a lost face."""
         self._apply_requests()
-        return self._finish(None, self._forward(pts_ns), pts_ns)
+        pts_ns = self._forward(pts_ns)
+        self._note(False, pts_ns)
+        lost = self._seen_ns is None or pts_ns - self._seen_ns >= _LOST_AFTER_NS
+        if lost or self.face is None:
+            self.face = None
+        else:  # between the pictures of a slow camera
+            self.face = replace(self.face, pts_ns=pts_ns)
+        return self._finish(self.face, sounds, pts_ns, pts_ns)
 
     def request(
         self,
@@ -120,6 +156,7 @@ class Pipeline:
         driver: Driver | None = None,
         backdrop: Backdrop | None = None,
         mirror: bool | None = None,
+        liveliness: float | None = None,
     ) -> None:
         """Exchanges parts of a running call from its next frame on; raises as the constructor."""
         if driver is not None:
@@ -127,7 +164,13 @@ class Pipeline:
         if avatar is not None:
             _check_avatar(avatar, self._renderer)
         with self._lock:
-            new = {"avatar": avatar, "driver": driver, "backdrop": backdrop, "mirror": mirror}
+            new = {
+                "avatar": avatar,
+                "driver": driver,
+                "backdrop": backdrop,
+                "mirror": mirror,
+                "liveliness": liveliness,
+            }
             for name, value in new.items():
                 if value is not None:
                     setattr(self._requests, name, value)
@@ -141,10 +184,10 @@ class Pipeline:
         """Frees the tracker's networks; the thread that calls the pipeline calls this too."""
         self._tracker.close()
 
-    def _finish(self, face: Face | None, pts_ns: int, captured_ns: int) -> Stamped:
-        self.face = face
-        self._note(face is not None, pts_ns)
-        motions = self._timed("drive", lambda: self._driver.drive(face, ()))
+    def _finish(
+        self, face: Face | None, sounds: Sequence[Sound], pts_ns: int, captured_ns: int
+    ) -> Stamped:
+        motions = self._timed("drive", lambda: self._driver.drive(face, sounds, pts_ns))
         # The times are the camera picture's whatever the driver made of them: a held motion is
         # shown now, and latency is counted from the camera.
         last = motions[-1] if motions else self.motion
@@ -185,6 +228,10 @@ class Pipeline:
             wanted, self._requests = self._requests, _Requests()
         if wanted.driver is not None:
             self._driver = wanted.driver
+        if wanted.liveliness is not None:
+            self._liveliness = wanted.liveliness
+        if wanted.driver is not None or wanted.liveliness is not None:
+            self._enliven()
         if wanted.mirror is not None and wanted.mirror is not self._mirror:
             self._mirror = wanted.mirror
             # the face has jumped to the other side, and its neutral place with it
@@ -203,6 +250,10 @@ class Pipeline:
             )
         if wanted.calibrate:
             self._driver.calibrate()
+
+    def _enliven(self) -> None:
+        if self._liveliness is not None and isinstance(self._driver, Lively):
+            self._driver.liveliness = self._liveliness
 
 
 def _check_avatar(avatar: Avatar, renderer: Renderer) -> None:

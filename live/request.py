@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from engines.types import Avatar, Driver, Renderer, Tracker
+from engines.types import Avatar, Driver, Renderer, Tracker, Voice
 from live.disclosure import DEFAULT_TEXT
 
 
@@ -16,6 +16,24 @@ class IceServer:
     urls: tuple[str, ...]
     username: str | None = None
     credential: str | None = None
+
+
+OpenVoice = Callable[[str], Voice]
+"""A voice's name in, the voice out; raises `UnknownPart`, `VoiceUnavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """How the avatar speaks, unless a text asks for something else."""
+
+    voice: str = "hibari"
+    language: str = ""
+    """Of `voice`; empty: its first."""
+    pace: float = 1.0
+    longest_text: int = 10_000
+    """Characters of one utterance."""
+    liveliness: float = 0.5
+    """Of what moves by itself: 0 still, 1 lively."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class CallSettings:
     """Served, best first. H.264 before VP8 where both are offered: x264 takes half of libvpx's time
     for a frame (0.7 and 1.3 ms at 512 × 512), its frames are 3 ms younger when seen, and it changes
     its rate without a keyframe. Whoever wants VP8 offers VP8 only."""
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
     connect_deadline_s: float = 15.0
     silence_deadline_s: float = 6.0
     """Without a single packet from the peer; browsers report on what they receive every second."""
@@ -45,6 +64,8 @@ class Parts:
     """Takes the driver's name; raises `UnknownPart`."""
     renderer: Callable[[], Renderer]
     """May give the same renderer to every call."""
+    voice: OpenVoice
+    """Gives the same voice to every call, on any thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,63 @@ class Label(Section):
     )
 
 
+class Voice(Section):
+    """How avatars speak, and the voices that need to be told something."""
+
+    default: str = Field(
+        default="hibari",
+        min_length=1,
+        description="The voice that speaks unless a text asks for another.",
+    )
+    language: str = Field(
+        default="", description="A BCP 47 tag that the default voice speaks; empty: its first."
+    )
+    pace: float = Field(default=1.0, ge=0.5, le=2, description="How fast; 1 is usual.")
+    longest_text: int = Field(
+        default=10_000, ge=1, le=10_000, description="Characters of one utterance."
+    )
+    liveliness: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Of what an avatar does by itself (blinks, small movements): 0 is still, 0.5 as"
+        " a listener, 1 as somebody who tells a story.",
+    )
+    espeak_library: Folder | None = Field(
+        default=None, description="Of eSpeak NG, where the system does not find it."
+    )
+    openai_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="Base address of a service with OpenAI's `/v1/audio/speech`, up to and with"
+        " `/v1`; unset: there is no such voice. What it is asked to say is sent there.",
+    )
+    openai_key: SecretStr | None = Field(default=None, description="The service's key.")
+    openai_model: str | None = Field(default=None, description="The service's model.")
+    openai_voice: str | None = Field(default=None, description="The service's voice.")
+    openai_languages: str | None = Field(
+        default=None,
+        description="BCP 47 tags of what that voice speaks, with commas between them; unset: any.",
+    )
+
+    def options(self) -> dict[str, dict[str, str]]:
+        """What each voice is told when it is opened, by its name."""
+        key = self.openai_key.get_secret_value() if self.openai_key else None
+        openai = {
+            "base_url": self.openai_url,
+            "api_key": key,
+            "model": self.openai_model,
+            "voice": self.openai_voice,
+            "languages": self.openai_languages,
+        }
+        library = str(self.espeak_library) if self.espeak_library else None
+        told = {"espeak": {"library": library}, "openai": openai}
+        return {
+            voice: {name: value for name, value in options.items() if value is not None}
+            for voice, options in told.items()
+        }
+
+
 class Avatars(Section):
     """Avatars that were added to the built-in ones."""
 

@@ -26,6 +26,7 @@ from live.routes.health import HealthRoutes
 from live.routes.sessions import SessionRoutes
 from live.sections import Server
 from live.settings import Settings
+from live.voices import Voices
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Rooms:
     prepared: PreparedAvatars
     pool: Pool
     metrics: Metrics
+    voices: Voices
     request_call: Callable[[str, str], Awaitable[SessionRequest]]
     """An avatar's id and a driver's name in, all that it takes to hold a call out."""
 
@@ -100,6 +102,7 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         await rooms.pool.close(_GRACE_S)
         await runner.cleanup()
         rooms.prepared.close()
+        rooms.voices.close()
 
 
 async def _warm(prepared: PreparedAvatars) -> None:

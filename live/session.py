@@ -12,11 +12,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from live import wire
+from live import messages, wire
 from live.channel import Channel
 from live.clock import SessionClock, now_ns
 from live.connection import Connection
 from live.disclosure import VisibleLabel
+from live.ears import Ears
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, Unprocessable
 from live.ingest import Camera, Microphone
@@ -24,6 +25,8 @@ from live.measures import Counts, Tally
 from live.peer_clock import PeerClock
 from live.pipeline import Pipeline
 from live.request import CallSettings, IceServer, Parts, SessionRequest
+from live.speech_feed import SpeechFeed
+from live.talk import Listener, Talk
 from live.worker import Worker
 
 __all__ = ["CallSettings", "IceServer", "Parts", "Session", "SessionRequest"]
@@ -53,27 +56,32 @@ class Session:
         self._driver = request.driver
         self._loop = asyncio.get_running_loop()
         self._counts = Counts()
-        peer_clock = PeerClock()
+        clock, peer_clock = SessionClock(), PeerClock()
+        self._talk = Talk(request.parts.voice, self._settings.speech, self._counts, self._on_speech)
+        speaker = self._talk.speaker
+        ears = Ears(speaker, self._counts)
         self._camera = Camera(self._counts, peer_clock)
-        clock = SessionClock()
         self._video = AvatarTrack(self._counts, clock)
-        self._voice = VoiceTrack(self._video.delay.recent_ns, self._counts, clock=clock)
+        self._voice = VoiceTrack(
+            self._video.delay.recent_ns, self._counts, clock=clock, source=speaker
+        )
         self._offer: wire.Offer | None = None
         self._answering = asyncio.Lock()
         self._pipeline: Pipeline | None = None
-        self._channel = Channel(self.change, self._hello)
+        self._channel = Channel(self.change, self.say, self.interrupt, self._hello)
         self._connection = Connection(
             self._settings,
             camera=self._camera,
             video=self._video,
             voice=self._voice,
-            microphone=Microphone(peer_clock, [self._voice]),
+            microphone=Microphone(peer_clock, [self._voice, ears]),
             on_state=self._on_state,
             on_channel=self._channel.open,
         )
         self._worker = Worker(
-            self._build, self._camera.frames, self._video.show, self._counts, self._on_failure
+            self._build, self._camera.frames, ears, self._video.show, self._counts, self._on_failure
         )
+        self._told_state = ""
         self._connected = asyncio.Event()
         self._end: asyncio.Future[str] = self._loop.create_future()
         self.closed = asyncio.Event()
@@ -114,12 +122,10 @@ class Session:
         """Changes the running call from its next picture on; raises `Unprocessable` and others.
 
         Keys: `avatar` and `driver` (names), `background` (keep, blur, colour, green or #rrggbb),
-        `mirror`, `calibrate` (true or false).
+        `mirror`, `calibrate` (true or false), `voice` (a name), `liveliness` (0…1).
         """
-        wanted = wire.parse_settings(settings)
-        pipeline = self._pipeline
-        if pipeline is None or self._end.done():
-            raise Conflict("this call has not begun, or has ended")
+        wanted = messages.parse_settings(settings)
+        pipeline = self._running()
         avatar = driver = None
         if wanted.avatar is not None and wanted.avatar != self._avatar:
             if self._request.open_avatar is None:
@@ -127,8 +133,14 @@ class Session:
             avatar = await self._request.open_avatar(wanted.avatar)
         if wanted.driver is not None and wanted.driver != self._driver:
             driver = await asyncio.to_thread(self._request.parts.driver, wanted.driver)
+        if wanted.voice is not None:
+            await self._talk.choose(wanted.voice)
         pipeline.request(
-            avatar=avatar, driver=driver, backdrop=wanted.backdrop, mirror=wanted.mirror
+            avatar=avatar,
+            driver=driver,
+            backdrop=wanted.backdrop,
+            mirror=wanted.mirror,
+            liveliness=wanted.liveliness,
         )
         if avatar is not None:
             self._avatar = avatar.id
@@ -136,6 +148,36 @@ class Session:
             self._driver = wanted.driver
         if wanted.calibrate:
             pipeline.calibrate()
+
+    async def say(self, values: Mapping[str, Any], ref: str | None = None) -> str:
+        """Lets the avatar say a text; the utterance's id. See `Talk.say`; raises `Conflict`, too.
+
+        Keys: `text`, and `voice`, `language`, `pace` where they are not the call's.
+        """
+        self._check_heard()
+        return await self._talk.say(values, ref)
+
+    async def say_sound(self, data: bytes) -> str:
+        """Lets the avatar speak with the sound of a WAV file; the utterance's id."""
+        self._check_heard()
+        return await self._talk.say_sound(data)
+
+    def say_feed(self, rate: int) -> tuple[str, SpeechFeed]:
+        """Lets the avatar speak with sound that is still to come."""
+        self._check_heard()
+        return self._talk.say_feed(rate)
+
+    def interrupt(self) -> list[dict[str, Any]]:
+        """Makes silence; what each utterance had reached, as in `finished`."""
+        self._running()
+        ends = self._talk.interrupt()
+        if ends:
+            self._tell_state("interrupted")
+        return ends
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tells `listener` of every utterance; the function returned ends that."""
+        return self._talk.listen(listener)
 
     def report(self) -> dict[str, Any]:
         """How the call goes, in plain values; times in milliseconds.
@@ -164,6 +206,7 @@ class Session:
             "latency_ms": picture,
             "voice_latency_ms": voice,
             "av_skew_ms": round(picture["p50"] - voice["p50"], 1) if picture and voice else None,
+            "speech": self._talk.report(),
         }
 
     def tally(self) -> Tally:
@@ -171,6 +214,7 @@ class Session:
         times = self._pipeline.times if self._pipeline is not None else {}
         histograms = {room: durations.histogram for room, durations in times.items()}
         histograms["latency"] = self._video.latency.histogram
+        histograms["first_sound"] = self._talk.speaker.first_sound.histogram
         return Tally(self._counts.with_prefix(""), histograms)
 
     async def close(self, reason: str = "closed") -> None:
@@ -187,12 +231,22 @@ class Session:
             raise Conflict("this call was ended before it had begun")
         return ready.result()
 
+    def _running(self) -> Pipeline:
+        if self._pipeline is None or self._end.done():
+            raise Conflict("this call has not begun, or has ended")
+        return self._pipeline
+
+    def _check_heard(self) -> None:
+        self._running()
+        if self._offer is None or not self._offer.hears_voice:
+            raise Conflict("this call takes no sound; offer audio that is sendrecv or recvonly")
+
     def _state(self) -> str:
         if self._end.done():
             return "closed"
         if not self._connected.is_set() or self._pipeline is None:
             return "connecting"
-        return str(self._pipeline.state)
+        return "speaking" if self._talk.speaker.speaking else str(self._pipeline.state)
 
     def _hello(self) -> dict[str, Any]:
         return {"disclosure": self._settings.label_text, "avatar": self._avatar}
@@ -205,7 +259,13 @@ class Session:
             parts.renderer(),
             self._request.avatar,
             VisibleLabel(settings.label_text, visible=settings.label_visible),
+            liveliness=settings.speech.liveliness,
         )
+
+    def _on_speech(self, type: str, values: Mapping[str, Any]) -> None:
+        if type == "started":
+            self._tell_state("speaking")
+        self._channel.send(type, **values)
 
     def _on_state(self, state: str) -> None:
         match state:
@@ -263,17 +323,20 @@ class Session:
     async def _tell(self) -> None:
         """Tells the peer of every change of state soon, and how the call goes every second."""
         await self._connected.wait()
-        told, next_stats = "", self._loop.time()
+        next_stats = self._loop.time()
         while True:
-            state = self._state()
-            if state != told and self._channel.send("state", state=state):
-                told = state
+            self._tell_state(self._state())
             if self._loop.time() >= next_stats:
                 next_stats += _STATS_EVERY_S
                 self._channel.send("stats", **self.report())
             await asyncio.sleep(_LOOK_EVERY_S)
 
+    def _tell_state(self, state: str) -> None:
+        if state != self._told_state and self._channel.send("state", state=state):
+            self._told_state = state
+
     async def _free(self) -> None:
+        self._talk.speaker.close()
         self._worker.stop()
         self._video.stop()
         self._voice.stop()
@@ -286,3 +349,5 @@ class Session:
             logger.error("a peer connection did not close within %s s", _FREE_WITHIN_S)
         if not await asyncio.to_thread(self._worker.join, _FREE_WITHIN_S):
             logger.error("a worker did not end within %s s", _FREE_WITHIN_S)
+        if not await asyncio.to_thread(self._talk.speaker.join, _FREE_WITHIN_S):
+            logger.warning("a voice did not end within %s s; it is left behind", _FREE_WITHIN_S)

@@ -32,6 +32,7 @@ from live.sections import (
     Server,
     Sessions,
     Video,
+    Voice,
 )
 
 DEFAULT_FILE = Path("visavis.toml")
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     ice: Ice = Ice()
     video: Video = Video()
     label: Label = Label()
+    voice: Voice = Voice()
     avatars: Avatars = Field(default_factory=Avatars)
     models: Models = Field(default_factory=Models)
     logs: Logs = Logs()

@@ -18,6 +18,12 @@ _EXAMPLES = {
     "ice.servers": (
         '[{urls = "turn:turn.example.org:3478", username = "me", credential = "change-me"}]'
     ),
+    "voice.espeak_library": '"/usr/local/lib/libespeak-ng.so.1"',
+    "voice.openai_url": '"https://speech.example.org/v1"',
+    "voice.openai_key": '"change-me"',
+    "voice.openai_model": '"tts-1"',
+    "voice.openai_voice": '"alloy"',
+    "voice.openai_languages": '"en, de"',
     "avatars.folder": '"/var/lib/visavis/avatars"',
     "models.folder": '"/var/lib/visavis/models"',
 }

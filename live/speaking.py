@@ -16,7 +16,7 @@ import numpy as np
 
 from engines.types import Phone, Sound
 from live.clock import MILLISECOND, SECOND, VOICE_RATE, now_ns, ns_from_ticks
-from live.errors import TooManyRequests
+from live.errors import Conflict, TooManyRequests
 from live.measures import Counts, Durations
 from live.opus import SLOT, Samples
 from live.synthesis import Synthesis
@@ -35,6 +35,8 @@ MOST_UTTERANCES = 16
 """That wait or are being said."""
 MOST_CHARACTERS = 20_000
 """Of all of their texts together."""
+MOST_SECONDS = 600
+"""Of all of their sounds that were sent as a whole."""
 
 _LEAD_NS = 60 * MILLISECOND
 """From a first stretch's being ready to its sound: for the mouth to begin, and a driver to hear."""
@@ -93,13 +95,18 @@ class Speaker:
             return sum(not one.started for one in self._utterances)
 
     def say(self, utterance: Utterance) -> None:
-        """Queues an utterance; raises `TooManyRequests`."""
+        """Queues an utterance; raises `TooManyRequests`, or `Conflict` once it is closed."""
         with self._changed:
+            if self._closed:
+                raise Conflict("this call has ended; open a new one")
             length = sum(one.length for one in self._utterances) + utterance.length
-            if len(self._utterances) >= MOST_UTTERANCES or length > MOST_CHARACTERS:
+            seconds = sum(one.seconds for one in self._utterances) + utterance.seconds
+            full = len(self._utterances) >= MOST_UTTERANCES
+            if full or length > MOST_CHARACTERS or seconds > MOST_SECONDS:
                 raise TooManyRequests(
-                    f"this call has enough to say: {MOST_UTTERANCES} utterances, or"
-                    f" {MOST_CHARACTERS} characters, at most; wait for one to finish, or interrupt"
+                    f"this call has enough to say: {MOST_UTTERANCES} utterances at most, with"
+                    f" {MOST_CHARACTERS} characters and {MOST_SECONDS} s of sound in all; wait for"
+                    " one to finish, or interrupt"
                 )
             utterance.at_once = not self._utterances
             self._utterances.append(utterance)
@@ -148,7 +155,8 @@ class Speaker:
 
     def close(self) -> None:
         """Says nothing more; what was being said is interrupted."""
-        self._closed = True
+        with self._changed:
+            self._closed = True
         self.interrupt()
 
     def join(self, timeout_s: float) -> bool:

@@ -137,11 +137,17 @@ class Stretch:
 class Utterance:
     """Something that is said, from the request to its end."""
 
-    def __init__(self, id: str, speech: SpeechStream, *, length: int = 0) -> None:
-        """`speech` is used on the synthesis thread; `length`: of its text, in characters."""
+    def __init__(
+        self, id: str, speech: SpeechStream, *, length: int = 0, seconds: float = 0
+    ) -> None:
+        """`speech` is used on the synthesis thread.
+
+        `length`: of its text, in characters; `seconds`: of its sound, where that lies in memory.
+        """
         self.id = id
         self.speech = speech
         self.length = length
+        self.seconds = seconds
         self.asked_ns = now_ns()
         self.ready: deque[Stretch] = deque()
         """Stretches that have not been heard to their end."""

@@ -1,4 +1,4 @@
-"""Texts from outside in, checked values out: offers, trickled candidates, data-channel messages.
+"""Session descriptions from outside in, checked values out: offers and trickled candidates.
 
 Whatever comes in, these functions return or raise an error of `live.errors`, and no error repeats
 what came in.
@@ -6,10 +6,7 @@ what came in.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +17,13 @@ from aiortc.codecs import CODECS
 from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
-from engines.types import Backdrop, BackdropKind
 from live.errors import BadRequest, BadSdp, TooLarge, Unprocessable
 
-CHANNEL = "visavis.v1"
-"""The data channel's label."""
-
 LONGEST_SDP = 100_000
-LONGEST_MESSAGE = 64_000
 MOST_CANDIDATES = 64
 """Of one peer; every one costs a connectivity check from each of our addresses."""
 
 _MDNS_NAME = re.compile(r"[a-zA-Z0-9-]{1,63}\.local")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +49,7 @@ class Offer:
     """The ICE user fragment of the bundle; another one means an ICE restart."""
     mids: Mapping[str, str]
     """The media sections in their order: kind and mid; the first carries the bundle's transport."""
+    sends_picture: bool
     sends_voice: bool
     hears_voice: bool
     takes_passive: bool
@@ -80,9 +72,9 @@ def parse_offer(sdp: str) -> Offer:
     _check_sections(parsed)
     video = _only(parsed, "video")
     if video is None:
-        raise Unprocessable("the offer has no video; a call needs a camera (add a video track)")
-    if (video.direction or "sendrecv") != "sendrecv":
-        raise Unprocessable("the offer's video has to be sendrecv: camera in, avatar out")
+        raise Unprocessable("the offer has no video; an avatar is seen: add a video transceiver")
+    if (video.direction or "sendrecv") not in ("sendrecv", "recvonly"):
+        raise Unprocessable("the offer's video has to be sendrecv, or recvonly without a camera")
     if not _common(video):
         raise Unprocessable("the offer has no video codec we speak; offer VP8 or H.264 baseline")
     audio = _only(parsed, "audio")
@@ -94,6 +86,7 @@ def parse_offer(sdp: str) -> Offer:
         candidates,
         ufrag=str(parsed.media[0].ice.usernameFragment),  # type: ignore[union-attr]  # checked
         mids={m.kind: m.rtp.muxId for m in parsed.media if m.kind != "application"},
+        sends_picture=(video.direction or "sendrecv") == "sendrecv",
         sends_voice=voice in ("sendrecv", "sendonly"),
         hears_voice=voice in ("sendrecv", "recvonly"),
         takes_passive=all(media.dtls and media.dtls.role == "auto" for media in parsed.media),
@@ -195,103 +188,3 @@ def _only(parsed: SessionDescription, kind: str) -> MediaDescription | None:
 
 def _common(media: MediaDescription) -> list[Any]:
     return list(find_common_codecs(CODECS[media.kind], media.rtp.codecs))
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Asks for a pong with the same time in it."""
-
-    time: float
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsMessage:
-    """Asks for a change of the running call."""
-
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Unserved:
-    """A message of the contract that this version has no part for."""
-
-    type: str
-
-
-def parse_message(data: str | bytes) -> Ping | SettingsMessage | Unserved | None:
-    """One data-channel message; `None`: of a type that we ignore. Raises `BadRequest`."""
-    if len(data) > LONGEST_MESSAGE:
-        raise TooLarge(f"a message may have {LONGEST_MESSAGE} bytes at most")
-    try:
-        message = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("the message is no JSON") from error
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise BadRequest('a message is a JSON object with a text "type"')
-    match message["type"]:
-        case "ping":
-            time = message.get("time")
-            if isinstance(time, bool) or not isinstance(time, int | float) or not _finite(time):
-                raise BadRequest('a ping carries its time as a number: {"type": "ping", "time": 1}')
-            return Ping(time)
-        case "settings":
-            return SettingsMessage({k: v for k, v in message.items() if k != "type"})
-        case "say" | "interrupt" as kind:
-            return Unserved(kind)
-    return None
-
-
-def _finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
-
-
-def to_message(type: str, **values: Any) -> str:
-    """A data-channel message as text."""
-    return json.dumps({"type": type, **values}, separators=(",", ":"), allow_nan=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CallChange:
-    """What is to change in a running call; `None` leaves a thing as it is."""
-
-    avatar: str | None = None
-    driver: str | None = None
-    backdrop: Backdrop | None = None
-    mirror: bool | None = None
-    calibrate: bool = False
-
-
-def parse_settings(values: Mapping[str, Any]) -> CallChange:
-    """Checks a `settings` message or a `PATCH` body; raises `Unprocessable`."""
-    known = {"avatar", "driver", "background", "mirror", "calibrate"}
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
-            raise Unprocessable(f"unknown setting; the nearest known one is {near!r}")
-    for key in ("avatar", "driver"):
-        if not isinstance(values.get(key, ""), str):
-            raise Unprocessable(f"{key!r} is a name")
-    for key in ("mirror", "calibrate"):
-        if not isinstance(values.get(key, False), bool):
-            raise Unprocessable(f"{key!r} is true or false")
-    background = values.get("background")
-    return CallChange(
-        avatar=values.get("avatar"),
-        driver=values.get("driver"),
-        backdrop=None if background is None else _backdrop(background),
-        mirror=values.get("mirror"),
-        calibrate=values.get("calibrate", False),
-    )
-
-
-def _backdrop(value: object) -> Backdrop:
-    if isinstance(value, str):
-        if value in ("keep", "blur", "colour", "green"):
-            return Backdrop(BackdropKind(value))
-        if _COLOUR.fullmatch(value):
-            red, green, blue = bytes.fromhex(value[1:])
-            return Backdrop(BackdropKind.COLOUR, (red, green, blue))
-    raise Unprocessable("'background' is keep, blur, colour, green or a colour such as #203040")

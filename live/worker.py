@@ -1,4 +1,4 @@
-"""Camera frames in, stamped pictures out, on the one thread that a session has for its rooms."""
+"""Camera frames and sound in, stamped pictures out, on the session's one thread for its rooms."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
-from live.clock import now_ns
+from live.clock import MILLISECOND, SECOND, now_ns
 from live.disclosure import Stamped
+from live.ears import Ears
 from live.ingest import CameraFrame, Mailbox
 from live.measures import Counts
 from live.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
-_CAMERA_PATIENCE_S = 0.5
+_CAMERA_PATIENCE_NS = SECOND // 2
 """Cameras of 5 pictures a second exist; past this the avatar goes on without one."""
-_ALONE_S = 1 / 15
+_SPOKEN_PATIENCE_NS = 50 * MILLISECOND
+"""While somebody speaks: a mouth needs more pictures than that."""
+_SPOKEN_NS = SECOND // 30
+"""From picture to picture without a camera, while somebody speaks."""
+_IDLE_NS = SECOND // 25
+"""And while nobody does: blinks of 100 ms are still seen, for a sixth less."""
+_LAG_STEP_NS = 2 * MILLISECOND
+"""By how much the time between sound and picture changes from one picture to the next; as the
+voice's own delay does, so that neither is seen to jump."""
 _MOST_FAILURES = 30
 """In a row; then the call has no sense any more."""
 
@@ -29,6 +39,7 @@ class Worker:
         self,
         build: Callable[[], Pipeline],
         frames: Mailbox[CameraFrame],
+        ears: Ears,
         show: Callable[[Stamped], None],
         counts: Counts,
         on_failure: Callable[[], None],
@@ -43,6 +54,8 @@ class Worker:
         """Set when the peer is connected: from then on it is shown something in any case."""
         self._build = build
         self._frames = frames
+        self._ears = ears
+        self._lag_ns = 0
         self._show = show
         self._counts = counts
         self._on_failure = on_failure
@@ -76,19 +89,20 @@ class Worker:
             pipeline.close()
 
     def _work(self, pipeline: Pipeline) -> None:
-        patience_s = _CAMERA_PATIENCE_S
+        seen_ns = due_ns = now_ns()
         failures = 0
         while not self._frames.closed:
-            frame = self._frames.take(patience_s)
-            if frame is None and (self._frames.closed or not self.live.is_set()):
+            sounding = self._ears.sounding
+            patience_ns = _SPOKEN_PATIENCE_NS if sounding else _CAMERA_PATIENCE_NS
+            due_ns = max(due_ns + (_SPOKEN_NS if sounding else _IDLE_NS), now_ns())
+            frame = self._frames.take((due_ns - now_ns()) / SECOND)
+            now = now_ns()
+            if frame is not None:
+                seen_ns = due_ns = now
+            elif self._frames.closed or not self.live.is_set() or now - seen_ns < patience_ns:
                 continue
-            patience_s = _ALONE_S if frame is None else _CAMERA_PATIENCE_S
             try:
-                self._show(
-                    pipeline.without_camera(now_ns())
-                    if frame is None
-                    else pipeline(frame.picture())
-                )
+                self._show(self._drawn(pipeline, frame))
                 failures = 0
             except Exception as error:  # one picture's trouble must not end the call
                 failures += 1
@@ -98,3 +112,24 @@ class Worker:
                 if failures == _MOST_FAILURES:
                     self._on_failure()
                     return
+
+    def _drawn(self, pipeline: Pipeline, frame: CameraFrame | None) -> Stamped:
+        """The next picture: of a frame, or without one."""
+        self._ears.listening = pipeline.listens
+        sounds = self._ears.take()
+        lag_ns = self._lag(pipeline)
+        if frame is None:
+            return pipeline.without_camera(now_ns() - lag_ns, sounds)
+        picture = frame.picture()
+        return pipeline(replace(picture, pts_ns=picture.pts_ns - lag_ns), sounds)
+
+    def _lag(self, pipeline: Pipeline) -> int:
+        """How much older than now the sound is that a picture belongs to.
+
+        A driver that listens to the microphone looks a little ahead of what it draws. So its
+        picture is one of a moment ago, and egress holds the sound back for as long.
+        """
+        wanted_ns = pipeline.look_ahead_ns if self._ears.hears_peer else 0
+        step_ns = min(max(wanted_ns - self._lag_ns, -_LAG_STEP_NS), _LAG_STEP_NS)
+        self._lag_ns += step_ns
+        return self._lag_ns

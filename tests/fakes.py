@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engines.errors import UnknownPart
 from engines.types import (
     Avatar,
     Backdrop,
@@ -19,7 +20,9 @@ from engines.types import (
     Renderer,
     Sound,
     Space,
+    Voice,
 )
+from live.request import OpenVoice
 from live.session import CallSettings, Parts, SessionRequest
 
 
@@ -157,14 +160,22 @@ def avatar(id: str = "grey", level: int = 128) -> Avatar:
     return Avatar(id, portrait, level, made_by="fake", consent="synthetic")
 
 
+def no_voice(name: str) -> Voice:
+    """For calls in which nothing is said."""
+    raise UnknownPart(f"no voice is called {name!r}")
+
+
 def request(
     tracker: Callable[[], FakeTracker] = FakeTracker,
     renderer: Callable[[], Renderer] = FakeRenderer,
     settings: CallSettings | None = None,
+    voice: OpenVoice = no_voice,
 ) -> SessionRequest:
     """A request for a call with fake parts."""
     return SessionRequest(
-        avatar(), Parts(tracker, lambda name: FakeDriver(), renderer), settings or CallSettings()
+        avatar(),
+        Parts(tracker, lambda name: FakeDriver(), renderer, voice),
+        settings or CallSettings(),
     )
 
 
@@ -173,6 +184,6 @@ def echo_request(settings: CallSettings | None = None) -> SessionRequest:
     parts = EchoParts()
     return SessionRequest(
         avatar(),
-        Parts(lambda: parts, lambda name: FakeDriver(), lambda: parts),
+        Parts(lambda: parts, lambda name: FakeDriver(), lambda: parts, no_voice),
         settings or CallSettings(label_visible=False),
     )

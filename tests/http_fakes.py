@@ -20,15 +20,17 @@ from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
 from live.measures import Histogram, Tally
+from live.messages import parse_settings
 from live.metrics import Metrics
 from live.pool import Pool, Start
 from live.prepared import PreparedAvatars
 from live.request import CallSettings, Parts, SessionRequest
 from live.server import Rooms, application
 from live.settings import Settings
-from live.wire import parse_fragment, parse_offer, parse_settings
+from live.voices import Voices
+from live.wire import parse_fragment, parse_offer
 from live.workshop import Workshop
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face, no_voice
 
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}
@@ -143,14 +145,15 @@ def rooms(
     async def request_call(id: str, driver: str) -> SessionRequest:
         return SessionRequest(
             await open_avatar(id),
-            Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer),
+            Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer, no_voice),
             of_calls or CallSettings(),
             driver,
             open_avatar,
         )
 
+    voices = Voices({}, "hibari")
     pool = Pool(start, places=places, metrics=metrics)
-    return Rooms(settings or Settings(), store, prepared, pool, metrics, request_call)
+    return Rooms(settings or Settings(), store, prepared, pool, metrics, voices, request_call)
 
 
 @asynccontextmanager

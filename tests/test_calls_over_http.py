@@ -135,7 +135,7 @@ async def test_bad_offers_are_refused_and_the_next_call_works(tmp_path: Path) ->
             offer[:video] + offer[sound:]: 422,
             re.sub("VP8|H264", "AV1", offer): 422,
             offer.replace("opus", "pcmx").replace("PCM", "pcm").replace("G722", "g7"): 422,
-            offer.replace("a=sendrecv", "a=recvonly", 1): 422,
+            offer.replace("a=sendrecv", "a=sendonly", 1): 422,
         }
         for sdp, status in bad.items():
             reply = await server.post("/sessions?avatar=ada", data=sdp.encode(), headers=SDP)

@@ -240,14 +240,13 @@ def test_an_interrupted_call_speaks_again(desk: Desk) -> None:
 
 def test_a_slow_voice_is_silence_and_not_the_end(desk: Desk) -> None:
     desk.voice.hold.clear()
-    utterance = desk.say("one two. Three")
+    desk.say("one two. Three")
     assert desk.pull(20) == [None] * 20  # meanwhile the microphone may be heard, and drive
     assert desk.sounds == []
-    desk.voice.hold.set()
+    desk.speaker.interrupt()
+    desk.voice.slow_from = 1
+    utterance = desk.say("one two. Three")
     until(lambda: bool(utterance.ready))
-    desk.voice.hold.clear()
-    while not desk.events:
-        desk.pull()
     late = desk.pull(50)
     assert late[-1] is not None
     assert not late[-1].any()
@@ -255,7 +254,7 @@ def test_a_slow_voice_is_silence_and_not_the_end(desk: Desk) -> None:
     desk.voice.hold.set()
     desk.made(utterance)
     desk.pull(40)
-    assert desk.ended() == [("u1", Reason.DONE, 14, 0.3)]
+    assert desk.ended()[1:] == [("u2", Reason.DONE, 14, 0.3)]
 
 
 def test_voices_that_hang_do_not_hold_up_what_comes_next(desk: Desk) -> None:

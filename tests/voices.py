@@ -33,7 +33,8 @@ class ToneVoice:
         self.said: list[tuple[str, str, float]] = []
         self.closed_early = 0
         self.hold = threading.Event()
-        """Cleared: the voice waits before every sentence, as a slow one does."""
+        """Cleared: the voice waits before sentences from `slow_from` on, as a slow one does."""
+        self.slow_from = 0
         self.hold.set()
         self.fail_at: int | None = None
         self.closed = False
@@ -47,7 +48,8 @@ class ToneVoice:
     def _speak(self, text: str, pace: float) -> Generator[Speech, None, None]:
         try:
             for count, sentence in enumerate(_sentences(text)):
-                self.hold.wait(20)
+                if count >= self.slow_from:
+                    self.hold.wait(20)
                 if count == self.fail_at:
                     raise ValueError(text)
                 length_ns = round(self.word_s / pace * 1e9)

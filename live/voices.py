@@ -1,0 +1,48 @@
+"""Names go in, the process's voices come out, each opened once, when it is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from engines import registry
+from engines.errors import EngineError
+from engines.types import Voice
+
+
+class Voices:
+    """Every voice that is installed. Thread-safe; opening one may take a moment."""
+
+    def __init__(self, options: Mapping[str, Mapping[str, str]], default: str) -> None:
+        """`options`: by the voice's name; `default`: the one that speaks unless told."""
+        self._options = options
+        self._default = default
+        self._lock = threading.Lock()
+        self._open: dict[str, Voice] = {}
+
+    def open(self, name: str) -> Voice:
+        """The voice of this name; raises `UnknownPart`, `VoiceUnavailable`."""
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = registry.voice(name, self._options.get(name))
+            return self._open[name]
+
+    def catalogue(self) -> dict[str, Any]:
+        """All voices, with their languages, or what is missing for them to speak."""
+        found = [self._described(name) for name in registry.names("voices")]
+        return {"voices": found, "default": self._default}
+
+    def close(self) -> None:
+        """Frees what the voices hold."""
+        with self._lock:
+            for voice in self._open.values():
+                voice.close()
+            self._open.clear()
+
+    def _described(self, name: str) -> dict[str, Any]:
+        try:
+            languages = list(self.open(name).languages)
+        except EngineError as error:
+            return {"name": name, "available": False, "languages": [], "missing": str(error)}
+        return {"name": name, "available": True, "languages": languages}
