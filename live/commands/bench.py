@@ -22,6 +22,7 @@ BENCHMARKS = {
     "sessions": "how many calls are held at once, and their memory",
     "startup": "the time to the page and to the first call's first picture",
     "quality": "how faithfully an avatar repeats its driver",
+    "lipsync": "how well a mouth follows speech by listening",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""

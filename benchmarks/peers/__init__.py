@@ -1,0 +1,1 @@
+"""Other people's programs, run beside ours by the benchmarks; fetched, never shipped."""
