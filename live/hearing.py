@@ -1,8 +1,6 @@
 """The microphone's Opus packets in, 16 kHz `Sound`s out, decoded where they are needed.
 
-Packets come on the event loop and are decoded on the worker's thread when it asks, 0.1 ms of CPU
-for each piece of 20 ms. What was lost on the way, or not sent at all (a sender's discontinuous
-transmission), is silence of the same length, told when the next packet shows how long it was.
+Packets come on the event loop and are decoded on the worker's thread when it asks.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from typing import Any
 
 import av
 import numpy as np
@@ -18,7 +15,7 @@ import numpy as np
 from engines.types import Floats, Sound
 from live.clock import SECOND, VOICE_RATE
 from live.measures import Counts
-from live.opus import Piece
+from live.opus import Decoder, Piece
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +24,6 @@ RATE = 16_000
 
 _MOST_PIECES = 50
 """Undecoded pieces kept: a second."""
-_LONGEST_GAP = VOICE_RATE
-"""A longer one is a new beginning."""
 _STEP = VOICE_RATE // RATE
 _NOTHING: Floats = np.zeros(0, np.float32)
 
@@ -65,9 +60,9 @@ class Hearing:
         return [sound for sound in sounds if len(sound.samples)]
 
     def _heard(self, piece: Piece) -> list[Sound]:
-        if self._stream is None or not self._stream.continued_by(piece):
+        if self._stream is None or not self._stream.decoder.continued_by(piece):
             self._stream = _Stream(piece.ticks)
-        if self._stream.gap_before(piece) < 0:  # it comes again, or too late
+        if self._stream.decoder.gap_before(piece) < 0:
             return []
         sounds = [self._stream.silence_before(piece)]
         try:
@@ -83,35 +78,19 @@ class _Stream:
 
     def __init__(self, ticks: int) -> None:
         """`ticks`: the first piece's."""
-        self._decoder: Any = av.CodecContext.create("libopus", "r")
-        self._decoder.layout, self._decoder.format = "mono", "s16"
-        self._decoder.sample_rate = VOICE_RATE
-        self._decoder.thread_count = 1
+        self.decoder = Decoder(ticks)
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        self._ticks = ticks
-        """Of the piece that is to come next."""
         self._held = 0
         """Samples at 48 kHz that went in and have not come out: the filter's look-ahead."""
 
-    def gap_before(self, piece: Piece) -> int:
-        """Samples at 48 kHz that are missing before a piece."""
-        return piece.ticks - self._ticks
-
-    def continued_by(self, piece: Piece) -> bool:
-        """Whether a piece belongs to this stretch."""
-        return abs(self.gap_before(piece)) <= _LONGEST_GAP
-
     def silence_before(self, piece: Piece) -> Sound:
         """What is missing before a piece; nothing where nothing is."""
-        missing = self.gap_before(piece)
-        return self._resampled(np.zeros(missing, np.float32), piece, -missing)
+        silence = self.decoder.silence_before(piece)
+        return self._resampled(silence, piece, -len(silence))
 
     def decoded(self, piece: Piece) -> Sound:
-        """The piece itself; raises `av.FFmpegError`, and leaves a gap before the next one then."""
-        packet = av.Packet(piece.data)
-        frames = self._decoder.decode(packet)
-        samples = [frame.to_ndarray()[0].astype(np.float32) / 32768 for frame in frames]
-        return self._resampled(np.concatenate([_NOTHING, *samples]), piece, 0)
+        """The piece itself; raises `av.FFmpegError`."""
+        return self._resampled(self.decoder.decoded(piece), piece, 0)
 
     def _resampled(self, samples: Floats, piece: Piece, first: int) -> Sound:
         """`first`: where the samples lie, from the piece's beginning on."""
@@ -122,6 +101,5 @@ class _Stream:
             frame.sample_rate = VOICE_RATE
             found += [one.to_ndarray()[0] for one in self._resampler.resample(frame)]
         heard = np.concatenate(found)
-        self._ticks += len(samples)
         self._held += len(samples) - _STEP * len(heard)
         return Sound(heard, start_ns, piece.captured_ns)
