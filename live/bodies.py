@@ -20,7 +20,7 @@ from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from live.errors import BadRequest, TooLarge, WrongType
 
 _DEADLINE_S = 10.0
-_FORM_DEADLINE_S = 60.0
+_UPLOAD_DEADLINE_S = 60.0
 _FIELD_LIMIT = 4096
 _MOST_FIELDS = 8
 
@@ -41,6 +41,14 @@ async def read_text(request: web.Request, media_type: str, limit: int) -> str:
         async with asyncio.timeout(_DEADLINE_S):
             data = await _joined(request.content.iter_chunked(1 << 16), limit)
         return data.decode()
+
+
+async def read_bytes(request: web.Request, limit: int) -> bytes:
+    """The body as it is, which may be large; raises `TooLarge` or `BadRequest`."""
+    _check_length(request, limit)
+    with _sound():
+        async with asyncio.timeout(_UPLOAD_DEADLINE_S):
+            return await _joined(request.content.iter_chunked(1 << 16), limit)
 
 
 async def read_object(request: web.Request, limit: int = 1 << 14) -> Mapping[str, Any]:
@@ -64,7 +72,7 @@ async def read_form(request: web.Request, *, files: frozenset[str], limit: int) 
     _check_length(request, limit + _MOST_FIELDS * _FIELD_LIMIT)
     form = Form()
     with _sound():
-        async with asyncio.timeout(_FORM_DEADLINE_S):
+        async with asyncio.timeout(_UPLOAD_DEADLINE_S):
             async for part in await request.multipart():
                 if len(form.texts) + len(form.files) >= _MOST_FIELDS:
                     raise TooLarge(f"a form of more than {_MOST_FIELDS} fields")

@@ -44,9 +44,11 @@ class Tally:
     """What a call has counted since its beginning, for the server's totals."""
 
     counts: Mapping[str, int]
-    """`in`, `out` and `dropped.<reason>` video frames."""
+    """`in`, `out` and `dropped.<reason>` video frames; `utterances.<reason>`, `interrupts` and
+    `spoken_ms` of what the avatar said."""
     times: Mapping[str, Histogram]
-    """Each room's, and `latency`: from a frame's first packet to the avatar's last."""
+    """Each room's; `latency`: from a frame's first packet to the avatar's last; `first_sound`: from
+    a request to its utterance's first sound."""
 
 
 class Durations:

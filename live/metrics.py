@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 
 from live import clock, measures
 from live.measures import Tally
+from live.utterance import Reason
 
 # A second series for each counter that says when it began: nothing here is reset.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -61,6 +62,7 @@ class Metrics:
         self._ended_tally = Totals()
         self._running: Callable[[], Iterable[Tally]] = tuple
         registry.register(_Frames(self._totals))
+        registry.register(_Speech(self._totals))
 
     def watch_sessions(self, running: Callable[[], Iterable[Tally]], places: int) -> None:
         """Says where the running calls' tallies are read when someone asks."""
@@ -145,10 +147,38 @@ class _Frames(Collector):
         for name, histogram in sorted(totals.times.items()):
             if name == "latency":
                 latency.add_metric([], *_steps(histogram))
-            else:
+            elif name != "first_sound":
                 rooms.add_metric([name], *_steps(histogram))
         yield rooms
         yield latency
+
+
+class _Speech(Collector):
+    """The series of what avatars say, made when someone asks."""
+
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        """Counts and times since the server's start."""
+        totals = self._totals()
+        utterances = CounterMetricFamily(
+            "visavis_utterances", "Utterances that came to their end.", labels=["reason"]
+        )
+        for reason in Reason:
+            utterances.add_metric([reason], totals.counts[f"utterances.{reason}"])
+        yield utterances
+        spoken = CounterMetricFamily("visavis_spoken_seconds", "Sound that avatars have said.")
+        spoken.add_metric([], totals.counts["spoken_ms"] / 1000)
+        yield spoken
+        interrupts = CounterMetricFamily("visavis_interrupts", "Interruptions of an avatar.")
+        interrupts.add_metric([], totals.counts["interrupts"])
+        yield interrupts
+        first = HistogramMetricFamily(
+            "visavis_first_sound_seconds", "From a request to its utterance's first sound."
+        )
+        first.add_metric([], *_steps(totals.times.get("first_sound", measures.Histogram())))
+        yield first
 
 
 def _steps(histogram: measures.Histogram) -> tuple[list[tuple[str, float]], float]:

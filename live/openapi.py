@@ -35,7 +35,7 @@ def document() -> Json:
             "summary": "Calls in which a person is seen as an avatar.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _health() | _avatars() | _sessions(),
+        "paths": _health() | _avatars() | _sessions() | _speech(),
         "components": {"schemas": all_schemas()},
     }
 
@@ -182,6 +182,48 @@ def _sessions() -> Json:
                 429,
                 503,
                 body=json_body(ref("CallSettings")),
+            ),
+        },
+    }
+
+
+def _speech() -> Json:
+    secret = _path_parameter("secret", text())
+    said = _answer(202, json_body(object_of({"utterance": text()})))
+    wav: Json = {"audio/wav": {"schema": {}}}
+    ends = object_of({"interrupted": {"type": "array", "items": ref("End")}})
+    return {
+        "/voices": {"get": _operation("Every voice", _ok(json_body(ref("Voices"))))},
+        "/sessions/{secret}/say": {
+            "parameters": [secret],
+            "post": _operation(
+                "Lets the avatar say a text, or speak with a sound (WAV)",
+                said,
+                400,
+                403,
+                404,
+                409,
+                413,
+                415,
+                422,
+                429,
+                503,
+                body=json_body(ref("Say")) | wav,
+            ),
+        },
+        "/sessions/{secret}/interrupt": {
+            "parameters": [secret],
+            "post": _operation("Makes silence at once", _ok(json_body(ends)), 403, 404, 409),
+        },
+        "/sessions/{secret}/speech": {
+            "parameters": [secret],
+            "get": _operation(
+                "A WebSocket that takes sound as it is made (docs/api.md)",
+                {"101": {"description": "The WebSocket begins."}},
+                400,
+                403,
+                404,
+                409,
             ),
         },
     }

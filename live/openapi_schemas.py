@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from live.consent import Whose
+from live.utterance import Reason
 
 Json = dict[str, Any]
 
@@ -44,9 +45,48 @@ def all_schemas() -> Json:
                 "background": text(pattern="^(keep|blur|colour|green|#[0-9a-fA-F]{6})$"),
                 "mirror": {"type": "boolean"},
                 "calibrate": {"type": "boolean", "description": "Take the neutral face anew."},
+                "voice": text(description="A name of `GET /voices`."),
+                "liveliness": {"type": "number", "minimum": 0, "maximum": 1},
             },
             "additionalProperties": False,
         },
+        "Say": object_of(
+            {
+                "text": text(minLength=1, maxLength=10_000),
+                "voice": text(description="A name of `GET /voices`."),
+                "language": text(description="A BCP 47 tag that the voice speaks."),
+                "pace": {"type": "number", "minimum": 0.5, "maximum": 2},
+            },
+            optional=("voice", "language", "pace"),
+        )
+        | {"additionalProperties": False},
+        "End": object_of(
+            {
+                "utterance": text(),
+                "reason": text(enum=list(Reason)),
+                "characters": _COUNT | {"description": "Of the text, said to their end."},
+                "seconds": {"type": "number", "minimum": 0, "description": "Of its own sound."},
+                "message": text(description="What went wrong, where it failed."),
+            },
+            optional=("message",),
+        ),
+        "Voices": object_of(
+            {
+                "voices": {
+                    "type": "array",
+                    "items": object_of(
+                        {
+                            "name": text(),
+                            "available": {"type": "boolean"},
+                            "languages": {"type": "array", "items": text()},
+                            "missing": text(description="What to do to make it available."),
+                        },
+                        optional=("missing",),
+                    ),
+                },
+                "default": text(),
+            }
+        ),
         "Milliseconds": {
             "type": ["object", "null"],
             "description": "Percentiles of the last seconds; null where nothing was measured.",
@@ -54,7 +94,9 @@ def all_schemas() -> Json:
         },
         "Report": object_of(
             {
-                "state": text(examples=["connecting", "tracking", "lost_face", "idle", "closed"]),
+                "state": text(
+                    examples=["connecting", "tracking", "lost_face", "idle", "speaking", "closed"]
+                ),
                 "mode": text(description="The driver."),
                 "avatar": text(),
                 "codec": {"type": ["string", "null"], "description": "Of the video."},
@@ -64,6 +106,14 @@ def all_schemas() -> Json:
                 "latency_ms": ref("Milliseconds"),
                 "voice_latency_ms": ref("Milliseconds"),
                 "av_skew_ms": {"type": ["number", "null"]},
+                "speech": object_of(
+                    {
+                        "speaking": {"type": "boolean"},
+                        "queued": _COUNT | {"description": "Utterances that wait."},
+                        "voice": text(),
+                        "first_sound_ms": ref("Milliseconds"),
+                    }
+                ),
             }
         ),
     }

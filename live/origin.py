@@ -1,7 +1,8 @@
 """Requests that other sites' pages send through a visitor's browser are refused.
 
 Without this a page elsewhere could add avatars to a server on the visitor's own machine: browsers
-send a plain form to any address, and only keep the answer from the page.
+send a plain form to any address, and only keep the answer from the page. From a WebSocket they do
+not keep even that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _HARMLESS = ("GET", "HEAD", "OPTIONS")
 @web.middleware
 async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Lets through what our own page, or a program, asks; 403 for the rest."""
-    if request.method not in _HARMLESS and _is_foreign(request):
+    harmless = request.method in _HARMLESS and "Upgrade" not in request.headers
+    if not harmless and _is_foreign(request):
         raise web.HTTPForbidden
     return await handler(request)
 

@@ -16,16 +16,22 @@ from live.errors import Full, NotFound
 from live.measures import Tally
 from live.metrics import Metrics
 from live.request import SessionRequest
+from live.speech_feed import SpeechFeed
+from live.talk import Listener
 
 _log = logging.getLogger(__name__)
 
 
 class Call(Protocol):
-    """What the pool asks of a session; strings and plain values only."""
+    """What is asked of a session; plain values, but for the sound that is still to come."""
 
     @property
     def avatar(self) -> str:
         """The id of the avatar that is shown now."""
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set when the call has ended and everything is free."""
 
     async def answer(self, sdp: str) -> str:
         """Takes the peer's offer and gives our answer."""
@@ -35,6 +41,21 @@ class Call(Protocol):
 
     async def change(self, settings: Mapping[str, Any]) -> None:
         """Changes the running call."""
+
+    async def say(self, values: Mapping[str, Any]) -> str:
+        """Queues a text; the utterance's id."""
+
+    async def say_sound(self, data: bytes) -> str:
+        """Queues a WAV file's sound; the utterance's id."""
+
+    def say_feed(self, rate: int, named: Callable[[str], None]) -> SpeechFeed:
+        """Queues sound that is still to come; `named` gets the utterance's id."""
+
+    def interrupt(self) -> list[dict[str, Any]]:
+        """Makes silence; what each utterance had reached."""
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tells `listener` of every utterance; the function returned ends that."""
 
     def report(self) -> dict[str, Any]:
         """How the call goes."""

@@ -24,6 +24,7 @@ from live.routes import page
 from live.routes.avatars import AvatarRoutes
 from live.routes.health import HealthRoutes
 from live.routes.sessions import SessionRoutes
+from live.routes.speech import SpeechRoutes
 from live.sections import Server
 from live.settings import Settings
 from live.voices import Voices
@@ -63,7 +64,8 @@ def application(rooms: Rooms) -> web.Application:
     app = web.Application(
         middlewares=[problems.middleware(rooms.metrics.refused), origin.middleware]
     )
-    for routes in (health, avatars, sessions):
+    speech = SpeechRoutes(rooms.pool, rooms.voices, allowance)
+    for routes in (health, avatars, sessions, speech):
         app.add_routes(routes.table())
     app.add_routes([web.get("/", page.index), web.get(page.PATTERN, page.file)])
 

@@ -162,10 +162,10 @@ class Session:
         self._check_heard()
         return await self._talk.say_sound(data)
 
-    def say_feed(self, rate: int) -> tuple[str, SpeechFeed]:
-        """Lets the avatar speak with sound that is still to come."""
+    def say_feed(self, rate: int, named: Callable[[str], None]) -> SpeechFeed:
+        """Lets the avatar speak with sound that is still to come; `named` gets the id."""
         self._check_heard()
-        return self._talk.say_feed(rate)
+        return self._talk.say_feed(rate, named)
 
     def interrupt(self) -> list[dict[str, Any]]:
         """Makes silence; what each utterance had reached, as in `finished`."""

@@ -65,10 +65,14 @@ class Talk:
         stream = Stretches(_pieces(samples, rate))
         return self._queue(stream, seconds=len(samples) / rate)
 
-    def say_feed(self, rate: int) -> tuple[str, SpeechFeed]:
-        """Queues sound that is still to come; raises `Unprocessable` or `TooManyRequests`."""
+    def say_feed(self, rate: int, named: Callable[[str], None]) -> SpeechFeed:
+        """Queues sound that is still to come; raises `Unprocessable` or `TooManyRequests`.
+
+        `named` gets the utterance's id before anything is told of it.
+        """
         feed = SpeechFeed(rate)
-        return self._queue(feed), feed
+        self._queue(feed, named=named)
+        return feed
 
     def interrupt(self) -> list[dict[str, Any]]:
         """Makes silence; what each utterance had reached, as in `finished`."""
@@ -103,9 +107,11 @@ class Talk:
         length: int = 0,
         seconds: float = 0,
         ref: str | None = None,
+        named: Callable[[str], None] = lambda utterance: None,
     ) -> str:
         utterance = Utterance(next(self._ids), stream, length=length, seconds=seconds)
         self.speaker.say(utterance)
+        named(utterance.id)
         self._tell("queued", {"utterance": utterance.id} | ({} if ref is None else {"ref": ref}))
         return utterance.id
 

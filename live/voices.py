@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +19,14 @@ class Voices:
         """`options`: by the voice's name; `default`: the one that speaks unless told."""
         self._options = options
         self._default = default
-        self._lock = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._open: dict[str, Voice] = {}
 
     def open(self, name: str) -> Voice:
         """The voice of this name; raises `UnknownPart`, `VoiceUnavailable`."""
-        with self._lock:
+        if name not in registry.names("voices"):
+            registry.load("voices", name)  # says which there are
+        with self._locks[name]:  # one that is slow to begin holds up no other
             if name not in self._open:
                 self._open[name] = registry.voice(name, self._options.get(name))
             return self._open[name]
@@ -35,10 +38,8 @@ class Voices:
 
     def close(self) -> None:
         """Frees what the voices hold."""
-        with self._lock:
-            for voice in self._open.values():
-                voice.close()
-            self._open.clear()
+        while self._open:
+            self._open.popitem()[1].close()
 
     def _described(self, name: str) -> dict[str, Any]:
         try:

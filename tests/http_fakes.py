@@ -19,14 +19,16 @@ from live import problems
 from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
-from live.measures import Histogram, Tally
+from live.measures import Counts, Histogram, Tally
 from live.messages import parse_settings
 from live.metrics import Metrics
 from live.pool import Pool, Start
 from live.prepared import PreparedAvatars
-from live.request import CallSettings, Parts, SessionRequest
+from live.request import CallSettings, OpenVoice, Parts, SessionRequest
 from live.server import Rooms, application
 from live.settings import Settings
+from live.speech_feed import SpeechFeed
+from live.talk import Listener, Talk
 from live.voices import Voices
 from live.wire import parse_fragment, parse_offer
 from live.workshop import Workshop
@@ -61,6 +63,14 @@ class FakeCall:
         self.avatar = request.avatar.id
         self.changes: list[Mapping[str, Any]] = []
         self.reason: str | None = None
+        self.closed = asyncio.Event()
+        self.told: list[tuple[str, Mapping[str, Any]]] = []
+        self.talk = Talk(
+            request.parts.voice,
+            request.settings.speech,
+            Counts(),
+            lambda type, values: self.told.append((type, values)),
+        )
         self._ended = ended
 
     async def answer(self, sdp: str) -> str:
@@ -78,6 +88,21 @@ class FakeCall:
         self.changes.append(settings)
         self.avatar = parse_settings(settings).avatar or self.avatar
 
+    async def say(self, values: Mapping[str, Any]) -> str:
+        return await self.talk.say(values)
+
+    async def say_sound(self, data: bytes) -> str:
+        return await self.talk.say_sound(data)
+
+    def say_feed(self, rate: int, named: Callable[[str], None]) -> SpeechFeed:
+        return self.talk.say_feed(rate, named)
+
+    def interrupt(self) -> list[dict[str, Any]]:
+        return self.talk.interrupt()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        return self.talk.listen(listener)
+
     def report(self) -> dict[str, Any]:
         return {
             "state": "tracking",
@@ -90,6 +115,7 @@ class FakeCall:
             "latency_ms": None,
             "voice_latency_ms": None,
             "av_skew_ms": None,
+            "speech": self.talk.report(),
         }
 
     def tally(self) -> Tally:
@@ -101,6 +127,8 @@ class FakeCall:
     async def close(self, reason: str = "closed") -> None:
         if self.reason is None:
             self.reason = reason
+            self.talk.speaker.close()
+            self.closed.set()
             self._ended(reason)
 
 
@@ -133,6 +161,7 @@ def rooms(
     start: Start = FakeCall,
     of_calls: CallSettings | None = None,
     furnish: Callable[[], Workshop] = workshop,
+    voice: OpenVoice = no_voice,
 ) -> Rooms:
     """Rooms with fake parts; `start` makes the sessions."""
     metrics = Metrics()
@@ -145,7 +174,7 @@ def rooms(
     async def request_call(id: str, driver: str) -> SessionRequest:
         return SessionRequest(
             await open_avatar(id),
-            Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer, no_voice),
+            Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer, voice),
             of_calls or CallSettings(),
             driver,
             open_avatar,

@@ -19,9 +19,11 @@ from live.problems import CONTENT_TYPE
 from live.server import application
 from live.settings import Settings
 from tests.http_fakes import FRAGMENT, OFFER, rooms
+from tests.voices import ToneVoice
 
 SCHEMA = schemathesis.openapi.from_dict(openapi.document())
 schemathesis.serializer.alias(["application/sdp", "application/trickle-ice-sdpfrag"], "text/plain")
+schemathesis.serializer.alias(["audio/wav"], "application/octet-stream")
 load_all_checks()
 CHECKED: list[Any] = [
     CHECKS.get_one(name)
@@ -71,7 +73,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with fake parts on a thread of its own."""
     folder = tmp_path_factory.mktemp("avatars")
     often = Settings.model_validate({"server": {"posts_per_minute": 1_000_000}})
-    parts = rooms(folder, places=10_000, settings=often)
+    parts = rooms(folder, places=10_000, settings=often, voice=lambda name: ToneVoice())
     server = TestServer(application(parts))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -120,6 +122,10 @@ def test_a_running_call_is_answered_as_described(address: str) -> None:
         ("/sessions/{secret}/settings", "PATCH"): requests.patch(
             f"{call}/settings", json={"mirror": True, "background": "#203040"}, timeout=10
         ),
+        ("/sessions/{secret}/say", "POST"): requests.post(
+            f"{call}/say", json={"text": "Hello."}, timeout=10
+        ),
+        ("/sessions/{secret}/interrupt", "POST"): requests.post(f"{call}/interrupt", timeout=10),
         ("/sessions/{secret}", "DELETE"): requests.delete(call, timeout=10),
     }
     for (path, method), answer in answers.items():

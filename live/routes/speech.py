@@ -1,0 +1,78 @@
+"""What a call is to say comes in, by HTTP or as a stream; and which voices there are to say it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from live.allowance import Allowance
+from live.bodies import read_bytes, read_object
+from live.errors import BadRequest, Conflict, WrongType
+from live.pool import Pool
+from live.speech_socket import LARGEST_CHUNK, SpeechSocket
+from live.voices import Voices
+
+WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
+LARGEST_SOUND = 32 << 20
+_LARGEST_TEXT = 128 << 10
+"""Of a JSON body: 10,000 characters, each of them escaped."""
+_HEARTBEAT_S = 20.0
+
+
+class SpeechRoutes:
+    """Answers for the voice of a call."""
+
+    def __init__(self, pool: Pool, voices: Voices, allowance: Allowance) -> None:
+        """`allowance` is asked before a sound is uploaded."""
+        self._pool, self._voices, self._allowance = pool, voices, allowance
+        self._streams: set[str] = set()
+        """Secret ids of the calls that have one."""
+
+    def table(self) -> list[web.RouteDef]:
+        """The routes."""
+        return [
+            web.get("/voices", self.voices),
+            web.post("/sessions/{secret}/say", self.say),
+            web.post("/sessions/{secret}/interrupt", self.interrupt),
+            web.get("/sessions/{secret}/speech", self.stream),
+        ]
+
+    async def voices(self, request: web.Request) -> web.Response:
+        """Every voice that is installed."""
+        return web.json_response(await asyncio.to_thread(self._voices.catalogue))
+
+    async def say(self, request: web.Request) -> web.Response:
+        """Takes a text or a sound; 202 with the utterance's id."""
+        call = self._pool.get(request.match_info["secret"])
+        match request.content_type.lower():
+            case "application/json":
+                utterance = await call.say(await read_object(request, _LARGEST_TEXT))
+            case type if type in WAV:
+                self._allowance.take()
+                utterance = await call.say_sound(await read_bytes(request, LARGEST_SOUND))
+            case _:
+                raise WrongType("send a text as application/json, or a sound as audio/wav")
+        return web.json_response({"utterance": utterance}, status=202)
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        """Makes silence; says what had been said."""
+        ends = self._pool.get(request.match_info["secret"]).interrupt()
+        return web.json_response({"interrupted": ends})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Takes sound as it is made, over a WebSocket."""
+        secret = request.match_info["secret"]
+        call = self._pool.get(secret)
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=LARGEST_CHUNK)
+        if not socket.can_prepare(request):
+            raise BadRequest("this address takes WebSockets only")
+        if secret in self._streams:
+            raise Conflict("this call has a speech stream; end that one first")
+        self._streams.add(secret)
+        try:
+            await socket.prepare(request)
+            await SpeechSocket(call, socket).run()
+        finally:
+            self._streams.discard(secret)
+        return socket
