@@ -6,6 +6,9 @@ export const TICKS_PER_MS = 10;
 
 const COLUMNS = 16;
 
+/** The present, as a number of the code. */
+export const ticks = () => Math.round(performance.now() * TICKS_PER_MS) % WRAP;
+
 /** CRC-8 of the number's three bytes. @param {number} number */
 function checksum(number) {
   let crc = 0xa5;
