@@ -88,7 +88,7 @@ class Listener(nn.Module):
 class Teacher(nn.Module):
     """Hears the whole utterance before it answers, and so knows better what was said when."""
 
-    def __init__(self, width: int = 192, memory: int = 256) -> None:
+    def __init__(self, width: int = 160, memory: int = 224) -> None:
         """Larger than what serves."""
         super().__init__()
         self.hearing = nn.Sequential(

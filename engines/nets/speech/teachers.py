@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from engines.log_mel import RATE
 from engines.nets.speech import espeak, texts
 from engines.nets.speech.corpus import NUMBERS, Utterance
 from engines.nets.speech.recordings import read_sound, to_16_khz
-from engines.types import Floats, Phone
+from engines.types import Floats, Phone, Speech
+from engines.voices.hibari import HibariVoice
 
 _SHORTEST = RATE // 2
 _CMU_TO_ARPABET = {"PAU": "SIL", "H#": "SIL", "#": "SIL", "AX": "AH", "AXR": "ER"}
@@ -63,6 +65,30 @@ def flite(rng: np.random.Generator) -> Callable[[str], tuple[str, Spoken]]:
     return say
 
 
+def hibari(rng: np.random.Generator) -> Callable[[str], tuple[str, Spoken]]:
+    """The voice that the server itself speaks with (Apache-2.0)."""
+    voice = HibariVoice()
+
+    def say(text: str) -> tuple[str, Spoken]:
+        return "hibari", _joined(voice.speak(text, pace=float(rng.uniform(0.75, 1.35))))
+
+    return say
+
+
+def kokoro(rng: np.random.Generator) -> Callable[[str], tuple[str, Spoken]]:
+    """A new voice for each text."""
+    from engines.nets.speech.kokoro import RATE as KOKORO_RATE  # noqa: PLC0415 - needs its wheels
+    from engines.nets.speech.kokoro import Kokoro  # noqa: PLC0415
+
+    model = Kokoro()
+
+    def say(text: str) -> tuple[str, Spoken]:
+        samples, phones = model.say(text, rng)
+        return "kokoro", (to_16_khz(samples, KOKORO_RATE), phones)
+
+    return say
+
+
 def festival(_: np.random.Generator) -> Callable[[str], tuple[str, Spoken]]:
     """Festival's diphone voice kal (BSD-like): a synthetic stranger, for tests only."""
 
@@ -88,6 +114,8 @@ TEACHERS: dict[str, Callable[[np.random.Generator], Callable[[str], tuple[str, S
     "espeak": espeak_english,
     "espeak-foreign": espeak_foreign,
     "flite": flite,
+    "hibari": hibari,
+    "kokoro": kokoro,
     "festival": festival,
 }
 
@@ -119,6 +147,20 @@ def _espeak(rng: np.random.Generator, voices: Sequence[str]) -> Callable[[str], 
         return manner.voice, (to_16_khz(samples, library.rate), phones)
 
     return say
+
+
+def _joined(stretches: Iterable[Speech]) -> Spoken:
+    samples: list[Floats] = []
+    phones: list[Phone] = []
+    begun_ns = 0
+    for speech in stretches:
+        samples.append(to_16_khz(speech.samples, speech.rate))
+        phones += [
+            replace(phone, start_ns=phone.start_ns + begun_ns, end_ns=phone.end_ns + begun_ns)
+            for phone in speech.phones or ()
+        ]
+        begun_ns += len(speech.samples) * 1_000_000_000 // speech.rate
+    return np.concatenate(samples), tuple(phones)
 
 
 def _in_a_row(ends: Iterator[tuple[str, float]]) -> tuple[Phone, ...]:

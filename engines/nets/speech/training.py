@@ -47,9 +47,7 @@ def train(net: nn.Module, loss: Loss, batches: Batches, plan: Plan, path: Path) 
 
     AdamW under a cosine schedule by processor time; a checkpoint each minute and at the end.
     """
-    average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(_EMA)
-    )
+    average = torch.optim.swa_utils.AveragedModel(net, avg_fn=_moved)
     learnt = [parameter for parameter in net.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learnt, plan.rate, weight_decay=0.01)
     spent, steps = _resume(path, net, average, optimiser)
@@ -138,6 +136,12 @@ def _phone_loss(logits: Tensor, phones: Tensor, soft: Tensor) -> Tensor:
 def _schedule(done: float) -> float:
     """A short rise, then a cosine down to a hundredth."""
     return min(1.0, done / _WARM_UP + 0.02) * (0.505 + 0.495 * math.cos(math.pi * done))
+
+
+def _moved(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """The moving average one step on; it forgets the first steps faster."""
+    keep = min(_EMA, (1 + int(count)) / (10 + int(count)))
+    return average + (current - average) * (1 - keep)
 
 
 def _has_bfloat16() -> bool:
