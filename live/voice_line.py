@@ -83,6 +83,7 @@ class VoiceLine:
     def put(self, piece: Piece) -> None:
         """Takes a piece of the peer's voice."""
         self._pieces.append(piece)
+        self._heard_ns = piece.captured_ns  # silence of ours must not take its place
         if len(self._pieces) > _MOST_SOUND:
             self._drop()
 
@@ -162,16 +163,16 @@ class VoiceLine:
             elif late_ns > _LATEST_NS and len(self._pieces) > 1:
                 self._drop()
             else:
-                return self._passed(self._pieces.popleft(), now)
+                return self._passed(self._pieces.popleft())
         return None
 
-    def _passed(self, piece: Piece, now: int) -> Outgoing:
+    def _passed(self, piece: Piece) -> Outgoing:
         samples = opus.duration(piece.data) or opus.SLOT
         follows = self._last is not None and self._last.captured_ns is not None
         step = piece.ticks - self._last_peer_ticks if follows else 0
         gap = piece.pts_ns - self._end_ns > SLOT_NS // 2
         ticks = self._placed(piece.pts_ns, step, _EXACT if gap else _LOOSE)
-        self._heard_ns, self._last_peer_ticks = now, piece.ticks
+        self._last_peer_ticks = piece.ticks
         self._end_ns = piece.pts_ns + ns_from_ticks(samples, VOICE_RATE)
         return Outgoing(
             piece.data, ticks, piece.pts_ns, piece.captured_ns, begins=gap or not follows
