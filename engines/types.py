@@ -52,7 +52,13 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A piece of sound for a driver to listen to."""
+    """A piece of sound for a driver to listen to.
+
+    Pieces come in order, or far ahead of their time, or not at all. A piece takes the place of what
+    was delivered before for its own time. One with phones, and one without samples, takes back all
+    that was delivered with phones from its `pts_ns` on; one without samples also all other sound
+    from there on. So an interrupted voice is ended by one piece at the time where it falls silent.
+    """
 
     samples: Floats
     """`(n,)` float32 mono, 16 kHz, −1…1."""

@@ -14,7 +14,7 @@ from engines.drivers.eyes import Eyes, read
 from engines.drivers.neutral import NeutralCalibration
 from engines.drivers.one_euro import OneEuro
 from engines.drivers.pose import HeadPose, focal_length, measure, plausible, soft_limit
-from engines.drivers.presence import Parameters, Presence
+from engines.drivers.presence import NEUTRAL, Parameters, Presence
 from engines.face_geometry import Points
 from engines.types import Face, Motion, Sound, Space
 
@@ -40,11 +40,14 @@ class FaceDriver:
 
     space = Space.MESH478
 
-    def __init__(self) -> None:
-        """Calibrates itself over the first second of the first face."""
+    def __init__(self, presence: Presence | None = None) -> None:
+        """Calibrates itself over the first second of the first face.
+
+        `presence`: how it goes and comes back where the face does.
+        """
         self._calibration = NeutralCalibration()
         self._eyes = Eyes()
-        self._presence = Presence()
+        self._presence = presence or Presence()
         self._rotation = OneEuro(*_ROTATION_FILTER)
         self._place = OneEuro(*_PLACE_FILTER)
         self._expression = OneEuro(*_EXPRESSION_FILTER)
@@ -65,12 +68,20 @@ class FaceDriver:
 
         A missing face has no time of its own: one usual frame interval is taken to have passed.
         """
+        shown = self.follow(face)
+        return [as_motion(shown, self._pace.pts_ns, self._pace.captured_ns)]
+
+    def follow(
+        self, face: Face | None, idle: Parameters = NEUTRAL, passed_s: float | None = None
+    ) -> Parameters:
+        """What `drive` shows; without a face it holds, then eases to `idle`, as it is now.
+
+        `passed_s`: the seconds since the frame before, for a frame without a face.
+        """
         if face is None:
-            pts_ns, captured_ns, dt_s = self._pace.missed()
-            return [_motion(self._presence.lost(dt_s), pts_ns, captured_ns)]
+            return self._presence.lost(self._pace.missed(passed_s), idle)
         dt_s = self._pace.step(face)
-        live = self._follow(face, dt_s)
-        return [_motion(self._presence.seen(live, dt_s), face.pts_ns, face.captured_ns)]
+        return self._presence.seen(self._follow(face, dt_s), dt_s)
 
     def _follow(self, face: Face, dt_s: float) -> Parameters:
         landmarks = face.landmarks.astype(np.float64)
@@ -109,14 +120,19 @@ class Pace:
 
     def __init__(self) -> None:
         """Expects 30 frames a second until it has seen some."""
+        self.captured_ns = 0
         self._usual_s = _USUAL_S
         self._pts_ns: int | None = None
-        self._captured_ns = 0
         self._guessed = False
+
+    @property
+    def pts_ns(self) -> int:
+        """The time of the last frame, guessed where it had none of its own."""
+        return self._pts_ns or 0
 
     def step(self, face: Face) -> float:
         """Seconds since the frame before."""
-        before, self._pts_ns, self._captured_ns = self._pts_ns, face.pts_ns, face.captured_ns
+        before, self._pts_ns, self.captured_ns = self._pts_ns, face.pts_ns, face.captured_ns
         passed_s = 0.0 if before is None else (face.pts_ns - before) * 1e-9
         if passed_s <= 0.0:
             return self._usual_s
@@ -128,13 +144,14 @@ class Pace:
         self._usual_s += 0.2 * (passed_s - self._usual_s)
         return passed_s
 
-    def missed(self) -> tuple[int, int, float]:
-        """The likely times of a frame without a face, and the seconds that it took."""
-        step_ns = round(self._usual_s * 1e9)
-        self._pts_ns = (self._pts_ns or 0) + step_ns
-        self._captured_ns += step_ns
+    def missed(self, passed_s: float | None = None) -> float:
+        """Seconds that a frame without a face lasted, or is taken to have lasted."""
+        passed_s = self._usual_s if passed_s is None else passed_s
+        step_ns = round(passed_s * 1e9)
+        self._pts_ns = self.pts_ns + step_ns
+        self.captured_ns += step_ns
         self._guessed = True
-        return self._pts_ns, self._captured_ns, self._usual_s
+        return passed_s
 
 
 def _bounded(moved: Points) -> Points:
@@ -147,7 +164,8 @@ def _bounded(moved: Points) -> Points:
     return bounded
 
 
-def _motion(shown: Parameters, pts_ns: int, captured_ns: int) -> Motion:
+def as_motion(shown: Parameters, pts_ns: int, captured_ns: int) -> Motion:
+    """Parameters with their times."""
     return Motion(
         Space.MESH478,
         shown.expression.astype(np.float32),

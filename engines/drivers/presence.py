@@ -1,4 +1,4 @@
-"""What is shown while the face is away: holds a moment, eases to neutral, comes back smoothly."""
+"""What is shown while the face is away: holds a moment, eases to idleness, comes back smoothly."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ NEUTRAL = Parameters(np.zeros((478, 3)), np.zeros(6), np.array([[1.0, 0.0, 0.0],
 class Presence:
     """Joins what the face does with what is shown when there is none."""
 
-    def __init__(self) -> None:
-        """Starts neutral, without a face."""
+    def __init__(self, hold_s: float = HOLD_S, ease_s: float = EASE_S) -> None:
+        """Starts neutral, without a face. `hold_s`: how long a lost face stays as it was, `ease_s`:
+        how long it takes to go."""
+        self._hold_s, self._ease_s = hold_s, ease_s
         self._shown = NEUTRAL
         self._start = NEUTRAL
         self._since_s = 0.0
@@ -57,12 +59,13 @@ class Presence:
             self._shown = self._start.toward(live, _eased(self._since_s / self._fade_s))
         return self._shown
 
-    def lost(self, dt_s: float) -> Parameters:
-        """What to show when there is no face."""
+    def lost(self, dt_s: float, idle: Parameters = NEUTRAL) -> Parameters:
+        """What to show when there is no face; `idle`: what it goes over to, as it is now."""
         if self._present:
             self._present, self._start, self._since_s = False, self._shown, 0.0
         self._since_s += dt_s
-        self._shown = self._start.toward(NEUTRAL, _eased((self._since_s - HOLD_S) / EASE_S))
+        gone = _eased((self._since_s - self._hold_s) / self._ease_s)
+        self._shown = self._start.toward(idle, gone)
         return self._shown
 
 

@@ -1,0 +1,89 @@
+"""A face, a voice, both or neither go in; one `Motion` in `mesh478` comes out.
+
+Pose, eyes and brows are the face's while there is one, and the idle life's when there is none. The
+mouth belongs to the face or to the voice, whichever is better founded (`mouth_choice`), and passes
+from one to the other over a few frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engines.blendshapes import to_mesh
+from engines.drivers.face import FaceDriver, as_motion
+from engines.drivers.life import Life
+from engines.drivers.mouth_choice import MouthChoice
+from engines.drivers.presence import Parameters, Presence
+from engines.drivers.speech import Clock
+from engines.drivers.speech_network import SpeechNetwork, speech_network
+from engines.drivers.voice import Voice
+from engines.face_geometry import Points, smoothstep
+from engines.face_mesh import CANONICAL
+from engines.types import Face, Motion, Sound, Space
+
+_HOLD_S, _EASE_S = 0.1, 0.4
+"""A lost face has gone over to idle life after half a second."""
+
+
+def _mouth() -> Points:
+    """`(478, 1)` 1 on lips, chin and jaw, 0 from the tip of the nose upwards, smooth between."""
+    height = CANONICAL[:, 1]
+    below = smoothstep(0.0, 1.0, (height[1] - height) / (height[1] - height[0]))
+    mouth: Points = np.concatenate([below, np.zeros(10)])[:, None]
+    return mouth
+
+
+_MOUTH = _mouth()
+
+
+class AutoDriver:
+    """One per session; not thread-safe."""
+
+    space = Space.MESH478
+
+    def __init__(
+        self,
+        seed: int | None = None,
+        liveliness: float = 0.5,
+        network: SpeechNetwork | None = None,
+    ) -> None:
+        """`seed`: of its own movements, any unless told; `network`: ours unless told."""
+        self._face = FaceDriver(Presence(_HOLD_S, _EASE_S))
+        self._voice = Voice(network or speech_network())
+        self._life = Life(seed, liveliness)
+        self._choice = MouthChoice()
+        self._clock = Clock()
+
+    @property
+    def liveliness(self) -> float:
+        """0: still where nobody drives; 0.5: as a listener; 1: as somebody who tells a story."""
+        return self._life.liveliness
+
+    @liveliness.setter
+    def liveliness(self, much: float) -> None:
+        self._life.liveliness = much
+
+    def calibrate(self) -> None:
+        """Takes the best face of the next second as neutral; the avatar fades over to it."""
+        self._face.calibrate()
+
+    def drive(
+        self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
+    ) -> Sequence[Motion]:
+        """One motion per call; `pts_ns`: the face's own time unless told."""
+        if pts_ns is None and face is not None:
+            pts_ns = face.pts_ns
+        pts_ns, dt_s = self._clock.step(pts_ns)
+        said = self._voice.at(pts_ns, dt_s, sounds)
+        living = self._life.at(pts_ns, speaking=said.speaking, stressed=said.stressed)
+        brows = to_mesh(living.coefficients).astype(np.float64)
+        idle = Parameters(brows, living.pose, living.eyes)
+        shown = self._face.follow(face, idle, dt_s)
+        share = self._choice.share(face, said, dt_s)
+        if share > 0.0:
+            spoken = to_mesh(said.mouth) * _MOUTH
+            mine = shown.expression * (1.0 - share * _MOUTH)
+            shown = shown._replace(expression=mine + share * spoken)
+        return [as_motion(shown, pts_ns, face.captured_ns if face is not None else pts_ns)]
