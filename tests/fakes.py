@@ -13,6 +13,7 @@ from engines.types import (
     Avatar,
     Backdrop,
     BackdropKind,
+    Driver,
     Face,
     Motion,
     Picture,
@@ -77,12 +78,16 @@ class FakeDriver:
         self.space = space
         self.calibrations = 0
         self.driven: list[Face | None] = []
+        self.heard: list[tuple[Sound, int]] = []
+        """With the time of the picture with which it came."""
 
     def drive(
         self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
     ) -> Sequence[Motion]:
         self.driven.append(face)
         del self.driven[:-100]
+        self.heard += [(sound, pts_ns or 0) for sound in sounds]
+        del self.heard[:-1000]
         if face is None:
             return []
         neutral = Motion.neutral(face.pts_ns, face.captured_ns)
@@ -92,6 +97,15 @@ class FakeDriver:
 
     def calibrate(self) -> None:
         self.calibrations += 1
+
+
+class ListeningDriver(FakeDriver):
+    """One that listens, looks ahead, and may be lively."""
+
+    def __init__(self, look_ahead_ns: int = 60_000_000) -> None:
+        super().__init__()
+        self.look_ahead_ns = look_ahead_ns
+        self.liveliness = -1.0
 
 
 class FakeRenderer:
@@ -170,11 +184,12 @@ def request(
     renderer: Callable[[], Renderer] = FakeRenderer,
     settings: CallSettings | None = None,
     voice: OpenVoice = no_voice,
+    driver: Callable[[str], Driver] = lambda name: FakeDriver(),
 ) -> SessionRequest:
     """A request for a call with fake parts."""
     return SessionRequest(
         avatar(),
-        Parts(tracker, lambda name: FakeDriver(), renderer, voice),
+        Parts(tracker, driver, renderer, voice),
         settings or CallSettings(),
     )
 

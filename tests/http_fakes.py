@@ -69,7 +69,7 @@ class FakeCall:
             request.parts.voice,
             request.settings.speech,
             Counts(),
-            lambda type, values: self.told.append((type, values)),
+            lambda kind, values: self.told.append((kind, values)),
         )
         self._ended = ended
 

@@ -175,8 +175,10 @@ class Peer:
     codec: str | None = None
     """`H264` or `VP8` only; `None`: as aiortc offers them, VP8 first."""
     voice: bool = True
+    listens: bool = False
+    """Takes sound though it has no voice."""
     channel: bool = True
-    camera: MediaStreamTrack = field(default_factory=lambda: CodedCamera(constant(512, 512)))
+    camera: MediaStreamTrack | None = field(default_factory=lambda: CodedCamera(constant(512, 512)))
     keep_last: bool = False
     """Keeps the newest picture itself in `last`."""
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=4000))
@@ -198,13 +200,17 @@ class Peer:
 
     async def offer(self) -> str:
         """Our offer, with all candidates."""
-        video = self.connection.addTransceiver(self.camera)
+        video = self.connection.addTransceiver(
+            self.camera or "video", "sendrecv" if self.camera else "recvonly"
+        )
         if self.codec is not None:
             known = RTCRtpSender.getCapabilities("video").codecs
             names = (self.codec.lower(), "rtx")
             video.setCodecPreferences([c for c in known if c.name.lower() in names])
         if self.microphone is not None:
             self.connection.addTrack(self.microphone)
+        elif self.listens:
+            self.connection.addTransceiver("audio", "recvonly")
         if self.channel:
             self.data = self.connection.createDataChannel("visavis.v1")
             self.data.on("message", self._on_message)

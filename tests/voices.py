@@ -29,7 +29,7 @@ class ToneVoice:
         self.name = name
         self.languages = languages
         self.word_s = word_s
-        self.rate = 24_000
+        self.rate, self.level = 24_000, 0.5
         self.said: list[tuple[str, str, float]] = []
         self.closed_early = 0
         self.hold = threading.Event()
@@ -57,7 +57,7 @@ class ToneVoice:
                 phones = tuple(
                     Phone("AA", i * length_ns, (i + 1) * length_ns) for i in range(words)
                 )
-                sound = tone(words * length_ns / 1e9, self.rate)
+                sound = tone(words * length_ns / 1e9, self.rate, self.level)
                 yield Speech(sound, self.rate, phones, sentence)
         except GeneratorExit:
             self.closed_early += 1
