@@ -24,7 +24,7 @@ from live.egress import AvatarTrack, VoiceTrack
 from live.errors import BadSdp, Unprocessable
 from live.ingest import Camera, Microphone
 from live.request import CallSettings
-from live.rtc import redirect, set_bitrate_limit
+from live.rtc import redirect, set_bitrate_limit, wait_for_sound
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Connection:
         self._settings = settings
         self._camera, self._video, self._voice = camera, video, voice
         self._microphone = microphone
+        self._picture_sender: RTCRtpSender | None = None
         self._mid = ""
         self._candidates = 0
         self._hidden: asyncio.Queue[RTCIceCandidate | None] = asyncio.Queue()
@@ -67,6 +68,7 @@ class Connection:
                 self._add_transceiver(kind, offer)
             await self._peer.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             self._choose_codec()
+            self.send_sound(offer.hears_voice)
             answer = await self._peer.createAnswer()
             if offer.takes_passive:
                 # The peer says hello first. aiortc would; but peers with RSA certificates
@@ -100,6 +102,12 @@ class Connection:
         while True:
             await self._peer.addIceCandidate(await self._hidden.get())
 
+    def send_sound(self, wanted: bool) -> None:
+        """Sends sound to the peer, or none; without it, its pictures need not wait for anything."""
+        self._voice.audible = wanted
+        if self._picture_sender is not None:
+            wait_for_sound(self._picture_sender, wanted)
+
     async def packets_received(self) -> int:
         """All that has come from the peer since the call began, media and reports."""
         stats = await self._peer.getStats()
@@ -129,6 +137,7 @@ class Connection:
             if one.name.lower() != "rtx":
                 one.parameters["x-google-start-bitrate"] = _CAMERA_START_KBITS
         set_bitrate_limit(video.sender, codec, self._settings.max_bitrate)
+        self._picture_sender = video.sender
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         redirect(track, self._camera if track.kind == "video" else self._microphone)

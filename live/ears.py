@@ -8,7 +8,7 @@ from engines.types import Sound
 from live.clock import MILLISECOND, SECOND, now_ns
 from live.hearing import Hearing
 from live.measures import Counts
-from live.opus import Piece
+from live.opus import Piece, behind_ns
 from live.speaking import Speaker
 
 _AUDIBLE = 0.01
@@ -24,6 +24,8 @@ class Ears:
         """Both may be silent."""
         self.listening = False
         """Whether the driver listens at all; the peer's sound is not decoded otherwise."""
+        self.behind_ns = 0
+        """How old the beginning of a piece of the peer's sound is when it comes."""
         self._speaker = speaker
         self._hearing = Hearing(counts)
         self._came_ns: int | None = None
@@ -32,7 +34,7 @@ class Ears:
     def put(self, piece: Piece) -> None:
         """Takes a piece of the peer's voice, on the event loop."""
         if self.listening:
-            self._came_ns = now_ns()
+            self._came_ns, self.behind_ns = now_ns(), behind_ns(piece.data)
             self._hearing.put(piece)
 
     def take(self) -> list[Sound]:

@@ -1,8 +1,8 @@
 """Stamped pictures and voices in; the tracks that aiortc sends out, both on one clock.
 
 The picture goes as soon as it is ready, and only the newest. The voice waits for as long as the
-picture takes, so that lips and sound leave together: the peer's own as it came, or one that we make
-(`live.voice_line`).
+picture takes, less what a viewer will make it wait, so that lips and sound arrive together: the
+peer's own as it came, or one that we make (`live.voice_line`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamError, MediaStreamTrack
 
 from live import opus
-from live.clock import SECOND, VIDEO_RATE, SessionClock, now_ns
+from live.clock import MILLISECOND, SECOND, VIDEO_RATE, SessionClock, now_ns
 from live.disclosure import Stamped
 from live.measures import Counts, Durations, Rate
 from live.voice_line import VoiceLine, VoiceSource
@@ -114,6 +114,12 @@ class AvatarTrack(MediaStreamTrack):
         return ticks
 
 
+_HEAD_START_NS = 60 * MILLISECOND
+"""By how much sound leaves before its picture: that much longer, or more, it takes to be heard.
+
+A viewer keeps 40 ms of sound and more, its sound card 10 to 30, and pictures are shown at once."""
+
+
 class VoiceTrack(MediaStreamTrack):
     """The sound that goes with the avatar, in Opus packets.
 
@@ -139,13 +145,12 @@ class VoiceTrack(MediaStreamTrack):
         super().__init__()
         self.latency = Durations()
         """From a piece's packet to ours."""
-        self.min_delay_ns = 0
-        """What has to lie between the voice's time and its leaving in any case, as where a driver
-        listens ahead."""
+        self.audible = True
+        """Whether anything is sent; a source is asked in any case."""
         self.begins_spurt = False
         """Whether the piece that `recv` gave last begins a talk spurt."""
         self._clock = clock
-        self._line = VoiceLine(clock, lambda: max(picture_delay_ns(), self.min_delay_ns), counts)
+        self._line = VoiceLine(clock, lambda: picture_delay_ns() - _HEAD_START_NS, counts)
         self._line.source = source
         self._arrived = asyncio.Event()
         self._sending_ns: int | None = None
@@ -166,6 +171,8 @@ class VoiceTrack(MediaStreamTrack):
             sent = self._line.turn(now_ns())
             if sent is None:
                 await self._wait(self._line.wake_ns(now_ns()))
+                continue
+            if not self.audible:
                 continue
             self._sending_ns, self.begins_spurt = sent.captured_ns, sent.begins
             packet = av.Packet(sent.data)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from engines.types import Picture, Rgb
 from live.clock import now_ns
 from live.measures import Counts, Rate
-from live.opus import Piece
+from live.opus import Piece, behind_ns
 from live.peer_clock import PeerClock
 
 _MOST_PIXELS = 4096 * 2304
@@ -128,7 +128,8 @@ class Microphone:
 
     def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
         """Takes a piece of sound."""
-        piece = Piece(data, ticks, self._clock.sound_at(ticks, captured_ns), captured_ns)
+        made_ns = self._clock.sound_at(ticks, captured_ns)
+        piece = Piece(data, ticks, made_ns - behind_ns(data), captured_ns)
         for taker in self._takers:
             taker.put(piece)
 

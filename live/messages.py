@@ -22,6 +22,16 @@ CHANNEL = "visavis.v1"
 LONGEST_MESSAGE = 64_000
 
 _LONGEST_REF = 64
+_SETTINGS = {
+    "avatar",
+    "driver",
+    "background",
+    "mirror",
+    "calibrate",
+    "voice",
+    "liveliness",
+    "sound",
+}
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -170,14 +180,15 @@ class CallChange:
     calibrate: bool = False
     voice: str | None = None
     liveliness: float | None = None
+    sound: bool | None = None
+    """Whether the call's sound is sent to this peer."""
 
 
 def parse_settings(values: Mapping[str, Any]) -> CallChange:
     """Checks a `settings` message or a `PATCH` body; raises `Unprocessable`."""
-    known = {"avatar", "driver", "background", "mirror", "calibrate", "voice", "liveliness"}
-    _check_keys(values, known, "setting")
+    _check_keys(values, _SETTINGS, "setting")
     _check_texts(values, "avatar", "driver", "voice")
-    for key in ("mirror", "calibrate"):
+    for key in ("mirror", "calibrate", "sound"):
         if not isinstance(values.get(key, False), bool):
             raise Unprocessable(f"{key!r} is true or false")
     liveliness = values.get("liveliness")
@@ -192,6 +203,7 @@ def parse_settings(values: Mapping[str, Any]) -> CallChange:
         calibrate=values.get("calibrate", False),
         voice=values.get("voice"),
         liveliness=liveliness,
+        sound=values.get("sound"),
     )
 
 

@@ -47,6 +47,10 @@ def all_schemas() -> Json:
                 "calibrate": {"type": "boolean", "description": "Take the neutral face anew."},
                 "voice": text(description="A name of `GET /voices`."),
                 "liveliness": {"type": "number", "minimum": 0, "maximum": 1},
+                "sound": {
+                    "type": "boolean",
+                    "description": "Whether the call's sound is sent to this peer.",
+                },
             },
             "additionalProperties": False,
         },

@@ -43,6 +43,15 @@ class Piece(NamedTuple):
     captured_ns: int
 
 
+def behind_ns(packet: bytes) -> int:
+    """How old the beginning of a packet's sound is when the packet is made, at the least.
+
+    It has to have been heard to its end, and an encoder looks ahead. Browsers tie the packet's
+    time to when it was made (libwebrtc's sender reports do), not to when it was heard.
+    """
+    return ns_from_ticks(duration(packet), VOICE_RATE) + AHEAD_NS
+
+
 class Encoder:
     """Sound in pieces of `SLOT` samples in, one packet for each out: 0.1 ms of CPU.
 

@@ -122,7 +122,8 @@ class Session:
         """Changes the running call from its next picture on; raises `Unprocessable` and others.
 
         Keys: `avatar` and `driver` (names), `background` (keep, blur, colour, green or #rrggbb),
-        `mirror`, `calibrate` (true or false), `voice` (a name), `liveliness` (0…1).
+        `mirror`, `calibrate` (true or false), `voice` (a name), `liveliness` (0…1),
+        `sound` (true or false: whether the peer is sent any).
         """
         wanted = messages.parse_settings(settings)
         pipeline = self._running()
@@ -146,6 +147,8 @@ class Session:
             self._avatar = avatar.id
         if driver is not None and wanted.driver is not None:
             self._driver = wanted.driver
+        if wanted.sound is not None:
+            self._connection.send_sound(wanted.sound)
         if wanted.calibrate:
             pipeline.calibrate()
 

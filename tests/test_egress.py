@@ -18,7 +18,7 @@ from live.disclosure import Stamped, VisibleLabel
 from live.egress import AvatarTrack, VoiceTrack, to_frame
 from live.ingest import to_rgb
 from live.measures import Counts
-from live.opus import Piece
+from live.opus import SILENCE, Piece
 from live.voice_line import next_delay
 from tests.loops import in_loop
 
@@ -115,8 +115,8 @@ def test_a_loop_that_has_gone_does_no_harm() -> None:
 
 @in_loop
 async def test_the_voice_passes_untouched_and_waits_for_the_picture() -> None:
-    delay_ns = 24 * MILLISECOND
-    track = VoiceTrack(lambda: delay_ns, Counts(), clock=SessionClock())
+    delay_ns = 24 * MILLISECOND  # and a viewer takes 60 more to be heard than to be seen
+    track = VoiceTrack(lambda: delay_ns + 60 * MILLISECOND, Counts(), clock=SessionClock())
     start = now_ns()
     for count in range(15):
         put(track, count, start + count * 20 * MILLISECOND)
@@ -189,3 +189,21 @@ def test_the_delay_is_smooth_and_bounded(present: int, wanted: int) -> None:
     for _ in range(201):
         following = next_delay(following, wanted)
     assert following == min(max(wanted, 0), 400 * MILLISECOND)
+
+
+@in_loop
+async def test_who_does_not_listen_is_sent_nothing_and_a_voice_goes_on() -> None:
+    asked = []
+
+    class Voice:
+        def sound(self, pts_ns: int) -> None:
+            asked.append(pts_ns)
+
+    track = VoiceTrack(lambda: 0, Counts(), clock=SessionClock(), source=Voice())
+    track.audible = False
+    waiting = asyncio.ensure_future(track.recv())
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    assert len(asked) > 5
+    track.audible = True
+    assert bytes(await waiting) == SILENCE

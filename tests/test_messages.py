@@ -71,7 +71,7 @@ JSON = st.recursive(
 )
 KEYS = (
     st.sampled_from(
-        ["avatar", "driver", "background", "mirror", "calibrate", "voice", "liveliness"]
+        ["avatar", "driver", "background", "mirror", "calibrate", "voice", "liveliness", "sound"]
     )
     | st.text()
 )

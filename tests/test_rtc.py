@@ -681,6 +681,7 @@ def test_the_playout_delay_follows_the_loss() -> None:
     assert delay.report(0.0, 16 * SECOND) == sender.NO_DELAY
     # 12 bits of shortest, 12 of longest, in 10 ms
     assert int.from_bytes(sender.SOME_DELAY, "big") == 0 << 12 | 20
+    assert int.from_bytes(sender.WITH_SOUND, "big") == 0 << 12 | 50
 
 
 @in_loop
@@ -690,6 +691,9 @@ async def test_a_receivers_report_of_loss_reaches_the_packets() -> None:
         report = aiortc.rtp.RtcpReceiverInfo(sending._ssrc, 26, 5, 0, 0, 0, 0)
         await sending._handle_rtcp_packet(aiortc.rtp.RtcpRrPacket(ssrc=1, reports=[report]))
         assert private(sending, "rtp_header_extensions_map").delay == sender.SOME_DELAY
+        for wait, value in ((True, sender.WITH_SOUND), (False, sender.SOME_DELAY)):
+            rtc.wait_for_sound(sending, wait)
+            assert private(sending, "rtp_header_extensions_map").delay == value
 
 
 # loopback

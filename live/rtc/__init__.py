@@ -24,6 +24,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from live.rtc import encoders, network, receiver, reports, sender
 from live.rtc.encoders import set_bitrate_limit
 from live.rtc.receiver import EncodedOutlet, Outlet
+from live.rtc.sender import wait_for_sound
 
 __all__ = [
     "ADAPTATIONS",
@@ -33,6 +34,7 @@ __all__ = [
     "adapted",
     "redirect",
     "set_bitrate_limit",
+    "wait_for_sound",
 ]
 
 _KNOWN = "1.16."
@@ -62,7 +64,7 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
     ),
     # x264 and libvpx opened for delay, and changes of rate without a storm of keyframes.
     "live_encoders": (_Exchange(rtcrtpsender, "get_encoder", encoders.live_encoders),),
-    # The viewer's browser shows a frame when it has it: −20 ms.
+    # The viewer's browser shows a frame when it has it (−20 ms), or when its sound is heard.
     "playout_delay": (
         _Exchange(aiortc.rtp, "HeaderExtensionsMap", lambda _: sender.PlayoutDelayMap),
         _Exchange(aiortc.codecs, "HEADER_EXTENSIONS", sender.offer_playout_delay),

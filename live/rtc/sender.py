@@ -21,6 +21,9 @@ NO_DELAY = b"\0\0\0"
 """Shortest and longest delay, 12 bits each, in 10 ms: show every frame when it is there."""
 SOME_DELAY = (20).to_bytes(3, "big")
 """Up to 200 ms: on a lossy path there has to be time to send a packet again."""
+WITH_SOUND = (50).to_bytes(3, "big")
+"""Up to 500 ms, for as long as the sound that belongs to it takes. A viewer that does not hold its
+pictures back for sound still shows every frame when it is there (libwebrtc up to this bound)."""
 
 _LOSSY = 0.02
 _CLEAN = 0.005
@@ -68,22 +71,31 @@ class PlayoutDelay:
     """Loss reports in, the playout delay to ask for out.
 
     Without a buffer of its own a viewer shows every lost packet as a stutter; so there is one while
-    packets are lost, and none once the path has been clean for a while.
+    packets are lost, and none once the path has been clean for a while. Where sound comes with the
+    pictures they may wait for it.
     """
 
     def __init__(self) -> None:
         """The path is taken to be clean."""
-        self.value = NO_DELAY
+        self.with_sound = False
+        self._lossy = False
         self._lossy_ns = 0
+
+    @property
+    def value(self) -> bytes:
+        """The extension's value."""
+        if self.with_sound:
+            return WITH_SOUND
+        return SOME_DELAY if self._lossy else NO_DELAY
 
     def report(self, fraction_lost: float, now: int) -> bytes:
         """Takes a receiver's report (0…1) and gives the extension's value from now on."""
         if fraction_lost > _LOSSY:
-            self.value = SOME_DELAY
+            self._lossy = True
         if fraction_lost > _CLEAN:
             self._lossy_ns = now
         elif now - self._lossy_ns > _CLEAN_FOR_NS:
-            self.value = NO_DELAY
+            self._lossy = False
         return self.value
 
 
@@ -96,7 +108,20 @@ def watch_loss(stock: HandleRtcp) -> HandleRtcp:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for report in packet.reports:
                 if report.ssrc == self._ssrc and isinstance(extensions, PlayoutDelayMap):
-                    delay = self.__dict__.setdefault("_visavis_delay", PlayoutDelay())
-                    extensions.delay = delay.report(report.fraction_lost / 256, now_ns())
+                    extensions.delay = _delay_of(self).report(report.fraction_lost / 256, now_ns())
 
     return _handle_rtcp_packet
+
+
+def wait_for_sound(sender: RTCRtpSender, wait: bool) -> None:
+    """Whether viewers may hold a sender's pictures back until their sound is heard."""
+    delay = _delay_of(sender)
+    delay.with_sound = wait
+    extensions = private(sender, "rtp_header_extensions_map")
+    if isinstance(extensions, PlayoutDelayMap):
+        extensions.delay = delay.value
+
+
+def _delay_of(sender: RTCRtpSender) -> PlayoutDelay:
+    delay: PlayoutDelay = sender.__dict__.setdefault("_visavis_delay", PlayoutDelay())
+    return delay
