@@ -24,7 +24,7 @@ _DOMAINS = frozenset(
     ("com", "org", "net", "edu", "gov", "io", "dev", "app", "ai", "eu", "uk", "de", "fr", "us")
 )
 _PHONE = re.compile(
-    r"(?<![\w.,-])(?:\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,5}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
+    r"(?<![\w.,-])(?:\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
     r"|\d{3}-\d{4}|0\d{2,4}[ -]\d{3,4}(?:[ -]?\d{3,4})?)(?![\w-]|[.,]\d)"
 )
 _MONEY = re.compile(rf"(?<![\w.])(?:US)?([$£€])\s?({_NUMBER})(?:\.(\d\d))?(?![.,]?\d){_LARGE}")
@@ -36,6 +36,10 @@ _COINS = {
 }
 _HALVES = {"½": "a half", "¼": "a quarter", "¾": "three quarters"}
 _MIXED = re.compile(r"(\d?)\s?([½¼¾])")
+_LONG_NUMBER = re.compile(r"\d[\d,]{15,}")
+_LONG_WORD = re.compile(r"\S{31,}")
+_RUNS = re.compile(r"[^\W\d_]+|\d+|[^\w\s]+")
+"""What a word of many signs falls apart into; dictionaries take minutes over it as a whole."""
 _ROUND_THE_CLOCK = re.compile(r"\b24/7\b")
 
 
@@ -52,8 +56,9 @@ def in_words(text: str) -> str:
     text = _MONEY_AFTER.sub(lambda found: _money(found[3], found[1], found[2]), text)
     text = _ROUND_THE_CLOCK.sub("twenty-four seven", text)
     text = _MIXED.sub(_mixed, text)
+    text = _LONG_NUMBER.sub(lambda found: " ".join(re.findall(r"\d", found[0])), text)
     said: str = normalize(text)
-    return said
+    return _LONG_WORD.sub(lambda found: " ".join(_RUNS.findall(found[0])), said)
 
 
 def _spelt(name: str) -> str:

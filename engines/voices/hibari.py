@@ -6,7 +6,9 @@ and its waveform synthesis are used, the network is run here (`hibari_model`).
 
 from __future__ import annotations
 
+import re
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import pairwise
@@ -32,6 +34,8 @@ _LEAD_NS = 30_000_000
 _PAUSE_NS = 120_000_000
 _SENTENCE_PAUSE_NS = 350_000_000
 """Silence before a stretch, after a part of a sentence and after a sentence, at pace 1."""
+_FOREIGN = re.compile(r"[^\W\d_\u0000-\u024f\u1e00-\u1eff]+")
+"""Letters that are not Latin."""
 _MISAKI = str.maketrans(
     {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ", "T": "ɾ"}
 )
@@ -63,7 +67,7 @@ class HibariVoice:
 
 def _said(part: str, pace: float) -> Iterator[Said]:
     letters_of, model = _loaded()
-    letters = letters_of(in_words(plain(part)))
+    letters = letters_of(in_words(_FOREIGN.sub(" ", plain(part))))
     pieces = list(_pieces(letters)) if any(letter.isalpha() for letter in letters) else []
     for at, piece in enumerate(pieces, start=1):
         spoken = model.speak(piece, pace)
@@ -115,7 +119,11 @@ def _load() -> tuple[Callable[[str], str], HibariModel]:
 
     def letters_of(text: str) -> str:
         with _spelling:
-            return str(g2p(text, normalize_text=False))
+            try:
+                return str(g2p(text, normalize_text=False))
+            except Exception:  # it stumbles over a few letters, such as the dotted capital I
+                folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+                return str(g2p(folded, normalize_text=False))
 
     return letters_of, model
 

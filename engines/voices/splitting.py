@@ -23,13 +23,28 @@ _SENTENCE_END = re.compile(
 _CLAUSE_END = re.compile(rf"[,;:][{_CLOSING}]*+\s|\s[–—-]\s|—|[，；：、،؛]")
 _IN_A_NUMBER = re.compile(r"\d[\s.,:]?$")
 _LAST_WORD = re.compile(r"([^\s\"'“‘«(\[]{1,20})$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]$|[A-ZÀ-ÖØ-ÞА-Я]$")
 _NEVER_LAST = frozenset(
     (
         *("dr", "mr", "mrs", "ms", "mx", "prof", "st", "mt", "gen", "col", "sgt", "capt", "lt"),
         *("rev", "hon", "sen", "rep", "gov", "no", "nos", "vs", "e.g", "i.e", "cf", "approx"),
         *("fig", "figs", "vol", "eq", "sec", "ch", "p", "pp", "dept", "bzw", "ca", "evtl", "ggf"),
         *("z.b", "u.a", "d.h", "nr", "hr", "fr", "str", "mme", "mlle", "ing", "sr", "sra", "dott"),
-        "sig",
+        *(
+            "sig",
+            "jan",
+            "feb",
+            "mar",
+            "apr",
+            "jun",
+            "jul",
+            "aug",
+            "sep",
+            "sept",
+            "oct",
+            "nov",
+            "dec",
+        ),
     )
 )
 """Abbreviations that something follows, without their last full stop, in small letters."""
@@ -72,16 +87,18 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _is_end(text: str, match: re.Match[str]) -> bool:
-    if not match[0].startswith(".") or "\n" in match[0] or match[0].startswith(".."):
-        return True
     following = text[match.end() : match.end() + 1]
-    if not following or following.islower():
-        return not following
+    if "\n" in match[0] or not following:
+        return True
+    if following.islower():
+        return False
+    if not match[0].startswith(".") or match[0].startswith(".."):
+        return True
     word = _LAST_WORD.search(text, max(match.start() - 20, 0), match.start())
     if word is None:
         return True
     last = word[1]
-    initial = len(last) == 1 and last.isalpha() and last.isupper() and last != "I"
+    initial = _INITIALS.match(last) is not None and last != "I"
     ordinal = last.isdecimal() and len(last) <= 2  # "am 3. März", "1. Open the door."
     return not (initial or ordinal or last.casefold() in _NEVER_LAST)
 

@@ -20,7 +20,8 @@ _MARKUP = re.compile(
     r"(?:\s[^<>]{0,500})?/?>",
     re.IGNORECASE,
 )
-_JOINERS = "\u200c\u200d"  # they shape words in Persian and in the scripts of India
+_STRAY_JOINERS = re.compile(r"(?:^|(?<=\s))[\u200c\u200d]+")
+"""Left over from emoji; within words they shape letters in Persian and in the scripts of India."""
 
 
 def check(text: str, *, language: str, pace: float, voice: Voice) -> str:
@@ -70,11 +71,12 @@ def nearest_language(wanted: str, languages: Sequence[str]) -> str | None:
 
 def plain(text: str) -> str:
     """Without what cannot be said: control characters, emoji, other pictures."""
-    return "".join(map(_plain, unicodedata.normalize("NFC", text)))
+    kept = "".join(map(_plain, unicodedata.normalize("NFC", text)))
+    return _STRAY_JOINERS.sub("", kept)
 
 
 def _plain(character: str) -> str:
-    if character in _JOINERS or (character.isascii() and character.isprintable()):
+    if character in "\n\u200c\u200d" or (character.isascii() and character.isprintable()):
         return character
     category = unicodedata.category(character)
     if category in ("Cc", "Zl", "Zp", "Zs"):
