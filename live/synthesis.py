@@ -107,8 +107,9 @@ class Synthesis:
             if utterance.dropped:
                 return
             if error is not None:
-                logger.warning("a voice failed: %s", type(error).__name__)
                 ours = isinstance(error, VisavisError)
+                level = logging.INFO if ours else logging.WARNING
+                logger.log(level, "a voice failed: %s", type(error).__name__)
                 utterance.error = str(error) if ours else "the voice failed; the log says where"
             if stretch is None:
                 utterance.complete = True

@@ -18,6 +18,7 @@ from live.errors import BadSdp, Conflict
 from live.session import CallSettings, Session
 from tests import fakes
 from tests.peer import CodedCamera, Peer, constant
+from tests.voices import ToneVoice
 
 _CALLS = 200
 _WARM_UP = 40
@@ -34,7 +35,9 @@ async def one_call(count: int) -> weakref.ref[Session]:
     )
     offer = await peer.offer()
     settings = CallSettings(connect_deadline_s=0.2 if count % 10 == 9 else 15)
-    session = Session(fakes.request(settings=settings), ended.append)
+    voice = ToneVoice()
+    request = fakes.request(settings=settings, voice=lambda name: voice)
+    session = Session(request, ended.append)
     match count % 10:
         case 9:  # the peer never comes
             lines = [line for line in offer.splitlines(keepends=True) if "candidate" not in line]
@@ -53,6 +56,9 @@ async def one_call(count: int) -> weakref.ref[Session]:
         case _:
             await peer.accept(await session.answer(offer))
             await peer.until(lambda: bool(peer.seen))
+            if peer.voice and count % 4 == 1:  # hung up on in the midst of a word
+                await session.say({"text": "one two three four. Five six seven eight."})
+                await peer.until(lambda: bool(peer.said("started")))
             await session.close()
     await peer.close()
     return weakref.ref(session)
