@@ -36,8 +36,8 @@ class LoudnessNetwork:
         self.calls += 1
         known = np.concatenate([states[0], mel])
         about, kept = known[: len(mel)], known[len(mel) :]
-        loud = about.mean(axis=1) > -1.2
-        low = about[:, :12].mean(axis=1) > about[:, 12:].mean(axis=1) + 1.2
+        low = about[:, :12].mean(axis=1) > about[:, 12:].mean(axis=1) + 1.0
+        loud = (about.mean(axis=1) > -1.2) | low
         said = np.where(loud, np.where(low, PHONES.index("M"), PHONES.index("AA")), 0)
         phones = np.full((len(mel), len(PHONES)), -12.0, np.float32)
         phones[np.arange(len(mel)), said] = -0.001
@@ -56,9 +56,8 @@ def voice(seconds: float, seed: int = 0) -> Floats:
 def hum(seconds: float) -> Floats:
     """Something loud and low."""
     times = np.arange(round(seconds * RATE)) / RATE
-    return (0.5 * np.sign(np.sin(2 * np.pi * 120 * times))).astype(np.float32) * 0.2 + np.sin(
-        2 * np.pi * 120 * times
-    ).astype(np.float32) * np.float32(0.4)
+    tones = sum(np.sin(2 * np.pi * hertz * times) for hertz in (120, 240, 360, 480))
+    return (0.1 * tones).astype(np.float32) + np.float32(0.01) * voice(seconds)
 
 
 def silence(seconds: float) -> Floats:

@@ -13,9 +13,10 @@ import numpy as np
 
 from engines.blendshapes import to_mesh
 from engines.drivers.face import FaceDriver, as_motion
-from engines.drivers.life import Life
+from engines.drivers.life import Life, Living
+from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.drivers.mouth_choice import MouthChoice
-from engines.drivers.presence import Parameters, Presence
+from engines.drivers.presence import NEUTRAL, Parameters, Presence
 from engines.drivers.speech import Clock
 from engines.drivers.speech_network import SpeechNetwork, speech_network
 from engines.drivers.voice import Voice
@@ -55,6 +56,12 @@ class AutoDriver:
         self._life = Life(seed, liveliness)
         self._choice = MouthChoice()
         self._clock = Clock()
+        self._listens = True
+
+    @property
+    def look_ahead_ns(self) -> int:
+        """How far sound has to reach beyond a picture's time; 0 while the mouth is the face's."""
+        return LOOK_AHEAD_NS if self._listens else 0
 
     @property
     def liveliness(self) -> float:
@@ -78,12 +85,17 @@ class AutoDriver:
         pts_ns, dt_s = self._clock.step(pts_ns)
         said = self._voice.at(pts_ns, dt_s, sounds)
         living = self._life.at(pts_ns, speaking=said.speaking, stressed=said.stressed)
-        brows = to_mesh(living.coefficients).astype(np.float64)
-        idle = Parameters(brows, living.pose, living.eyes)
+        idle = _idle(living) if face is None else NEUTRAL
         shown = self._face.follow(face, idle, dt_s)
         share = self._choice.share(face, said, dt_s)
+        self._listens = face is None or share > 0.5
         if share > 0.0:
             spoken = to_mesh(said.mouth) * _MOUTH
             mine = shown.expression * (1.0 - share * _MOUTH)
             shown = shown._replace(expression=mine + share * spoken)
         return [as_motion(shown, pts_ns, face.captured_ns if face is not None else pts_ns)]
+
+
+def _idle(living: Living) -> Parameters:
+    brows = to_mesh(living.coefficients).astype(np.float64)
+    return Parameters(brows, living.pose, living.eyes)

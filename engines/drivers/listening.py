@@ -34,7 +34,8 @@ _KEPT_NS = _SECOND
 _SAME_NS = 15_000_000  # pieces that meet within this are one stream
 _BRIDGED_NS = 400_000_000  # shorter gaps are silence in the stream, longer ones end it
 _LONGEST_STEP = RATE // 2
-_BASELINE_S = 0.25  # how quickly a constant offset of the samples is taken off
+_LOWEST_HZ = 25.0
+_BLOCK = 512
 
 
 class Moment(NamedTuple):
@@ -155,12 +156,12 @@ class Listener:
             self._restart(start)
             self._next_ns = start
         self._next_ns += _length_ns(samples)
-        self._understand(self._without_offset(samples))
+        self._understand(self._high_pass(samples))
 
     def _restart(self, origin_ns: int) -> None:
         self._mel = LogMel()
         self._states = self._network.start()
-        self._offset: float | None = None
+        self._high_pass = _HighPass()
         self._origin_ns = origin_ns
         self._count = 0
 
@@ -182,20 +183,36 @@ class Listener:
         times = self._frames.times_ns
         return int(times[-1]) if len(times) else -(2**62)
 
-    def _without_offset(self, samples: Floats) -> Floats:
-        """A cheap microphone's constant offset would sound like a hum to the lowest bands."""
-        mean = float(samples.mean()) if len(samples) else 0.0
-        before = mean if self._offset is None else self._offset
-        share = 1.0 - float(np.exp(-len(samples) / RATE / _BASELINE_S))
-        self._offset = before + share * (mean - before)
-        return samples - np.linspace(before, self._offset, len(samples), dtype=np.float32)
-
     def _forget(self, before_ns: int) -> None:
         while self._waiting and self._waiting[0][0] + _length_ns(self._waiting[0][1]) < before_ns:
             self._waiting.pop(0)
         first = bisect_left(self._frames.times_ns, before_ns)
         if first:
             self._frames = self._frames.part(first)
+
+
+class _HighPass:
+    """One pole: a cheap microphone's constant offset would sound like a hum to the lowest bands."""
+
+    def __init__(self) -> None:
+        self._pole = float(np.exp(-2.0 * np.pi * _LOWEST_HZ / RATE))
+        self._powers = self._pole ** np.arange(1, _BLOCK + 1)
+        self._before: float | None = None
+        self._last = 0.0
+
+    def __call__(self, samples: Floats) -> Floats:
+        """The samples without what is slower than `_LOWEST_HZ`; goes on where it ended."""
+        out = np.empty(len(samples), np.float32)
+        for start in range(0, len(samples), _BLOCK):
+            block = samples[start : start + _BLOCK].astype(np.float64)
+            before = block[0] if self._before is None else self._before
+            powers = self._powers[: len(block)]
+            # The recursion y = p·y' + (x − x') as a sum, which arrays can do.
+            sums = np.cumsum(np.diff(block, prepend=before) / powers)
+            filtered = powers * (self._last + sums)
+            self._before, self._last = float(block[-1]), float(filtered[-1])
+            out[start : start + _BLOCK] = filtered
+        return out
 
 
 def _sane(samples: Floats) -> Floats:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from engines.backends.onnxruntime import load
 from engines.errors import EngineError
+from engines.face_mesh import BLENDSHAPES
+from engines.phones import PHONES
 from engines.types import Floats, ModelSpec
 
 MOST_LOOK_AHEAD_FRAMES = 3
@@ -72,10 +74,17 @@ class OnnxSpeechNetwork:
             metadata = self._network.metadata
             self.look_ahead_frames = int(metadata["look_ahead_frames"])
             self.curve_names = tuple(json.loads(metadata["curves"]))
+            phones = tuple(json.loads(metadata["phones"]))
         except (KeyError, ValueError) as error:
             raise EngineError(
-                f"the network {name!r} does not say its look-ahead and curves; export it anew"
+                f"the network {name!r} does not say its look-ahead, phones and curves; export it"
+                " anew"
             ) from error
+        if phones != PHONES or not {*self.curve_names} <= {*BLENDSHAPES}:
+            raise EngineError(
+                f"the network {name!r} was trained for other phones or curves than this version's;"
+                " train it anew"
+            )
         if not 0 <= self.look_ahead_frames <= MOST_LOOK_AHEAD_FRAMES:
             raise EngineError(
                 f"the network {name!r} looks {self.look_ahead_frames} frames ahead, more than"
