@@ -1,7 +1,7 @@
 // One call: a stream of the camera and the microphone goes out, the avatar's stream and the
 // server's messages come in. A broken connection is made anew, a few times, before it is given up.
 
-import { addTrack, prepareTrack, tune } from "./codecs.js";
+import { addMedia, prepareTrack, tune } from "./codecs.js";
 import * as server from "./server.js";
 
 /** @typedef {"connecting" | "connected" | "reconnecting" | "ended"} CallState */
@@ -31,6 +31,8 @@ export class Call extends EventTarget {
   /** @type {string} */
   #avatar;
   /** @type {string} */
+  #driver;
+  /** @type {string} */
   #codec;
   /** @type {RTCPeerConnection | undefined} */
   #peer;
@@ -45,14 +47,16 @@ export class Call extends EventTarget {
   #abort = new AbortController();
 
   /**
-   * @param {MediaStream} stream what is sent
+   * @param {MediaStream} stream what is sent; may be empty
    * @param {string} avatar its id
+   * @param {string} driver `auto`, `face` or `speech`
    * @param {string} codec the only one to use, `H264` or `VP8`; empty: H.264 before VP8
    */
-  constructor(stream, avatar, codec) {
+  constructor(stream, avatar, driver, codec) {
     super();
     this.#stream = stream;
     this.#avatar = avatar;
+    this.#driver = driver;
     this.#codec = codec;
   }
 
@@ -86,16 +90,21 @@ export class Call extends EventTarget {
   }
 
   /**
-   * Sends another track in place of the present one of its kind.
-   * @param {MediaStreamTrack} track
-   * @returns {Promise<boolean>} whether the call carries this kind
+   * Sends another track in place of the present one of its kind, or none.
+   * @param {import("./devices.js").Change} change
    */
-  async replaceTrack(track) {
-    const sender = this.#peer?.getSenders().find((one) => one.track?.kind === track.kind);
-    if (!sender) return false;
-    prepareTrack(track);
-    await sender.replaceTrack(track);
-    return true;
+  async replaceTrack({ kind, track }) {
+    const transceiver = this.#peer?.getTransceivers().find(({ receiver }) => receiver.track.kind === kind);
+    if (track) prepareTrack(track);
+    await transceiver?.sender.replaceTrack(track);
+  }
+
+  /**
+   * Has the avatar say a text; throws the server's refusal.
+   * @param {{text: string, voice?: string, language?: string}} request
+   */
+  async say(request) {
+    if (this.#session) await server.say(this.#session, request);
   }
 
   /**
@@ -113,6 +122,7 @@ export class Call extends EventTarget {
   async change(settings) {
     if (this.#session) await server.changeSettings(this.#session, settings);
     if (typeof settings.avatar === "string") this.#avatar = settings.avatar;
+    if (typeof settings.driver === "string") this.#driver = settings.driver;
   }
 
   async #connect() {
@@ -126,12 +136,12 @@ export class Call extends EventTarget {
       if (channel === this.#channel) this.#broken("lost");
     };
     this.#channel = channel;
-    for (const track of this.#stream.getTracks()) addTrack(peer, track, this.#stream, this.#codec);
+    addMedia(peer, this.#stream, this.#codec);
 
     // The offer is sent before it takes effect here: the answer names the ICE servers, and those
     // have to be known before candidates are gathered.
     const offer = await peer.createOffer();
-    const session = await server.openSession(offer.sdp ?? "", this.#avatar, this.#abort.signal);
+    const session = await server.openSession(offer.sdp ?? "", this.#avatar, this.#driver, this.#abort.signal);
     if (this.#state === "ended") {
       server.closeSession(session);
       return;

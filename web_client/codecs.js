@@ -3,22 +3,24 @@
 const MAX_BITRATE = 2_500_000;
 
 /**
- * Adds a track of the camera or the microphone to a connection, both ways.
+ * Adds picture and sound to a connection, both ways. Where there is no camera or no microphone
+ * nothing is sent until one takes its place: nothing has to be negotiated for that.
  * @param {RTCPeerConnection} peer
- * @param {MediaStreamTrack} track
- * @param {MediaStream} stream it belongs to
+ * @param {MediaStream} stream of the camera and the microphone
  * @param {string} codec the only one to use, `H264` or `VP8`; empty: H.264 before VP8
  */
-export function addTrack(peer, track, stream, codec) {
-  prepareTrack(track);
-  const video = track.kind === "video";
-  const transceiver = peer.addTransceiver(track, {
+export function addMedia(peer, stream, codec) {
+  const [microphone = null] = stream.getAudioTracks();
+  const [camera = null] = stream.getVideoTracks();
+  peer.addTransceiver(microphone ?? "audio", { direction: "sendrecv", streams: [stream] });
+  if (camera) prepareTrack(camera);
+  const video = peer.addTransceiver(camera ?? "video", {
     direction: "sendrecv",
     streams: [stream],
-    ...(video ? { sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: 30 }] } : {}),
+    sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: 30 }],
   });
-  const codecs = video ? preferredCodecs(codec) : [];
-  if (codecs.length) transceiver.setCodecPreferences(codecs);
+  const codecs = preferredCodecs(codec);
+  if (codecs.length) video.setCodecPreferences(codecs);
 }
 
 /** @param {MediaStreamTrack} track */
@@ -32,7 +34,7 @@ export function prepareTrack(track) {
  */
 export async function tune(peer) {
   for (const { sender, receiver } of peer.getTransceivers()) {
-    if (sender.track?.kind !== "video") continue;
+    if (receiver.track.kind !== "video") continue;
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     const parameters = sender.getParameters();
     parameters.degradationPreference = "maintain-framerate";

@@ -4,6 +4,7 @@
 import { Call } from "./call.js";
 import { Overlay } from "./overlay.js";
 import { Meter } from "./stats.js";
+import { Utterances } from "./utterances.js";
 import { explain } from "./words.js";
 
 /** @typedef {"lobby" | "connecting" | "live" | "reconnecting"} Phase */
@@ -14,6 +15,7 @@ const FIRST_FRAME_LIMIT_MS = 10_000;
 /** Events: `phase`; `second`, once each second of a call; `disclosure` (what the server marks its picture with). */
 export class Conversation extends EventTarget {
   overlay = new Overlay();
+  utterances = new Utterances();
   /** @type {Phase} */
   phase = "lobby";
   /** @type {Call | undefined} */
@@ -29,6 +31,7 @@ export class Conversation extends EventTarget {
   #notice;
   #inputs;
   #look;
+  #drive;
   #codec;
 
   /**
@@ -36,22 +39,25 @@ export class Conversation extends EventTarget {
    * @param {import("./notice.js").Notice} notice
    * @param {import("./inputs.js").Inputs} inputs
    * @param {import("./look.js").Look} look
+   * @param {import("./drive.js").Drive} drive
    * @param {string} codec the only one to use; empty: the best there is
    */
-  constructor(stage, notice, inputs, look, codec) {
+  constructor(stage, notice, inputs, look, drive, codec) {
     super();
     this.#stage = stage;
     this.#notice = notice;
     this.#inputs = inputs;
     this.#look = look;
+    this.#drive = drive;
     this.#codec = codec;
-    look.addEventListener("change", (event) => {
-      if (event instanceof CustomEvent) void this.change(event.detail);
-    });
+    for (const choices of [look, drive]) {
+      choices.addEventListener("change", (event) => {
+        if (event instanceof CustomEvent) void this.change(event.detail);
+      });
+    }
     inputs.addEventListener("track", (event) => {
-      if (event instanceof CustomEvent) void this.#replaceTrack(event.detail);
+      if (event instanceof CustomEvent) void this.#call?.replaceTrack(event.detail);
     });
-    inputs.addEventListener("lost", () => this.leave());
   }
 
   get isLive() {
@@ -68,12 +74,12 @@ export class Conversation extends EventTarget {
     if (this.phase !== "lobby") return;
     const mine = ++this.#attempt;
     this.#enter("connecting");
-    if (!this.#inputs.isOpen) this.#notice.show("call", "busy", "Waiting for your camera", "Your browser may ask you to allow it.");
+    if (this.#inputs.isAsking) this.#notice.show("call", "busy", "Waiting for your devices", "Your browser may ask you to allow them.");
     try {
-      const stream = await this.#inputs.open();
+      await this.#inputs.open();
       if (mine !== this.#attempt) return; // cancelled meanwhile
       this.#notice.show("call", "busy", "Connecting", `${avatar.name} is getting ready.`);
-      this.#call = new Call(stream, avatar.id, this.#codec);
+      this.#call = new Call(this.#inputs.stream, avatar.id, this.#drive.driver, this.#codec);
       this.#follow(this.#call, avatar);
       await this.#call.start();
     } catch (error) {
@@ -99,8 +105,8 @@ export class Conversation extends EventTarget {
     ended?.end();
     this.#since = 0;
     this.#stage.showVideo(null);
-    this.#stage.listening = false;
     this.overlay.shown = false;
+    this.utterances.clear();
     this.#disclose("");
     this.#enter("lobby");
   }
@@ -119,6 +125,19 @@ export class Conversation extends EventTarget {
       this.#notice.flash("server", title, text, 6000);
       return false;
     }
+  }
+
+  /**
+   * Has the avatar say a text; throws the server's refusal.
+   * @param {{text: string, voice?: string, language?: string}} request
+   */
+  async say(request) {
+    await this.#call?.say(request);
+  }
+
+  /** Has the avatar fall silent, and forget what it was to say. */
+  interrupt() {
+    this.#call?.send({ type: "interrupt" });
   }
 
   /** Lets the server take the face as it is in three seconds for the resting face. */
@@ -149,7 +168,10 @@ export class Conversation extends EventTarget {
       call.addEventListener(type, (event) => {
         if (event instanceof CustomEvent && call === this.#call) act(event.detail);
       });
-    hear("opened", () => void this.change(this.#look.settings));
+    hear("opened", () => {
+      this.utterances.clear(); // a connection made anew has nothing to say yet
+      void this.change({ ...this.#look.settings, ...this.#drive.settings });
+    });
     hear("media", (media) => this.#stage.showVideo(media));
     hear("message", (message) => this.#hear(message));
     hear("failed", (error) => this.#failed(error, avatar));
@@ -181,7 +203,8 @@ export class Conversation extends EventTarget {
     }
     clearInterval(this.#ticker);
     this.#ticker = window.setInterval(() => void this.#tick(), 1000);
-    this.#notice.flash("call", "Look straight, mouth closed", "The avatar is learning your resting face.", 2500);
+    if (this.#followsFace) this.#notice.flash("call", "Look straight, mouth closed", "The avatar is learning your resting face.", 2500);
+    else this.#notice.clear("call");
     this.#inputs.mentionSilence();
   }
 
@@ -215,6 +238,7 @@ export class Conversation extends EventTarget {
 
   /** @param {Record<string, unknown>} message of the data channel; types that are not known are passed over */
   #hear(message) {
+    this.utterances.hear(message);
     if (message.type === "hello" && typeof message.disclosure === "string") this.#disclose(message.disclosure);
     if (message.type === "stats") this.#meter.hear(message);
     if (message.type === "pong" && typeof message.time === "number") this.#meter.pong(message.time);
@@ -227,10 +251,14 @@ export class Conversation extends EventTarget {
     }
   }
 
+  get #followsFace() {
+    return this.#inputs.hasCamera && this.#drive.driver !== "speech";
+  }
+
   /** Says that no face is seen, once nothing else is being said; takes it back when one is. */
   #showFaceState() {
     if (this.phase !== "live") return;
-    const lost = this.#faceState === "lost_face" || this.#faceState === "idle";
+    const lost = this.#followsFace && (this.#faceState === "lost_face" || this.#faceState === "idle");
     if (!lost) this.#notice.clear("face");
     else if (!this.#notice.topic) {
       this.#notice.show("face", "said", "Your face is out of view", "Face the camera in good light; the avatar follows again by itself.");
@@ -243,13 +271,6 @@ export class Conversation extends EventTarget {
     this.#call?.send({ type: "ping", time: performance.now() });
     const peer = this.#call?.peer;
     if (peer && this.phase === "live") this.overlay.show(await this.#meter.sample(peer));
-  }
-
-  /** @param {MediaStreamTrack} track */
-  async #replaceTrack(track) {
-    if (!this.#call) return;
-    const carried = await this.#call.replaceTrack(track);
-    if (!carried) this.#notice.flash("microphone", "From the next call on", "This call began without a microphone.");
   }
 
   /** @param {string} label */

@@ -1,6 +1,11 @@
 // Camera and microphone: asks for them, lists them, changes them during a call.
 
 /** @typedef {"camera" | "microphone"} Kind */
+/** @typedef {"video" | "audio"} TrackKind */
+/** @typedef {{kind: TrackKind, track: MediaStreamTrack | null}} Change what takes the place of another track */
+
+export const KINDS = /** @type {Kind[]} */ (["camera", "microphone"]);
+const TRACKS = /** @type {Record<Kind, TrackKind>} */ ({ camera: "video", microphone: "audio" });
 
 /** The page was not loaded over HTTPS, so the browser has no camera to give. */
 export class NotSecure extends Error {
@@ -11,22 +16,27 @@ export class NotSecure extends Error {
 }
 
 /** Any size is fine for the server; this one costs little and holds all that the tracker sees. */
-const VIDEO = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 60 } };
-const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const CAMERA = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 60 } };
+const MICROPHONE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const WISHES = { camera: CAMERA, microphone: MICROPHONE };
 
 /**
- * Events: `change` (a `MediaStreamTrack` that takes the place of another), `lost` (a `Kind` that was
- * unplugged or taken away), `devices` (the list has changed).
+ * Each of the two may be there or not, and may come and go while a call runs.
+ *
+ * Events: `change` (a `Change`), `lost` (a `Kind` that was unplugged or taken away), `devices` (the
+ * list has changed).
  */
 export class Devices extends EventTarget {
-  /** @type {MediaStream | undefined} */
-  stream;
+  /** What is in use now; the stream stays, its tracks come and go. */
+  stream = new MediaStream();
+  /** Whether devices are in use at once when they are chosen, or only from `open` on. */
+  isOpen = false;
   /** Whether a microphone was wanted and not given. */
   microphoneMissing = false;
   #muted = false;
-  /** @type {Record<Kind, string>} device ids; empty: the browser's choice; `none`: no microphone */
+  /** @type {Record<Kind, string>} device ids; empty: the browser's choice; `none`: no such device */
   #chosen = { camera: "", microphone: "" };
-  /** @type {Promise<MediaStream> | undefined} */
+  /** @type {Promise<void> | undefined} */
   #opening;
 
   constructor() {
@@ -40,34 +50,39 @@ export class Devices extends EventTarget {
 
   set muted(muted) {
     this.#muted = muted;
-    for (const track of this.stream?.getAudioTracks() ?? []) track.enabled = !muted && this.#chosen.microphone !== "none";
+    for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }
 
   /**
-   * The id of the device in use; empty where there is none.
+   * Whether a device of this kind is to be used.
+   * @param {Kind} kind
+   */
+  wants(kind) {
+    return this.#chosen[kind] !== "none";
+  }
+
+  /**
+   * Whether one is in use.
+   * @param {Kind} kind
+   */
+  has(kind) {
+    return Boolean(this.#track(kind));
+  }
+
+  /**
+   * The id of the device in use, or `none`; empty where there is none yet.
    * @param {Kind} kind
    */
   inUse(kind) {
-    if (this.#chosen[kind] === "none") return "none";
-    const track = this.stream?.getTracks().find((one) => one.kind === (kind === "camera" ? "video" : "audio"));
-    return track?.getSettings().deviceId ?? "";
+    return this.wants(kind) ? (this.#track(kind)?.getSettings().deviceId ?? "") : "none";
   }
 
-  /**
-   * The camera's and the microphone's stream, asked for at most once.
-   * @returns {Promise<MediaStream>}
-   */
+  /** Asks for what is wanted and not there yet; throws what the browser says of the camera. */
   async open() {
-    if (this.stream) return this.stream;
     this.#opening ??= this.#ask().finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
-  }
-
-  close() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.stream = undefined;
   }
 
   /**
@@ -82,70 +97,99 @@ export class Devices extends EventTarget {
   }
 
   /**
-   * Chooses a device, and changes to it at once where the stream is open.
+   * Chooses a device, and changes to it at once where devices are in use.
    * @param {Kind} kind
    * @param {string} id
    */
   async choose(kind, id) {
+    const before = this.#chosen[kind];
     this.#chosen[kind] = id;
-    if (!this.stream) return;
-    if (id === "none") {
-      this.muted = this.#muted;
-      return;
+    if (id === "none") return this.#use(kind, null);
+    if (!this.isOpen) return;
+    try {
+      if (!navigator.mediaDevices) throw new NotSecure();
+      const fresh = await navigator.mediaDevices.getUserMedia({ [TRACKS[kind]]: constraint(WISHES[kind], id) });
+      this.#use(kind, fresh.getTracks()[0] ?? null);
+    } catch (error) {
+      this.#chosen[kind] = before;
+      throw error;
     }
-    const fresh = await navigator.mediaDevices.getUserMedia(
-      kind === "camera" ? { video: constraint(VIDEO, id) } : { audio: constraint(AUDIO, id) },
-    );
-    const [track] = fresh.getTracks();
-    if (!track) return;
-    for (const old of this.stream.getTracks().filter((one) => one.kind === track.kind)) {
-      this.stream.removeTrack(old);
-      this.dispatchEvent(new CustomEvent("change", { detail: track }));
-      old.stop();
-    }
-    this.stream.addTrack(track);
-    this.#watch(track);
-    this.muted = this.#muted;
   }
 
   async #ask() {
-    if (!window.isSecureContext || !navigator.mediaDevices) throw new NotSecure();
-    const stream = await this.#getUserMedia();
-    this.microphoneMissing = this.#chosen.microphone !== "none" && !stream.getAudioTracks().length;
-    this.stream = stream;
-    for (const track of stream.getTracks()) this.#watch(track);
-    this.muted = this.#muted;
-    return stream;
+    const wanted = KINDS.filter((kind) => this.wants(kind) && !this.has(kind));
+    const given = wanted.length ? await this.#getUserMedia(wanted) : new MediaStream();
+    for (const track of given.getTracks()) {
+      if (this.wants(kindOf(track))) this.#use(kindOf(track), track);
+      else track.stop(); // nobody wants it any more
+    }
+    this.isOpen = true;
+    this.microphoneMissing = this.wants("microphone") && !this.has("microphone");
   }
 
-  /** @returns {Promise<MediaStream>} */
-  async #getUserMedia() {
-    const { camera, microphone } = this.#chosen;
-    const video = constraint(VIDEO, camera);
-    const audio = microphone === "none" ? false : constraint(AUDIO, microphone);
+  /**
+   * @param {Kind[]} wanted
+   * @returns {Promise<MediaStream>}
+   */
+  async #getUserMedia(wanted) {
+    const asked = Object.fromEntries(wanted.map((kind) => [TRACKS[kind], constraint(WISHES[kind], this.#chosen[kind])]));
     try {
-      return await navigator.mediaDevices.getUserMedia({ video, audio });
+      if (!window.isSecureContext || !navigator.mediaDevices) throw new NotSecure();
+      return await navigator.mediaDevices.getUserMedia(asked);
     } catch (error) {
       const gone = error instanceof DOMException && error.name === "OverconstrainedError";
-      const plain = { camera: "", microphone: microphone === "none" ? "none" : "" };
-      if (gone && (camera || microphone !== plain.microphone)) {
+      if (gone && wanted.some((kind) => this.#chosen[kind])) {
         // A device remembered from the last visit is not there any more.
-        this.#chosen = plain;
-        return this.#getUserMedia();
+        for (const kind of wanted) this.#chosen[kind] = "";
+        return this.#getUserMedia(wanted);
       }
-      if (!audio) throw error;
-      // One of the two is missing or refused; the call needs the camera only.
-      return navigator.mediaDevices.getUserMedia({ video });
+      // A call does without a microphone that is missing or refused; that it does without a camera
+      // is for a person to say.
+      if (!wanted.includes("camera")) return new MediaStream();
+      if (!wanted.includes("microphone")) throw error;
+      return this.#getUserMedia(["camera"]);
     }
   }
 
-  /** @param {MediaStreamTrack} track */
-  #watch(track) {
-    track.addEventListener("ended", () => {
-      const kind = track.kind === "video" ? "camera" : "microphone";
-      if (this.stream?.getTracks().includes(track)) this.dispatchEvent(new CustomEvent("lost", { detail: kind }));
-    });
+  /**
+   * Puts a track in the place of the present one.
+   * @param {Kind} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  #use(kind, track) {
+    const old = this.#track(kind);
+    if (old) this.stream.removeTrack(old);
+    if (track) {
+      this.stream.addTrack(track);
+      track.addEventListener("ended", () => this.#ended(kind, track));
+    }
+    this.muted = this.#muted;
+    if (old || track) this.dispatchEvent(new CustomEvent("change", { detail: { kind: TRACKS[kind], track } }));
+    old?.stop();
   }
+
+  /**
+   * @param {Kind} kind
+   * @param {MediaStreamTrack} track
+   */
+  #ended(kind, track) {
+    if (this.#track(kind) !== track) return;
+    this.#use(kind, null);
+    this.dispatchEvent(new CustomEvent("lost", { detail: kind }));
+  }
+
+  /** @param {Kind} kind */
+  #track(kind) {
+    return this.stream.getTracks().find((track) => kindOf(track) === kind);
+  }
+}
+
+/**
+ * @param {MediaStreamTrack} track
+ * @returns {Kind}
+ */
+function kindOf(track) {
+  return track.kind === "video" ? "camera" : "microphone";
 }
 
 /**

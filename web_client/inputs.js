@@ -1,7 +1,7 @@
 // Camera and microphone as the page shows them: two lists, the camera's own picture, the mute
-// button.
+// button. A call can do without either.
 
-import { Devices } from "./devices.js";
+import { Devices, KINDS } from "./devices.js";
 import { setIcon, the } from "./elements.js";
 import { recall, remember } from "./memory.js";
 import { explain } from "./words.js";
@@ -10,10 +10,9 @@ import { explain } from "./words.js";
 /** @typedef {import("./notice.js").Notice} Notice */
 /** @typedef {import("./stage.js").Stage} Stage */
 
-const KINDS = /** @type {Kind[]} */ (["camera", "microphone"]);
 const NAMES = { camera: "Camera", microphone: "Microphone" };
 
-/** Events: `track` (a `MediaStreamTrack` that takes the place of another), `lost` when the camera is gone. */
+/** Events: `track` (a `Change` of `devices.js`, for the running call), `change` when there is a device more or less. */
 export class Inputs extends EventTarget {
   #devices = new Devices();
   #selects = { camera: the("camera", HTMLSelectElement), microphone: the("microphone", HTMLSelectElement) };
@@ -31,9 +30,11 @@ export class Inputs extends EventTarget {
     this.#notice = notice;
     for (const kind of KINDS) {
       void this.#devices.choose(kind, recall(kind));
-      this.#selects[kind].addEventListener("change", () => void this.#choose(kind));
+      this.#selects[kind].value = this.#devices.wants(kind) ? "" : "none";
+      this.#selects[kind].addEventListener("change", () => void this.#choose(kind, this.#selects[kind].value));
     }
     this.#devices.addEventListener("change", (event) => {
+      this.#show();
       if (event instanceof CustomEvent) this.dispatchEvent(new CustomEvent("track", { detail: event.detail }));
     });
     this.#devices.addEventListener("devices", () => void this.#list());
@@ -41,20 +42,34 @@ export class Inputs extends EventTarget {
       if (event instanceof CustomEvent) this.#lost(event.detail);
     });
     this.#mute.addEventListener("click", () => this.toggleMute());
-    the("camera-on", HTMLButtonElement).addEventListener("click", () => void this.preview());
+    the("camera-on", HTMLButtonElement).addEventListener("click", () => void this.turnOn("camera"));
+    this.#show();
   }
 
-  get isOpen() {
-    return Boolean(this.#devices.stream);
+  /** What is sent; its tracks come and go. */
+  get stream() {
+    return this.#devices.stream;
   }
 
-  /** The camera's and the microphone's stream; throws what the browser says where there is none. */
+  get hasCamera() {
+    return this.#devices.has("camera");
+  }
+
+  /** Whether the own voice is on its way to the server. */
+  get hasVoice() {
+    return this.#devices.has("microphone") && !this.#devices.muted;
+  }
+
+  /** Whether the browser has still to be asked for something. */
+  get isAsking() {
+    return KINDS.some((kind) => this.#devices.wants(kind)) && !this.#devices.isOpen;
+  }
+
+  /** Switches on what is wanted; throws what the browser says where that cannot be. */
   async open() {
-    const stream = await this.#devices.open();
-    this.#stage.showSelf(stream);
+    await this.#devices.open();
     await this.#list();
-    this.#showMute();
-    return stream;
+    this.#show();
   }
 
   /** Shows the camera before a call, or why that cannot be. */
@@ -69,6 +84,7 @@ export class Inputs extends EventTarget {
 
   /** Shows the camera where it was allowed before; asks for nothing otherwise. */
   async previewIfAllowed() {
+    if (!this.#devices.wants("camera")) return;
     if (!window.isSecureContext) return this.preview();
     try {
       const { state } = await navigator.permissions.query({ name: /** @type {PermissionName} */ ("camera") });
@@ -78,50 +94,68 @@ export class Inputs extends EventTarget {
     }
   }
 
-  /** Says so where a call is to begin without sound. */
+  /** @param {Kind} kind any device of it, at once */
+  async turnOn(kind) {
+    if (this.#devices.isOpen || !this.#devices.wants(kind)) await this.#choose(kind, "");
+    if (!this.#devices.isOpen) await this.preview();
+  }
+
+  /** Goes without a camera from now on. */
+  doWithoutCamera() {
+    void this.#choose("camera", "none");
+  }
+
+  /** Says so where a call is to begin without the sound that was wanted. */
   mentionSilence() {
     if (!this.#devices.microphoneMissing) return;
     this.#notice.flash("microphone", "No microphone", "The avatar moves, but nobody will hear you. Allow the microphone in the site settings to change that.", 6000);
   }
 
   toggleMute() {
+    if (this.#devices.isOpen && !this.#devices.has("microphone")) {
+      void this.turnOn("microphone");
+      return;
+    }
     this.#devices.muted = !this.#devices.muted;
-    this.#showMute();
+    this.#show();
     this.#notice.say(this.#devices.muted ? "Microphone off" : "Microphone on");
   }
 
-  #showMute() {
-    const { muted } = this.#devices;
-    this.#mute.setAttribute("aria-pressed", String(muted));
-    setIcon(this.#mute, muted ? "mic-off" : "mic");
+  #show() {
+    const { stream, muted, isOpen } = this.#devices;
+    this.#stage.showSelf(stream);
+    const off = muted || !this.#devices.wants("microphone") || (isOpen && !this.#devices.has("microphone"));
+    this.#mute.setAttribute("aria-pressed", String(off));
+    setIcon(this.#mute, off ? "mic-off" : "mic");
+    this.dispatchEvent(new Event("change"));
   }
 
   async #list() {
     for (const kind of KINDS) {
       const select = this.#selects[kind];
       const found = await this.#devices.list(kind);
-      if (!found.length) continue;
-      select.replaceChildren(
-        ...found.map((device, index) => new Option(device.label || `${NAMES[kind]} ${index + 1}`, device.deviceId)),
-        ...(kind === "microphone" ? [new Option("No microphone", "none")] : []),
-      );
+      const named = found.map((device, index) => new Option(device.label || `${NAMES[kind]} ${index + 1}`, device.deviceId));
+      const any = named.length ? named : [new Option(`Your ${NAMES[kind].toLowerCase()}`, "")];
+      select.replaceChildren(...any, new Option(`No ${NAMES[kind].toLowerCase()}`, "none"));
       select.value = this.#devices.inUse(kind) || (found[0]?.deviceId ?? "");
     }
   }
 
-  /** @param {Kind} kind */
-  async #choose(kind) {
-    const id = this.#selects[kind].value;
+  /**
+   * @param {Kind} kind
+   * @param {string} id
+   */
+  async #choose(kind, id) {
     remember(kind, id);
     try {
       await this.#devices.choose(kind, id);
-      this.#stage.showSelf(this.#devices.stream);
-      this.#showMute();
+      this.#notice.clear(kind);
     } catch (error) {
       if (kind === "camera") this.#explain(error);
-      else this.#notice.flash("microphone", "That microphone did not start", "Choose another one, or plug it in again.", 6000);
-      await this.#list();
+      else this.#notice.flash("microphone", "That microphone did not start", "Choose another one, plug it in again, or allow it in the site settings.", 6000);
     }
+    await this.#list();
+    this.#show();
   }
 
   /** @param {Kind} kind */
@@ -130,17 +164,18 @@ export class Inputs extends EventTarget {
       this.#notice.flash("microphone", "The microphone is gone", "Plug it in again, or choose another one.", 6000);
       return;
     }
-    this.#devices.close();
-    this.#stage.showSelf(undefined);
-    this.dispatchEvent(new Event("lost"));
-    this.#notice.show("camera", "problem", "The camera is gone", "It was unplugged or taken away. Plug it in or choose another one, then try again.", [
-      { words: "Try again", act: () => void this.preview() },
+    this.#notice.show("camera", "problem", "The camera is gone", "It was unplugged or taken away. Until it is back your voice moves the avatar.", [
+      { words: "Try again", act: () => void this.turnOn("camera") },
+      { words: "Go on without", act: () => this.doWithoutCamera() },
     ]);
   }
 
   /** @param {unknown} error */
   #explain(error) {
     const { title, text } = explain(error);
-    this.#notice.show("camera", "problem", title, text, [{ words: "Try again", act: () => void this.preview() }]);
+    this.#notice.show("camera", "problem", title, text, [
+      { words: "Try again", act: () => void this.turnOn("camera") },
+      { words: "Go without", act: () => this.doWithoutCamera() },
+    ]);
   }
 }

@@ -1,14 +1,19 @@
 // The page: puts its parts together.
 
 import { Gallery } from "./avatars.js";
+import { Captions } from "./captions.js";
 import { Conversation } from "./conversation.js";
+import { Drive } from "./drive.js";
 import { make, the } from "./elements.js";
+import { Hearing } from "./hearing.js";
 import { Inputs } from "./inputs.js";
 import { Look } from "./look.js";
 import { Notice } from "./notice.js";
 import { setUpShortcuts } from "./shortcuts.js";
+import { Speech } from "./speech.js";
 import { Stage } from "./stage.js";
 import { setUpTheme } from "./theme.js";
+import { Voices } from "./voices.js";
 
 /** @typedef {import("./avatars.js").Avatar} Avatar */
 
@@ -19,7 +24,11 @@ const look = new Look(stage);
 const gallery = new Gallery();
 // Tests and benchmarks choose the codec by `?codec=VP8`.
 const codec = new URLSearchParams(location.search).get("codec") ?? "";
-const conversation = new Conversation(stage, notice, inputs, look, codec);
+const conversation = new Conversation(stage, notice, inputs, look, new Drive(), codec);
+const voices = new Voices();
+const speech = new Speech(conversation, voices);
+const captions = new Captions(conversation.utterances);
+const hearing = new Hearing(stage, notice, inputs, conversation.utterances);
 
 const primary = the("primary", HTMLButtonElement);
 const headline = the("headline", HTMLElement);
@@ -58,6 +67,7 @@ function showPhase() {
   the("clock", HTMLElement).hidden = !isLive;
   showSeconds();
   showQuality();
+  if (phase === "lobby") hearing.forget();
   if (isLive && shown) headline.replaceChildren(make("span", "second", "You are"), " ", make("span", "", `${shown.name}.`));
   else headline.replaceChildren(...invitation);
 }
@@ -74,13 +84,12 @@ function showDisclosure(label) {
   element.hidden = !label;
 }
 
-function start() {
-  if (shown) void conversation.start(shown);
+function showInputs() {
+  the("calibrate", HTMLButtonElement).hidden = !inputs.hasCamera;
 }
 
-function toggleListen() {
-  stage.listening = !stage.listening;
-  notice.say(stage.listening ? "You hear the call’s sound" : "The call’s sound is off");
+function start() {
+  if (shown) void conversation.start(shown);
 }
 
 function toggleQuality() {
@@ -106,10 +115,10 @@ on(conversation, "phase", showPhase);
 on(conversation, "second", showSeconds);
 on(conversation, "disclosure", showDisclosure);
 on(primary, "click", () => (conversation.phase === "lobby" ? start() : conversation.end()));
-on(the("listen", HTMLButtonElement), "click", toggleListen);
 on(the("calibrate", HTMLButtonElement), "click", () => conversation.calibrate());
 on(the("quality", HTMLButtonElement), "click", toggleQuality);
 on(the("full", HTMLButtonElement), "click", () => stage.toggleFullScreen());
+on(inputs, "change", showInputs);
 on(window, "pagehide", () => conversation.leave());
 
 const inCall = (/** @type {() => void} */ act) => () => {
@@ -119,7 +128,10 @@ setUpShortcuts([
   { key: "s", words: "Start the call", act: start },
   { key: "e", shift: true, words: "End the call", act: inCall(() => conversation.end()) },
   { key: "m", words: "Mute the microphone", act: () => inputs.toggleMute() },
-  { key: "l", words: "Listen to what is sent", act: inCall(toggleListen) },
+  { key: "w", words: "Write what the avatar says", act: inCall(() => speech.write()) },
+  { key: "escape", name: "Esc", words: "Stop what the avatar says", act: inCall(() => speech.stop()) },
+  { key: "k", words: "Captions", act: inCall(() => captions.toggle()) },
+  { key: "l", words: "Listen to the call’s sound", act: inCall(() => hearing.toggle()) },
   { key: "c", words: "Calibrate", act: () => conversation.calibrate() },
   { key: "x", words: "Mirror", act: () => look.toggleMirror() },
   { key: "q", words: "Delay and quality", act: inCall(toggleQuality) },
@@ -130,5 +142,7 @@ setUpShortcuts([
 
 the("host", HTMLElement).textContent = location.host;
 showPhase();
+showInputs();
 void gallery.load();
+void voices.load();
 void inputs.previewIfAllowed();

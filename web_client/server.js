@@ -72,11 +72,12 @@ async function refusal(response) {
  * Offers a call.
  * @param {string} offer SDP
  * @param {string} avatar its id
+ * @param {string} driver `auto`, `face` or `speech`
  * @param {AbortSignal} signal
  * @returns {Promise<Session>}
  */
-export async function openSession(offer, avatar, signal) {
-  const query = new URLSearchParams({ avatar, driver: "auto" });
+export async function openSession(offer, avatar, driver, signal) {
+  const query = new URLSearchParams({ avatar, driver });
   const response = await ask(`/sessions?${query}`, {
     method: "POST",
     headers: { "Content-Type": "application/sdp" },
@@ -117,6 +118,19 @@ export async function changeSettings(session, settings) {
     method: "PATCH",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(settings),
+  });
+}
+
+/**
+ * Has the avatar say a text.
+ * @param {Session} session
+ * @param {{text: string, voice?: string, language?: string}} request
+ */
+export async function say(session, request) {
+  await ask(`${session.location}/say`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(request),
   });
 }
 

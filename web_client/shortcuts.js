@@ -7,6 +7,7 @@ import { recall, remember } from "./memory.js";
 /**
  * @typedef {object} Shortcut
  * @property {string} key as `KeyboardEvent.key`, in lower case
+ * @property {string} [name] what is written on the key, where it is not that
  * @property {boolean} [shift]
  * @property {string} words
  * @property {() => void} act
@@ -17,10 +18,11 @@ export function setUpShortcuts(shortcuts) {
   const sheet = the("keys", HTMLDialogElement);
   const on = the("keys-on", HTMLInputElement);
   const open = () => sheet.showModal();
+  /** @type {Shortcut[]} */
   const all = [...shortcuts, { key: "?", words: "This list", act: open }];
   the("keys-list", HTMLElement).replaceChildren(
-    ...all.map(({ key, shift = false, words }) =>
-      make("div", "", make("dt", "", words), make("dd", "", make("kbd", "", shift ? `Shift ${key.toUpperCase()}` : key.toUpperCase()))),
+    ...all.map(({ key, name = key.toUpperCase(), shift = false, words }) =>
+      make("div", "", make("dt", "", words), make("dd", "", make("kbd", "", shift ? `Shift ${name}` : name))),
     ),
   );
   on.checked = recall("keys", "on") === "on";

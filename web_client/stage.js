@@ -1,7 +1,7 @@
 // The stage: the chosen portrait, the avatar's video over it, and the camera's own picture in a
 // corner.
 
-import { setIcon, the } from "./elements.js";
+import { the } from "./elements.js";
 import { recall, remember } from "./memory.js";
 import { Level } from "./devices.js";
 
@@ -17,6 +17,10 @@ export class Stage {
   #selfVideo = the("self-video", HTMLVideoElement);
   #levelBox = the("level", HTMLElement);
   #fullButton = the("full", HTMLButtonElement);
+  /** @type {MediaStreamTrack | undefined} */
+  #camera;
+  /** @type {MediaStreamTrack | undefined} */
+  #microphone;
   /** @type {Level | undefined} */
   #level;
   #levelTimer = 0;
@@ -58,16 +62,27 @@ export class Stage {
     if (stream) this.#video.play().catch(() => undefined);
   }
 
-  /** @param {MediaStream | undefined} stream of the camera and the microphone */
+  /** @param {MediaStream} stream of the camera and the microphone, as far as there are any */
   showSelf(stream) {
-    this.#selfVideo.srcObject = stream ? new MediaStream(stream.getVideoTracks()) : null;
-    this.#self.dataset.camera = stream ? "on" : "off";
-    clearInterval(this.#levelTimer);
-    const hasSound = Boolean(stream?.getAudioTracks().length);
-    this.#levelBox.classList.toggle("on", hasSound);
-    if (!stream || !hasSound) return;
+    const [camera] = stream.getVideoTracks();
+    const [microphone] = stream.getAudioTracks();
+    if (camera !== this.#camera) {
+      this.#camera = camera;
+      this.#selfVideo.srcObject = camera ? new MediaStream([camera]) : null;
+      this.#self.dataset.camera = camera ? "on" : "off";
+    }
+    if (microphone !== this.#microphone) {
+      this.#microphone = microphone;
+      this.#levelBox.classList.toggle("on", Boolean(microphone));
+      clearInterval(this.#levelTimer);
+      if (microphone) this.#showLevel(new MediaStream([microphone]));
+    }
+  }
+
+  /** @param {MediaStream} sound */
+  #showLevel(sound) {
     this.#level ??= new Level();
-    this.#level.listen(stream);
+    this.#level.listen(sound);
     const bars = [...this.#levelBox.children];
     this.#levelTimer = window.setInterval(() => {
       const loud = this.#level?.read() ?? 0;
@@ -85,16 +100,20 @@ export class Stage {
     remember("mirror", on ? "on" : "off");
   }
 
-  /** Whether the voice that comes back from the server can be heard. */
-  get listening() {
+  /** Whether the call's sound can be heard. */
+  get audible() {
     return !this.#video.muted;
   }
 
-  set listening(on) {
-    const button = the("listen", HTMLButtonElement);
+  set audible(on) {
     this.#video.muted = !on;
-    button.setAttribute("aria-pressed", String(on));
-    setIcon(button, on ? "sound" : "sound-off");
+    // A browser that wants a click before it plays sound stops the video: then rather without.
+    if (on && this.#video.srcObject) {
+      this.#video.play().catch(() => {
+        this.#video.muted = true;
+        void this.#video.play().catch(() => undefined);
+      });
+    }
   }
 
   toggleFullScreen() {

@@ -19,7 +19,7 @@ export function explain(error) {
   if (error instanceof NotSecure) {
     return {
       title: "This page needs HTTPS",
-      text: `A browser gives its camera only to secure pages and to localhost. Open this page at https://${location.host}, or ask whoever runs the server to set up a certificate.`,
+      text: `A browser gives camera and microphone only to secure pages and to localhost. Open this page at https://${location.host}, or ask whoever runs the server to set up a certificate. Without either, the avatar says what you write.`,
     };
   }
   if (error instanceof NoConnection) return NO_CONNECTION[error.why];
@@ -94,11 +94,11 @@ function noDevice(name) {
     case "SecurityError":
       return {
         title: "The camera is blocked",
-        text: "Allow it for this page: open the site settings at the left of the address bar, set Camera to Allow, then try again.",
+        text: "Allow it for this page: open the site settings at the left of the address bar, set Camera to Allow, then try again. Or go without: the avatar moves by your voice, and says what you write.",
       };
     case "NotFoundError":
     case "OverconstrainedError":
-      return { title: "No camera was found", text: "The avatar follows your face and needs a camera. Plug one in or switch it on, then try again." };
+      return { title: "No camera was found", text: "Plug one in or switch it on, then try again; or go without, and the avatar moves by your voice." };
     case "NotReadableError":
     case "AbortError":
       return { title: "The camera is busy", text: "Another program seems to be using it. Close that program, then try again." };
@@ -117,6 +117,16 @@ export function explainUpload(error) {
   if (error.status === 413) return words || "The file is too large. Save it smaller, for instance 2000 pixels wide.";
   if (error.status === 415) return words || "That is not a picture that can be read. Choose a JPEG, PNG or WebP file.";
   return words || joined(refused(error));
+}
+
+/**
+ * Why the avatar does not say a text.
+ * @param {unknown} error
+ */
+export function explainSaying(error) {
+  if (!(error instanceof Refusal)) return joined(explain(error));
+  if (error.status === 404 || error.status === 410) return "This call is over; begin a new one.";
+  return sentence(error.message) || joined(refused(error));
 }
 
 /** @param {Words} words */

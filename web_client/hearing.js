@@ -1,0 +1,79 @@
+// When the call's sound is heard in this page: what the avatar says of itself is, the own voice
+// that comes back is not. Both come on one track, so it is a matter of when. The button says how it
+// is now, and changes it for moments of this kind.
+
+import { setIcon, the } from "./elements.js";
+import { recall, remember } from "./memory.js";
+
+/** How long the end of an utterance is still on its way here. */
+const ON_THE_WAY_MS = 300;
+
+export class Hearing {
+  #button = the("listen", HTMLButtonElement);
+  #hearsAvatar = recall("hear", "on") === "on";
+  #hearsSelf = false;
+  #timer = 0;
+  #speaking = false;
+  #stage;
+  #notice;
+  #inputs;
+
+  /**
+   * @param {import("./stage.js").Stage} stage
+   * @param {import("./notice.js").Notice} notice
+   * @param {import("./inputs.js").Inputs} inputs
+   * @param {import("./utterances.js").Utterances} utterances
+   */
+  constructor(stage, notice, inputs, utterances) {
+    this.#stage = stage;
+    this.#notice = notice;
+    this.#inputs = inputs;
+    this.#button.addEventListener("click", () => this.toggle());
+    inputs.addEventListener("change", () => this.#show());
+    utterances.addEventListener("change", () => this.#follow(utterances.speaking));
+    this.#show();
+  }
+
+  toggle() {
+    if (this.#isSelf) this.#hearsSelf = !this.#hearsSelf;
+    else {
+      this.#hearsAvatar = !this.#hearsAvatar;
+      remember("hear", this.#hearsAvatar ? "on" : "off");
+    }
+    this.#show();
+    const what = this.#isSelf ? "your own voice as it is sent" : "the avatar";
+    this.#notice.say(this.#hears ? `You hear ${what}` : `You do not hear ${what}`);
+  }
+
+  /** For the next call: nobody wants to hear themselves by surprise. */
+  forget() {
+    this.#hearsSelf = false;
+    this.#show();
+  }
+
+  /** Whether what comes now, if anything, is the own voice. */
+  get #isSelf() {
+    return this.#inputs.hasVoice && !this.#speaking;
+  }
+
+  get #hears() {
+    return this.#isSelf ? this.#hearsSelf : this.#hearsAvatar;
+  }
+
+  /** @param {boolean} speaking */
+  #follow(speaking) {
+    clearTimeout(this.#timer);
+    const follow = () => {
+      this.#speaking = speaking;
+      this.#show();
+    };
+    if (speaking) follow();
+    else this.#timer = window.setTimeout(follow, ON_THE_WAY_MS);
+  }
+
+  #show() {
+    this.#stage.audible = this.#hears;
+    this.#button.setAttribute("aria-pressed", String(this.#hears));
+    setIcon(this.#button, this.#hears ? "sound" : "sound-off");
+  }
+}
