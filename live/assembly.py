@@ -63,6 +63,7 @@ def _call_settings(settings: Settings) -> CallSettings:
             settings.voice.pace,
             settings.voice.longest_text,
             settings.voice.liveliness,
+            settings.voice.skin,
         ),
         max_bitrate=settings.video.bitrate * 1000,
         connect_deadline_s=settings.sessions.connect_deadline_s,

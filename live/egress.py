@@ -145,12 +145,17 @@ class VoiceTrack(MediaStreamTrack):
         super().__init__()
         self.latency = Durations()
         """From a piece's packet to ours."""
+        self.min_delay_ns = 0
+        """What has to lie between the voice's time and its leaving in any case, as where it is
+        changed on its way."""
         self.audible = True
         """Whether anything is sent; a source is asked in any case."""
         self.begins_spurt = False
         """Whether the piece that `recv` gave last begins a talk spurt."""
         self._clock = clock
-        self._line = VoiceLine(clock, lambda: picture_delay_ns() - _HEAD_START_NS, counts)
+        self._line = VoiceLine(
+            clock, lambda: max(picture_delay_ns() - _HEAD_START_NS, self.min_delay_ns), counts
+        )
         self._line.source = source
         self._arrived = asyncio.Event()
         self._sending_ns: int | None = None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engines.types import Backdrop, BackdropKind
+from engines.voice_skins.changes import NO_SKIN, SKINS
 from live.errors import BadRequest, TooLarge, Unprocessable, UnusableText
 
 CHANNEL = "visavis.v1"
@@ -30,6 +31,7 @@ _SETTINGS = {
     "calibrate",
     "voice",
     "liveliness",
+    "skin",
     "sound",
 }
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -180,6 +182,8 @@ class CallChange:
     calibrate: bool = False
     voice: str | None = None
     liveliness: float | None = None
+    skin: str | None = None
+    """Of the peer's own voice."""
     sound: bool | None = None
     """Whether the call's sound is sent to this peer."""
 
@@ -194,6 +198,8 @@ def parse_settings(values: Mapping[str, Any]) -> CallChange:
     liveliness = values.get("liveliness")
     if liveliness is not None and not _is_share(liveliness):
         raise Unprocessable("'liveliness' is a number of 0…1: 0 is still, 1 is lively")
+    if values.get("skin", NO_SKIN) not in SKINS:
+        raise Unprocessable(f"'skin' is one of {', '.join(SKINS)}")
     background = values.get("background")
     return CallChange(
         avatar=values.get("avatar"),
@@ -203,6 +209,7 @@ def parse_settings(values: Mapping[str, Any]) -> CallChange:
         calibrate=values.get("calibrate", False),
         voice=values.get("voice"),
         liveliness=liveliness,
+        skin=values.get("skin"),
         sound=values.get("sound"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engines.voice_skins.changes import SKINS
 from live.consent import Whose
 from live.utterance import Reason
 
@@ -47,6 +48,7 @@ def all_schemas() -> Json:
                 "calibrate": {"type": "boolean", "description": "Take the neutral face anew."},
                 "voice": text(description="A name of `GET /voices`."),
                 "liveliness": {"type": "number", "minimum": 0, "maximum": 1},
+                "skin": text(enum=list(SKINS), description="Of the peer's own voice."),
                 "sound": {
                     "type": "boolean",
                     "description": "Whether the call's sound is sent to this peer.",
@@ -102,6 +104,7 @@ def all_schemas() -> Json:
                     examples=["connecting", "tracking", "lost_face", "idle", "speaking", "closed"]
                 ),
                 "mode": text(description="The driver."),
+                "skin": text(enum=list(SKINS), description="Of the peer's own voice."),
                 "avatar": text(),
                 "codec": {"type": ["string", "null"], "description": "Of the video."},
                 "frames": object_of({"in": _COUNT, "out": _COUNT, "dropped": map_of(_COUNT)}),

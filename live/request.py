@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from engines.types import Avatar, Driver, Renderer, Tracker, Voice
+from engines.voice_skins.changes import NO_SKIN
 from live.disclosure import DEFAULT_TEXT
 
 
@@ -34,6 +35,8 @@ class SpeechSettings:
     """Characters of one utterance."""
     liveliness: float = 0.5
     """Of what moves by itself: 0 still, 1 lively."""
+    skin: str = NO_SKIN
+    """Of the presenter's own voice (`engines.voice_skins.changes`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,11 @@ class Voice(Section):
         description="Of what an avatar does by itself (blinks, small movements): 0 is still, 0.5 as"
         " a listener, 1 as somebody who tells a story.",
     )
+    skin: Literal["none", "grey", "lower", "higher", "deep", "bright"] = Field(
+        default="none",
+        description="What hides the presenter's own voice, unless a call asks for another; see"
+        " voice-skins.md.",
+    )
     espeak_library: Folder | None = Field(
         default=None, description="Of eSpeak NG, where the system does not find it."
     )

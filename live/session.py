@@ -27,6 +27,7 @@ from live.pipeline import Pipeline
 from live.request import CallSettings, IceServer, Parts, SessionRequest
 from live.speech_feed import SpeechFeed
 from live.talk import Listener, Talk
+from live.voice_change import VoiceChange
 from live.worker import Worker
 
 __all__ = ["CallSettings", "IceServer", "Parts", "Session", "SessionRequest"]
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 _FREE_WITHIN_S = 2.0
 _STATS_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.25
+_SKIN_FAILED = (
+    "the voice skin has failed, so nobody hears your voice now; choose a skin anew, or none"
+)
 
 
 class Session:
@@ -65,6 +69,8 @@ class Session:
         self._voice = VoiceTrack(
             self._video.delay.recent_ns, self._counts, clock=clock, source=speaker
         )
+        self._disguise = VoiceChange(self._voice.put, self._on_skin_failure, self._counts)
+        self._wear(self._settings.speech.skin)
         self._offer: wire.Offer | None = None
         self._answering = asyncio.Lock()
         self._pipeline: Pipeline | None = None
@@ -74,7 +80,7 @@ class Session:
             camera=self._camera,
             video=self._video,
             voice=self._voice,
-            microphone=Microphone(peer_clock, [self._voice, ears]),
+            microphone=Microphone(peer_clock, [self._disguise, ears]),
             on_state=self._on_state,
             on_channel=self._channel.open,
         )
@@ -123,10 +129,13 @@ class Session:
 
         Keys: `avatar` and `driver` (names), `background` (keep, blur, colour, green or #rrggbb),
         `mirror`, `calibrate` (true or false), `voice` (a name), `liveliness` (0…1),
+        `skin` (a name of `engines.voice_skins.changes.SKINS`, for the peer's own voice),
         `sound` (true or false: whether the peer is sent any).
         """
         wanted = messages.parse_settings(settings)
         pipeline = self._running()
+        if wanted.skin is not None:  # first: whoever hides must not wait for the rest
+            self._wear(wanted.skin)
         avatar = driver = None
         if wanted.avatar is not None and wanted.avatar != self._avatar:
             if self._request.open_avatar is None:
@@ -194,6 +203,7 @@ class Session:
         return {
             "state": self._state(),
             "mode": self._driver,
+            "skin": self._disguise.skin,
             "avatar": self._avatar,
             "codec": self._connection.codec,
             "frames": {
@@ -284,6 +294,20 @@ class Session:
         """Called on the worker's thread."""
         self._loop.call_soon_threadsafe(self._finish, "failed")
 
+    def _wear(self, skin: str) -> None:
+        self._untold_failure = False
+        self._disguise.wear(skin)
+        self._voice.min_delay_ns = self._disguise.delay_ns
+
+    def _on_skin_failure(self) -> None:
+        self._untold_failure = True
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
+        """Tells the peer, as soon as it can be told, that its voice is not heard."""
+        if self._untold_failure:
+            self._untold_failure = not self._channel.send("error", message=_SKIN_FAILED)
+
     def _finish(self, reason: str) -> None:
         if not self._end.done():
             self._end.set_result(reason)
@@ -329,6 +353,7 @@ class Session:
         next_stats = self._loop.time()
         while True:
             self._tell_state(self._state())
+            self._tell_failure()
             if self._loop.time() >= next_stats:
                 next_stats += _STATS_EVERY_S
                 self._channel.send("stats", **self.report())
@@ -340,6 +365,7 @@ class Session:
 
     async def _free(self) -> None:
         self._talk.speaker.close()
+        self._disguise.close()
         self._worker.stop()
         self._video.stop()
         self._voice.stop()
@@ -352,5 +378,7 @@ class Session:
             logger.error("a peer connection did not close within %s s", _FREE_WITHIN_S)
         if not await asyncio.to_thread(self._worker.join, _FREE_WITHIN_S):
             logger.error("a worker did not end within %s s", _FREE_WITHIN_S)
+        if not await asyncio.to_thread(self._disguise.join, _FREE_WITHIN_S):
+            logger.error("a voice skin did not end within %s s", _FREE_WITHIN_S)
         if not await asyncio.to_thread(self._talk.speaker.join, _FREE_WITHIN_S):
             logger.warning("a voice did not end within %s s; it is left behind", _FREE_WITHIN_S)

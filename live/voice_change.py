@@ -22,6 +22,7 @@ import av
 import numpy as np
 
 from engines.types import Floats
+from engines.voice_skins.changes import NO_SKIN
 from engines.voice_skins.pitch import PIECE
 from engines.voice_skins.skin import DELAY, VoiceSkin
 from live.clock import MILLISECOND, VOICE_RATE, ns_from_ticks
@@ -30,9 +31,6 @@ from live.opus import AHEAD, Decoder, Encoder, Piece
 from live.resampling import to_int16
 
 logger = logging.getLogger(__name__)
-
-NO_SKIN = "none"
-"""The name under which the voice passes as it is."""
 
 _BEHIND = DELAY + AHEAD
 _MOST_PIECES = 50
@@ -90,10 +88,7 @@ class VoiceChange:
 
     def join(self, timeout_s: float) -> bool:
         """Waits for the thread's end; says whether it came."""
-        if self._worn is None:
-            return True
-        self._worn.thread.join(timeout_s)
-        return not self._worn.thread.is_alive()
+        return self._worn is None or self._worn.join(timeout_s)
 
     def _changed(self, worn: _Worn, piece: Piece) -> None:
         if worn is self._worn:
@@ -122,10 +117,11 @@ class _Worn:
         self._condition = threading.Condition()
         self._waiting: deque[Piece] = deque()
         self._closed = False
-        self.thread = threading.Thread(target=self._run, name="voice-skin", daemon=True)
-        self.thread.start()
+        self._thread = threading.Thread(target=self._run, name="voice-skin", daemon=True)
 
     def put(self, piece: Piece) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
         with self._condition:
             self._waiting.append(piece)
             overrun = len(self._waiting) > _MOST_PIECES
@@ -139,6 +135,11 @@ class _Worn:
         with self._condition:
             self._closed = True
             self._condition.notify()
+
+    def join(self, timeout_s: float) -> bool:
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

@@ -107,6 +107,7 @@ class FakeCall:
         return {
             "state": "tracking",
             "mode": "face",
+            "skin": "none",
             "avatar": self.avatar,
             "codec": "H264",
             "frames": {"in": 3, "out": 2, "dropped": {"late": 1}},

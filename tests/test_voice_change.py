@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from engines.errors import UnknownPart
 from engines.types import Floats
+from engines.voice_skins.changes import NO_SKIN
 from engines.voice_skins.skin import DELAY_NS, VoiceSkin
 from live import opus
 from live.clock import MILLISECOND, SECOND, VOICE_RATE, ns_from_ticks
 from live.measures import Counts
 from live.opus import AHEAD, AHEAD_NS, Piece
-from live.voice_change import NO_SKIN, VoiceChange
+from live.voice_change import VoiceChange
 from tests.loops import in_loop
 
 START_NS = 7 * SECOND
@@ -211,6 +212,7 @@ async def test_an_encoder_that_cannot_be_opened_is_a_failure() -> None:
         patch.setattr(opus.Encoder, "__init__", broken)
         async with change() as (changing, listener):
             changing.wear("grey")
+            changing.put(sent[0])
             await listener.until(lambda: listener.failures > 0)
             for piece in sent:
                 changing.put(piece)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from engines.errors import UnknownPart
 
+NO_SKIN = "none"
+"""The name under which a voice stays as it is."""
 _FORMANT_GLIDE = 0.05
 """The share of the way to other formants that is gone in 10 ms."""
 
@@ -100,6 +102,9 @@ CHANGES: Mapping[str, Callable[[], Change]] = {
     "bright": lambda: Shift(7.0, 1.22),
 }
 """The skins by name, the one that hides best first; each call makes a new one, for one speaker."""
+
+SKINS: tuple[str, ...] = (NO_SKIN, *CHANGES)
+"""All that can be asked for."""
 
 
 def change(name: str) -> Change:
