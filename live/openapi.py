@@ -126,8 +126,8 @@ def _sessions() -> Json:
     driver = {
         "name": "driver",
         "in": "query",
-        "description": "What moves the avatar; `auto` chooses.",
-        "schema": text(default="auto", examples=["auto", "face"]),
+        "description": "What moves the avatar: the camera, the voice, or what is better founded.",
+        "schema": text(default="auto", examples=["auto", "face", "speech"]),
     }
     match = {"name": "If-Match", "in": "header", "schema": text()}
     done = _answer(204, None)

@@ -10,9 +10,7 @@ from live.workshop import Workshop
 
 TRACKER = "litert"
 RENDERER = "warp"
-AUTO = "auto"
-AUTO_DRIVER = "face"
-"""What `auto` means while there is a camera and no voice to drive by."""
+DRIVER = "auto"
 
 
 def tracker(weights: Weights) -> Tracker:
@@ -22,7 +20,7 @@ def tracker(weights: Weights) -> Tracker:
 
 def driver(name: str) -> Driver:
     """A new driver; raises `UnknownPart`."""
-    return registry.driver(AUTO_DRIVER if name == AUTO else name)
+    return registry.driver(name)
 
 
 @cache

@@ -13,7 +13,7 @@ from live.allowance import Allowance
 from live.avatars import check_id
 from live.bodies import read_object, read_text
 from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
-from live.parts import AUTO
+from live.parts import DRIVER
 from live.pool import Pool
 from live.request import SessionRequest
 from live.sections import IceServer
@@ -102,11 +102,9 @@ class SessionRoutes:
         avatar = request.query.get("avatar")
         if not avatar:
             raise BadRequest("say which avatar: POST /sessions?avatar=ID; GET /avatars lists them")
-        driver = request.query.get("driver", AUTO)
-        if driver == "speech" and driver not in self._drivers:
-            raise UnknownPart("driving by speech is not in this version; use driver=face or auto")
-        if driver != AUTO and driver not in self._drivers:
-            known = ", ".join((AUTO, *self._drivers))
+        driver = request.query.get("driver", DRIVER)
+        if driver not in self._drivers:
+            known = ", ".join(self._drivers)
             raise UnknownPart(f"no driver of this name is installed; there are: {known}")
         return check_id(avatar), driver
 
