@@ -186,5 +186,6 @@ def _with_stress(symbols: list[str], spelt: list[str]) -> list[str]:
 
 
 def _cut(phones: tuple[Phone, ...], samples: Floats, rate: int, pause_ns: int) -> Said:
+    phones = silences.fitted(phones, samples, rate)
     phones, samples = silences.cut(phones, samples, rate, before_ns=_LEAD_NS, after_ns=pause_ns)
     return Said(samples, rate, phones)

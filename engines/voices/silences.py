@@ -19,20 +19,31 @@ _QUIET = 0.01
 """Of the loud parts' level: −40 dB."""
 _KEPT_NS = 30_000_000
 """What a phone keeps in any case."""
+_MOST_NS = 100_000_000
 _CLOSURE_NS = 80_000_000
 """How long a stop after a silence is closed before it is heard, at most."""
 _STOPS = frozenset(("P", "B", "T", "D", "K", "G", "CH", "JH"))
 
 
 def fitted(phones: tuple[Phone, ...], samples: Floats, rate: int) -> tuple[Phone, ...]:
-    """The phones with their silences made as long as nothing is heard; other bounds stay."""
+    """The phones with their silences, closures of stops included, where nothing is heard.
+
+    Bounds between other sounds stay. Silences grow as far as it is silent and shrink by at most
+    100 ms; every phone keeps 30 ms.
+    """
     heard = _heard(samples, rate)
     bounds = [phone.start_ns for phone in phones] + [phone.end_ns for phone in phones[-1:]]
     for at, (left, right) in enumerate(pairwise(phones), start=1):
-        if right.name == "SIL":
-            bounds[at] = _silent_from(heard, left)
-        elif left.name == "SIL":
-            bounds[at] = _silent_until(heard, right)
+        earliest = bounds[at - 1] + _kept(left)
+        latest = right.end_ns - _kept(right)
+        if left.name == "SIL":
+            begins = _edge(~heard, bounds[at], max(earliest, bounds[at] - _MOST_NS), latest)
+            closure = _CLOSURE_NS if right.name in _STOPS else 0
+            bounds[at] = max(begins - closure, earliest)
+        elif right.name == "SIL":
+            bounds[at] = _edge(heard, bounds[at], earliest, min(latest, bounds[at] + _MOST_NS))
+        elif right.name in _STOPS:
+            bounds[at] = _edge(heard, bounds[at], earliest, bounds[at])
     return tuple(
         replace(phone, start_ns=start, end_ns=end)
         for phone, (start, end) in zip(phones, pairwise(bounds), strict=True)
@@ -72,21 +83,21 @@ def _heard(samples: Floats, rate: int) -> NDArray[np.bool_]:
     return np.asarray(level > max(_QUIET * loud, 1e-5))
 
 
-def _frames_of(heard: NDArray[np.bool_], phone: Phone) -> NDArray[np.intp]:
-    """The frames in which something of the phone is heard."""
-    start = phone.start_ns // _FRAME_NS
-    return start + np.flatnonzero(heard[start : -(-phone.end_ns // _FRAME_NS)])
+def _kept(phone: Phone) -> int:
+    return min(_KEPT_NS, phone.end_ns - phone.start_ns)
 
 
-def _silent_from(heard: NDArray[np.bool_], phone: Phone) -> int:
-    frames = _frames_of(heard, phone)
-    end = int(frames[-1] + 1) * _FRAME_NS if len(frames) else phone.start_ns
-    return min(max(end, phone.start_ns + _KEPT_NS), phone.end_ns)
+def _edge(passed: NDArray[np.bool_], planned: int, earliest: int, latest: int) -> int:
+    """From `planned` forward through frames that are `passed` or back through those that are not.
 
-
-def _silent_until(heard: NDArray[np.bool_], phone: Phone) -> int:
-    frames = _frames_of(heard, phone)
-    start = int(frames[0]) * _FRAME_NS if len(frames) else phone.end_ns
-    if phone.name in _STOPS:
-        start -= _CLOSURE_NS
-    return max(min(start, phone.end_ns - _KEPT_NS), phone.start_ns)
+    All in ns, the bounds included.
+    """
+    frame = planned // _FRAME_NS
+    first, last = -(-earliest // _FRAME_NS), min(latest // _FRAME_NS, len(passed))
+    while frame < last and passed[frame]:
+        frame += 1
+    while frame > first and not passed[frame - 1]:
+        frame -= 1
+    if frame == planned // _FRAME_NS:
+        return planned
+    return min(max(frame * _FRAME_NS, earliest), latest)
