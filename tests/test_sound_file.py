@@ -152,9 +152,9 @@ def test_what_is_refused(data: bytes, words: str) -> None:
         read_sound(data)
 
 
-def test_two_hours_are_refused() -> None:
-    data = whole(fmt(rate=8_000), bytes(2 * 3600 * 8_000 * 2))
-    with pytest.raises(UnusableSound, match=f"120 minutes; send at most {LONGEST_S // 60} "):
+def test_more_than_ten_minutes_are_refused() -> None:
+    data = whole(fmt(rate=8_000), bytes(2 * 8_000 * 12 * 60))
+    with pytest.raises(UnusableSound, match=f"12 minutes; send at most {LONGEST_S // 60} "):
         read_sound(data)
 
 
@@ -166,7 +166,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=300, deadline=500)
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 70), st.integers(0, 255)), max_size=12),

@@ -113,7 +113,7 @@ def test_ten_thousand_characters_begin_at_once() -> None:
     "text",
     [
         "Hello 😀 \x00 world \u202e \ufeff *** #",
-        "9" * 300,
+        "9" * 60,
         "a@" * 60,
         "İstanbul ﬁne ßtraße 𝟛 ①",
         "Visit https://example.com/a?b=c or call +1 555 123 4567, 24/7.",
@@ -131,9 +131,7 @@ def test_odd_texts_are_said(text: str) -> None:
 
 def test_what_cannot_be_said_goes_with_its_neighbours() -> None:
     texts = [part.text for part in HibariVoice().speak("***\nHello.\n你好。\nGood day.\n=\n")]
-    assert texts == ["***\nHello.\n", "你好。\nGood day.\n", "=\n"] or "".join(texts).endswith(
-        "=\n"
-    )
+    assert texts == ["***\nHello.\n", "你好。\nGood day.\n", "=\n"]
 
 
 def test_a_text_of_another_script_is_refused() -> None:
