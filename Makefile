@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make run` ends with the page being served, `make test` with the
-# tests passed. Both need Python >= 3.11 with pip; `make test` installs Chromium and Node.js by apt-get
-# where they are missing.
+# tests passed. Both need Python >= 3.11 with pip; `make test` installs Chromium, Node.js and eSpeak NG
+# by apt-get where they are missing.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -42,6 +42,7 @@ $(VENV)/.test: $(VENV)/.runtime web_client/package.json
 	@$(BIN)/python -m pip install --quiet --group test
 	@command -v chromium >/dev/null || { $(APT) update -qq && $(APT) install -y -qq chromium; }
 	@command -v npm >/dev/null || { $(APT) update -qq && $(APT) install -y -qq nodejs npm; }
+	@command -v espeak-ng >/dev/null || { $(APT) update -qq && $(APT) install -y -qq espeak-ng; }
 	@npm --prefix web_client ci --silent --no-audit --no-fund
 	@touch $@
 
