@@ -47,7 +47,7 @@ class Batch(NamedTuple):
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless, different in each epoch and each worker; the same for the same seed."""
+    """Endless; drawn by torch's seed, which is another in each worker."""
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class Batches(IterableDataset[Batch]):
         size: int,
         seconds: float,
         curves: int,
-        seed: int,
     ) -> None:
         """`shares`: how much of the time each source is heard, need not sum to 1."""
         self._lessons = [lesson for name in sources for lesson in sources[name]]
@@ -65,12 +64,11 @@ class Batches(IterableDataset[Batch]):
         self._weights /= self._weights.sum()
         self._fine = [labels_every_5_ms(lesson.utterance) for lesson in self._lessons]
         self._size, self._frames = size, int(seconds * RATE) // HOP
-        self._curves, self._seed = curves, seed
+        self._curves = curves
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches for ever."""
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng([self._seed, worker.id if worker else 0])
+        rng = np.random.default_rng(torch.initial_seed() % 2**63)
         voices = [lesson.utterance.samples for lesson in self._lessons]
         noises = Noises(rng, voices, 10.0)
         # Drawn in blocks: a weighted choice costs time in proportion to the corpus.

@@ -35,8 +35,8 @@ class Exported:
             for output in self._session.get_outputs()
             if output.name.startswith("next_")
         }
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.look_ahead = int(metadata["look_ahead_frames"])
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.look_ahead = int(self.metadata["look_ahead_frames"])
         self.reset()
 
     def reset(self) -> None:

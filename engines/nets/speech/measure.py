@@ -9,7 +9,7 @@ Any system can be judged that shows one of the 15 visemes and a jaw 100 times a 
 * **closures**: stretches shown as `PP` against those of P, B and M, matched one to one where they
   overlap within 30 ms; and how late the matched ones begin (median, median absolute deviation).
 * **jaw r**: Pearson's correlation of the jaw with that of the true phones, averaged over items.
-* **macro F1**: over the 15 visemes, each against the phone's own.
+* **macro F1**: over the visemes that occur, each against the phone's own.
 
 A system that is late is granted the constant shift with which it is right most often; the shift is
 a figure of its own, the **latency**.
@@ -97,7 +97,8 @@ def score(items: Sequence[Shown], shifts: Iterable[int] = _SHIFTS) -> Score:
 
 def shown(posteriors: Floats, phones: NDArray[np.uint8]) -> Shown:
     """What a network's `(n, 40)` probabilities of phones show, while `(n,)` phones are said."""
-    chosen = visemes.from_phones(posteriors).argmax(1)
+    # The choice most likely to be accepted, rather than the likeliest phone's own viseme.
+    chosen = (posteriors @ visemes.ACCEPTED.astype(np.float32)).argmax(1)
     return Shown(chosen, posteriors @ visemes.JAW_OF_PHONE, phones)
 
 
@@ -158,7 +159,8 @@ def _macro_f1(shown: NDArray[np.int64], said: NDArray[np.uint8]) -> float:
     for viseme in range(len(visemes.VISEMES)):
         both = np.sum((shown == viseme) & (own == viseme))
         either = np.sum(shown == viseme) + np.sum(own == viseme)
-        values.append(float(2 * both / max(1, either)))
+        if either:
+            values.append(float(2 * both / either))
     return _mean(values)
 
 

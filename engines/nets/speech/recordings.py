@@ -31,10 +31,7 @@ class Transcript(NamedTuple):
 
 
 def utterances(folder: Path) -> Iterator[Utterance]:
-    """The recordings (FLAC, WAV) of `folder` that have a transcript which fits, aligned.
-
-    The speaker is the name up to its first hyphen, as in LibriSpeech, or else the folder's name.
-    """
+    """The recordings (FLAC, WAV) of `folder` that have a transcript which fits, aligned."""
     known = transcripts(folder)
     sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".flac", ".wav"})
     aligner, refused = Aligner(), 0
@@ -47,8 +44,7 @@ def utterances(folder: Path) -> Iterator[Utterance]:
         if phones is None:
             refused += 1
             continue
-        speaker = path.stem.split("-")[0] if path.stem.count("-") >= 2 else folder.name
-        yield Utterance(path.stem, speaker, samples, phones)
+        yield Utterance(path.stem, speaker(path.stem, folder), samples, phones)
     print(f"{folder.name}: {refused} recordings whose transcript does not fit were left out")
 
 
@@ -80,6 +76,11 @@ def transcripts(folder: Path) -> dict[str, Transcript]:
     if not found:
         raise SystemExit(f"{folder}: no transcripts (*.trans.txt, metadata.csv, *.tsv) in it")
     return found
+
+
+def speaker(name: str, folder: Path) -> str:
+    """Who says the recording `name`: LibriSpeech writes it first; else it is the folder's one."""
+    return name.split("-", maxsplit=1)[0] if name.count("-") >= 2 else folder.name
 
 
 def read_sound(path: Path) -> Floats:

@@ -24,6 +24,7 @@ LOOK_AHEAD_FRAMES = 3
 _CLOSURE_WEIGHT = 1.6
 """P, B and M are rare, short, and what one sees first when it is wrong."""
 _SMOOTHING = 0.02
+_CURVES_WEIGHT = 4.0
 _EMA = 0.999
 _WARM_UP = 0.03
 _SAVE_EVERY_S = 60.0
@@ -98,18 +99,15 @@ def averaged(path: Path, net: nn.Module) -> nn.Module:
 
 def listener_loss(net: nn.Module, batch: Batch) -> Tensor:
     """Phones, hard and by the teacher, and curves, all late by the look-ahead."""
-    assert isinstance(net, Listener)
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
-        answer = net(batch.mel, net.initial(len(batch.mel)))
-    late = LOOK_AHEAD_FRAMES
-    logits, curves = answer.logits[:, late:].float(), answer.curves[:, late:].float()
-    about = slice(0, batch.mel.shape[1] - late)
-    total = _phone_loss(logits, batch.phones[:, about], batch.soft[:, about])
-    if curves.shape[2]:
-        known = batch.curves[:, about] >= 0
-        errors = (torch.sigmoid(curves) - batch.curves[:, about]) ** 2 * known
-        total = total + 4 * errors.sum() / known.sum().clamp(min=1)
-    return total
+    logits, shown = _late_answer(net, batch)
+    about = slice(0, logits.shape[1])
+    phones = _phone_loss(logits, batch.phones[:, about], batch.soft[:, about])
+    return phones + _CURVES_WEIGHT * _curve_errors(shown, batch)
+
+
+def curves_loss(net: nn.Module, batch: Batch) -> Tensor:
+    """Curves only."""
+    return _curve_errors(_late_answer(net, batch)[1], batch)
 
 
 def teacher_loss(net: nn.Module, batch: Batch) -> Tensor:
@@ -118,6 +116,22 @@ def teacher_loss(net: nn.Module, batch: Batch) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
         logits = net(batch.mel)
     return _phone_loss(logits.float(), batch.phones, batch.soft)
+
+
+def _late_answer(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits and curves about all frames but the last few, of which nothing is said in time."""
+    assert isinstance(net, Listener)
+    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+        answer = net(batch.mel, net.initial(len(batch.mel)))
+    late = LOOK_AHEAD_FRAMES
+    return answer.logits[:, late:].float(), torch.sigmoid(answer.curves[:, late:].float())
+
+
+def _curve_errors(shown: Tensor, batch: Batch) -> Tensor:
+    """Mean square, where the curves are known."""
+    true = batch.curves[:, : shown.shape[1]]
+    known = true >= 0
+    return ((shown - true) ** 2 * known).sum() / known.sum().clamp(min=1)
 
 
 def _phone_loss(logits: Tensor, phones: Tensor, soft: Tensor) -> Tensor:
