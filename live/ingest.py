@@ -128,8 +128,8 @@ class Microphone:
 
     def deliver_encoded(self, data: bytes, ticks: int, captured_ns: int) -> None:
         """Takes a piece of sound."""
-        made_ns = self._clock.sound_at(ticks, captured_ns)
-        piece = Piece(data, ticks, made_ns - behind_ns(data), captured_ns)
+        pts_ns = self._clock.sound_at(ticks, captured_ns, behind_ns(data))
+        piece = Piece(data, ticks, pts_ns, captured_ns)
         for taker in self._takers:
             taker.put(piece)
 

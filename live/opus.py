@@ -46,8 +46,7 @@ class Piece(NamedTuple):
 def behind_ns(packet: bytes) -> int:
     """How old the beginning of a packet's sound is when the packet is made, at the least.
 
-    It has to have been heard to its end, and an encoder looks ahead. Browsers tie the packet's
-    time to when it was made (libwebrtc's sender reports do), not to when it was heard.
+    It has to have been heard to its end, and an encoder looks ahead.
     """
     return ns_from_ticks(duration(packet), VOICE_RATE) + AHEAD_NS
 

@@ -86,13 +86,14 @@ class PeerClock:
         self._sound = StreamClock(VOICE_RATE)
         self._picture = StreamClock(VIDEO_RATE)
         self._heard = False
+        self._behind_ns = 0
         self._lock = threading.Lock()
 
-    def sound_at(self, ticks: int, arrived_ns: int) -> int:
-        """When a piece of sound was captured."""
+    def sound_at(self, ticks: int, arrived_ns: int, behind_ns: int) -> int:
+        """When a piece of sound was captured that was made `behind_ns` after its beginning."""
         with self._lock:
-            self._heard = True
-            return self._sound.at(ticks, arrived_ns)
+            self._heard, self._behind_ns = True, behind_ns
+            return self._sound.at(ticks, arrived_ns) - behind_ns
 
     def picture_at(self, ticks: int, arrived_ns: int) -> int:
         """When a picture was captured."""
@@ -100,7 +101,7 @@ class PeerClock:
             sound_day, picture_day = self._sound.day_ns, self._picture.day_ns
             if not self._heard or sound_day is None or picture_day is None:
                 return self._picture.at(ticks, arrived_ns)
-            wanted_ns = self._sound.least_ns - sound_day + picture_day
+            wanted_ns = self._sound.least_ns - self._behind_ns - sound_day + picture_day
             return self._picture.at(ticks, arrived_ns, wanted_ns)
 
     def sound_reported(self, ticks: int, ntp: int) -> None:

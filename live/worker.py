@@ -129,7 +129,9 @@ class Worker:
         A driver that listens to the microphone looks a little ahead of what it draws. So its
         picture is one of a moment ago, and egress holds the sound back for as long.
         """
-        wanted_ns = pipeline.look_ahead_ns + self._ears.behind_ns if self._ears.hears_peer else 0
+        wanted_ns = pipeline.look_ahead_ns if self._ears.hears_peer else 0
+        if wanted_ns:
+            wanted_ns += self._ears.behind_ns
         step_ns = min(max(wanted_ns - self._lag_ns, -_LAG_STEP_NS), _LAG_STEP_NS)
         self._lag_ns += step_ns
         return self._lag_ns

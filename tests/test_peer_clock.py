@@ -71,8 +71,8 @@ def two_streams(*, picture_late: int, reports: bool, wrong_by: int = 0) -> int:
     for i in range(500):
         captured = i * 20 * MILLISECOND
         if captured >= 300 * MILLISECOND:
-            arrived = SECOND + captured + int(rng.exponential(2e6))
-            sound_ns = clock.sound_at(960 * (i - 15), arrived) - captured
+            arrived = SECOND + captured + 20 * MILLISECOND + int(rng.exponential(2e6))
+            sound_ns = clock.sound_at(960 * (i - 15), arrived, 20 * MILLISECOND) - captured
         if i % 2:
             arrived = SECOND + captured + picture_late + int(rng.exponential(4e6))
             picture_ns = clock.picture_at(1800 * i, arrived) - captured
@@ -105,5 +105,5 @@ def test_any_report_is_survived(reports: list[tuple[int, int, bool]]) -> None:
     for i, (ticks, time, sound) in enumerate(reports):
         (clock.sound_reported if sound else clock.picture_reported)(ticks, time)
         now = i * 20 * MILLISECOND
-        assert abs(clock.sound_at(960 * i, now) - now) <= 250 * MILLISECOND
+        assert abs(clock.sound_at(960 * i, now, 0) - now) <= 250 * MILLISECOND
         assert abs(clock.picture_at(1800 * i, now) - now) <= 250 * MILLISECOND
