@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from engines.errors import SpaceMismatch
-from engines.types import Backdrop, BackdropKind, Picture, Space
+from engines.types import Backdrop, BackdropKind, Picture, Sound, Space
 from live.disclosure import Stamped, VisibleLabel
 from live.errors import Unprocessable
 from live.pipeline import ROOMS, FaceState, Pipeline
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, avatar
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, avatar
 
 MS = 1_000_000
 
@@ -102,6 +102,52 @@ def test_the_avatar_goes_on_without_a_camera(rooms: Rooms) -> None:
     assert rooms.driver.driven[-1] is None
     assert len(rooms.tracker.seen) == 1
     assert rooms.pipeline.state is FaceState.LOST_FACE
+
+
+def test_sound_reaches_the_driver_with_the_pictures_time(rooms: Rooms) -> None:
+    sounds = [Sound(np.zeros(160, np.float32), i) for i in range(3)]
+    rooms.pipeline(camera(pts_ms=40), sounds[:2])
+    rooms.pipeline.without_camera(80 * MS, sounds[2:])
+    assert rooms.driver.heard == [(sounds[0], 40 * MS), (sounds[1], 40 * MS), (sounds[2], 80 * MS)]
+
+
+def test_between_the_pictures_of_a_slow_camera_the_face_stays(rooms: Rooms) -> None:
+    rooms.pipeline(camera(50, pts_ms=100))
+    for pts_ms in (133, 166, 399):
+        rooms.pipeline.without_camera(pts_ms * MS)
+        face = rooms.driver.driven[-1]
+        assert face is not None
+        assert face.pts_ns == pts_ms * MS  # drivers divide by the time between two
+        assert rooms.pipeline.state is FaceState.TRACKING
+    rooms.pipeline.without_camera(400 * MS)
+    assert rooms.driver.driven[-1] is None
+    assert rooms.pipeline.state is FaceState.LOST_FACE
+    rooms.pipeline(camera(0, pts_ms=433))
+    rooms.pipeline.without_camera(466 * MS)
+    assert rooms.driver.driven[-1] is None
+
+
+def test_a_listening_driver_says_how_far_it_looks(rooms: Rooms) -> None:
+    assert (rooms.pipeline.listens, rooms.pipeline.look_ahead_ns) == (False, 0)
+    rooms.pipeline.request(driver=ListeningDriver(60 * MS))
+    rooms.pipeline(camera())
+    assert (rooms.pipeline.listens, rooms.pipeline.look_ahead_ns) == (True, 60 * MS)
+
+
+def test_liveliness_is_every_lively_drivers() -> None:
+    first, second = ListeningDriver(), ListeningDriver()
+    pipeline = Pipeline(
+        FakeTracker(), first, FakeRenderer(), avatar(), VisibleLabel(), liveliness=0.25
+    )
+    assert first.liveliness == 0.25
+    pipeline.request(liveliness=0.75)
+    pipeline(camera())
+    assert first.liveliness == 0.75
+    pipeline.request(driver=second)
+    pipeline(camera())
+    assert second.liveliness == 0.75
+    pipeline.request(driver=FakeDriver(), liveliness=1)  # which is not
+    pipeline(camera())
 
 
 def test_times_only_go_forward(rooms: Rooms) -> None:
