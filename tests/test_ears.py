@@ -41,7 +41,6 @@ def call() -> Call:
 
 
 def test_the_peer_is_heard(call: Call) -> None:
-    assert not call.ears.hears_peer
     call.peer(0.5)
     heard = np.concatenate([sound.samples for sound in call.ears.take()])
     assert np.abs(heard).max() > 0.3
