@@ -90,7 +90,7 @@ def call(browser: Browser, server: Serving, plan: CallPlan, camera: Camera) -> S
     """Makes one call and measures its last part; raises `CallFailed`."""
     page = browser.new_page(viewport={"width": camera.size[0], "height": camera.size[1]})
     try:
-        page.route("**/bench/**", lambda route: _answer(route, camera.jpegs))
+        page.route("**/bench/**", lambda route: answer(route, camera.jpegs))
         page.goto(f"{server.address}/bench/index.html")
         page.wait_for_function("() => window.probe !== undefined")
         share_priority(os.getpid())
@@ -181,7 +181,8 @@ def _means(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, flo
     }
 
 
-def _answer(route: Route, pictures: Sequence[bytes]) -> None:
+def answer(route: Route, pictures: Sequence[bytes]) -> None:
+    """Serves a probe page and its clip beside the server's own."""
     name = route.request.url.rpartition("/bench/")[2]
     if name.startswith("picture/"):
         index = int(name.removeprefix("picture/").removesuffix(".jpg"))

@@ -2,6 +2,7 @@
 
 * `server`: `visavis serve` as it is.
 * `avatar`, `echo`: the same with the parts of `benchmarks.parts`.
+* `beacon`: the same, and every call shows and says the time (`benchmarks.beacon`).
 * `aiortc`: aiortc as installed, sending back the track that came in; the same two routes.
 """
 
@@ -25,13 +26,14 @@ from typing import Literal, Self, get_args
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from benchmarks.beacon import beacon
 from benchmarks.parts import CodedRenderer, CodedTracker, Passage
 from benchmarks.processes import Usage, usage
 from engines import registry
 from engines.types import Renderer, Tracker, Weights
 from live.errors import VisavisError
 
-Kind = Literal["server", "avatar", "echo", "aiortc"]
+Kind = Literal["server", "avatar", "echo", "beacon", "aiortc"]
 
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 10.0
@@ -185,7 +187,7 @@ def main(kind: str) -> int:
         return 0
     from live.__main__ import main as visavis  # noqa: PLC0415  (a cost of these kinds only)
 
-    with coded_parts(echo=kind == "echo"):
+    with beacon() if kind == "beacon" else coded_parts(echo=kind == "echo"):
         return visavis(["serve", "--port", "0"])
 
 

@@ -1,85 +1,100 @@
 // One call of which picture and sound are compared. The driver (benchmarks/avsync.py) calls `begin`,
 // then `collect` for what came in.
 
-import { age, microphone } from "./bursts.js";
+import { microphone } from "./bursts.js";
 import { camera } from "./camera.js";
 import { dial } from "./dial.js";
-import { WRAP, TICKS_PER_MS, readCode, ticks } from "./timecode.js";
+import { readCode } from "./timecode.js";
 
-const log = { pictures: [], sounds: [], blocks: [], playouts: [], errors: [] };
+const PLAYOUT_EVERY_MS = 100;
+
+/** What has come in: see `benchmarks.avsync.Seen`. */
+const log = { pictures: [], bursts: [], playouts: [], errors: [] };
+/** @type {RTCPeerConnection} */
 let peer;
+/** @type {string | null} */
 let session = null;
+/** @type {import("../../web_client/sync.js").Synchrony | undefined} */
+let synchrony;
 
-const complain = (error) => log.errors.push(String(error));
+const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
+/** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
+ *   sends: boolean, synchrony: boolean, target: string, relay: boolean}} options */
 async function begin(options) {
-  const stream = new MediaStream([await camera(options, () => undefined, complain)]);
-  if (options.sound) stream.addTrack(microphone(complain));
+  const stream = new MediaStream();
+  if (options.sends) {
+    stream.addTrack(await camera(options, () => undefined, complain));
+    stream.addTrack(microphone(complain));
+  }
   peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
   const media = new MediaStream();
   const video = document.querySelector("video");
-  peer.ontrack = ({ track, receiver }) => {
+  peer.ontrack = ({ track }) => {
     media.addTrack(track);
     if (track.kind === "audio") listen(track);
-    if (options.tuned && track.kind === "video") receiver.jitterBufferTarget = 0;
     video.srcObject = media;
-    video.muted = options.muted ?? false;
   };
   watch(video);
-  session = await dial(peer, stream, options);
-  setInterval(() => playout().catch(complain), 100);
+  session = await dial(peer, stream, { ...options, hears: true });
+  if (options.synchrony) {
+    const { Synchrony } = await import("/sync.js");
+    synchrony = new Synchrony();
+    synchrony.watch(peer, video);
+  }
+  setInterval(() => playout().catch(complain), PLAYOUT_EVERY_MS);
 }
 
+/** Notes when each burst is handed to the sound card, and its pitch. */
 function listen(track) {
   const worker = new Worker("listener.js");
   const { readable } = new MediaStreamTrackProcessor({ track });
   worker.postMessage(readable, [readable]);
-  worker.onmessage = ({ data: { burst, block } }) => {
-    if (block) log.blocks.push([block[0] - performance.timeOrigin, ...block.slice(1)]);
-    if (!burst) return;
-    const heard = burst[0] - performance.timeOrigin;
-    log.sounds.push([heard, age(heard, burst[1]), burst[1]]);
-  };
+  worker.onmessage = ({ data: [heard, hertz] }) => log.bursts.push([heard - performance.timeOrigin, hertz]);
 }
 
+/** Notes when each picture lights up, and its number. */
 function watch(video) {
-  const shown = (now, metadata) => {
-    const at = performance.now();
+  const shown = (_, { expectedDisplayTime }) => {
     video.requestVideoFrameCallback(shown);
-    const { expectedDisplayTime, presentationTime, receiveTime, rtpTimestamp } = metadata;
-    readCode(new VideoFrame(video)).then((number) => {
-      if (number < 0) return;
-      const display = Math.round(expectedDisplayTime * TICKS_PER_MS);
-      const late = ((((display - number) % WRAP) + WRAP + WRAP / 2) % WRAP - WRAP / 2) / TICKS_PER_MS;
-      log.pictures.push([expectedDisplayTime, late, at, presentationTime, receiveTime ?? 0, rtpTimestamp ?? 0]);
-    }).catch(complain);
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
+    const frame = new VideoFrame(video);
+    readCode(frame)
+      .then((number) => number >= 0 && log.pictures.push([expectedDisplayTime, number]))
+      .catch(complain)
+      .finally(() => frame.close());
   };
   video.requestVideoFrameCallback(shown);
 }
 
+/** Notes what the browser says of the two receivers, and of its sound card. */
 async function playout() {
-  const now = performance.now();
-  const row = { now };
+  const row = { at: performance.now(), audio: null, video: null, card: null };
   for (const each of (await peer.getStats()).values()) {
-    if (each.type === "inbound-rtp") row[each.kind] = each;
-    if (each.type === "media-playout") row.playout = each;
+    if (each.type === "inbound-rtp") {
+      row[each.kind] = {
+        made: each.estimatedPlayoutTimestamp ?? null,
+        delay: each.jitterBufferDelay,
+        emitted: each.jitterBufferEmittedCount,
+      };
+    } else if (each.type === "media-playout") {
+      row.card = { delay: each.totalPlayoutDelay, samples: each.totalSamplesCount };
+    }
   }
   log.playouts.push(row);
 }
 
+/** What was noted since the call before. */
 async function collect() {
   const seen = { ...log, state: peer.connectionState };
-  Object.assign(log, { pictures: [], sounds: [], blocks: [], playouts: [], errors: [] });
+  Object.assign(log, { pictures: [], bursts: [], playouts: [], errors: [] });
   return seen;
 }
 
-async function report() {
-  return session ? (await fetch(session)).json() : null;
-}
-
 async function end() {
+  synchrony?.leave();
   if (session) await fetch(session, { method: "DELETE" }).catch(complain);
   peer.close();
 }
 
-Object.assign(window, { probe: { begin, collect, report, end } });
+Object.assign(window, { probe: { begin, collect, end } });

@@ -3,8 +3,8 @@
 
 import { ticker } from "./camera.js";
 
-export const RATE = 48_000;
-export const EVERY_MS = 250;
+const RATE = 48_000;
+const EVERY_MS = 250;
 const LENGTH_MS = 30;
 const TONES = 8;
 const BLOCK = 480;
@@ -42,16 +42,4 @@ function sample(ms) {
   if (since >= LENGTH_MS) return 0;
   const edge = Math.min(1, since / 0.5, (LENGTH_MS - since) / 2);
   return 0.5 * edge * Math.sin((2 * Math.PI * pitch(number) * since) / 1000);
-}
-
-/**
- * How long before `heard` the burst of this pitch began, in ms; between -500 and 1500.
- * @param {number} heard
- * @param {number} hertz as measured
- */
-export function age(heard, hertz) {
-  const tone = Math.round((hertz - 500) / 200);
-  const cycle = TONES * EVERY_MS;
-  const late = (heard - tone * EVERY_MS) % cycle;
-  return ((late + cycle + 500) % cycle) - 500;
 }

@@ -4,14 +4,32 @@ const GATHERING_LIMIT_MS = 2000;
 const MAX_BITRATE = 2_500_000; // as the web client
 
 /**
+ * A connection's own candidates, out of a description: where there is a relay, it is the only way.
+ * @param {string} sdp
+ */
+const withoutCandidates = (sdp) => sdp.replace(/^a=(candidate|end-of-candidates).*\r\n/gm, "");
+
+/**
+ * An answer whose candidates lead to the driver's relay.
+ * @param {string} sdp
+ */
+async function relayed(sdp) {
+  const [, address, port] = /^a=candidate:\S+ 1 udp \d+ (\d+\.\S+) (\d+) typ host/im.exec(sdp);
+  const way = await (await fetch(`relay?address=${address}&port=${port}`)).json();
+  const candidate = `a=candidate:1 1 udp 2130706431 ${way.address} ${way.port} typ host\r\n`;
+  return withoutCandidates(sdp).replace(/^a=ice-pwd/gm, `${candidate}a=ice-pwd`);
+}
+
+/**
  * Sends a stream to the server and takes its answer.
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream
- * @param {{codec: string, fps: number, target: string, hears?: boolean}} options `hears`: whether
- *   sound is to come back where none is sent
+ * @param {{codec: string, fps: number, target: string, hears?: boolean, relay?: boolean}} options
+ *   `hears`: picture and sound are to come back also where none are sent; `relay`: through the
+ *   driver's relay
  * @returns {Promise<string | null>} the address of the server's session, where it gives one
  */
-export async function dial(peer, stream, { codec, fps, target, hears = false }) {
+export async function dial(peer, stream, { codec, fps, target, hears = false, relay = false }) {
   for (const track of stream.getTracks()) {
     const video = track.kind === "video";
     const transceiver = peer.addTransceiver(track, {
@@ -25,19 +43,21 @@ export async function dial(peer, stream, { codec, fps, target, hears = false }) 
     parameters.degradationPreference = "maintain-resolution";
     await transceiver.sender.setParameters(parameters);
   }
-  if (hears && !stream.getAudioTracks().length) {
-    peer.addTransceiver("audio", { direction: "recvonly", streams: [stream] });
+  for (const kind of hears ? ["video", "audio"] : []) {
+    if (stream.getTracks().some((track) => track.kind === kind)) continue;
+    const transceiver = peer.addTransceiver(kind, { direction: "recvonly" });
+    if (kind === "video") transceiver.setCodecPreferences(preferred(codec));
   }
   await peer.setLocalDescription();
   await gathered(peer);
   const answer = await fetch(target, {
     method: "POST",
     headers: { "Content-Type": "application/sdp" },
-    body: peer.localDescription.sdp,
+    body: relay ? withoutCandidates(peer.localDescription.sdp) : peer.localDescription.sdp,
   });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`the server answered ${answer.status}: ${text}`);
-  await peer.setRemoteDescription({ type: "answer", sdp: text });
+  await peer.setRemoteDescription({ type: "answer", sdp: relay ? await relayed(text) : text });
   return answer.headers.get("Location");
 }
 

@@ -1,11 +1,15 @@
-// A worker: the received sound goes in, each burst's pitch and when it was heard comes out.
+// A worker: the received sound goes in; when each burst was handed to the sound card, and its pitch in
+// hertz, come out.
 //
-// Blocks come from the receiver when the sound card asks for them, so a sample's time is that of its
-// block, which jitters, and its place in the stream, which does not.
+// Blocks come from the receiver when the sound card asks for them. A sample's time is therefore its
+// place in the stream, which does not jitter, and the usual distance of the last blocks from theirs.
 
+/** Before a burst. */
 const QUIET_MS = 60;
 const LOUD = 0.08;
+/** Of a burst, for its pitch. */
 const MEASURED_MS = 20;
+/** Whose times are remembered: two seconds of them. */
 const BLOCKS = 200;
 
 onmessage = async ({ data: readable }) => {
@@ -37,7 +41,6 @@ class Ear {
     if (this.#offsets.length > BLOCKS) this.#offsets.shift();
     for (let i = 0; i < count; i++) this.#take(this.#sample[i], this.#heard + i, rate);
     this.#heard += count;
-    postMessage({ block: [now, data.timestamp, count, rate] });
   }
 
   #take(sample, index, rate) {
@@ -58,7 +61,7 @@ class Ear {
     if (index - burst.index < (MEASURED_MS * rate) / 1000) return;
     const periods = burst.crossings - 1;
     const hertz = periods > 0 ? (periods * rate) / (burst.last - burst.first) : 0;
-    postMessage({ burst: [this.#time(burst.index, rate), hertz] });
+    postMessage([this.#time(burst.index, rate), hertz]);
     this.#burst = null;
   }
 

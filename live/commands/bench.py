@@ -23,6 +23,7 @@ BENCHMARKS = {
     "startup": "the time to the page and to the first call's first picture",
     "quality": "how faithfully an avatar repeats its driver",
     "lipsync": "how well a mouth follows speech by listening",
+    "avsync": "how far picture and sound are apart where they arrive",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
