@@ -83,7 +83,7 @@ def test_what_is_heard_moves_the_mouth_in_time() -> None:
     open_at = times[jaw > 0.5 * OPEN]
     assert open_at.min() == pytest.approx(600 * MS, abs=50 * MS)
     assert open_at.max() == pytest.approx(900 * MS, abs=60 * MS)
-    assert jaw.max() == pytest.approx(OPEN, abs=0.08)
+    assert OPEN < jaw.max() < 1.35 * OPEN
     assert [each.speaking for each in mouths][20:26] == [True] * 6
 
 
@@ -188,6 +188,14 @@ def test_the_guard_shuts_the_lips_for_long_enough_where_the_network_does_not() -
     assert max(abs(a - b) for a, b in pairwise(apart)) < 0.08  # the lips take their way
 
 
+def test_the_guard_lays_the_lip_on_the_teeth() -> None:
+    mouth = HeardMouth(_Known(moment([*["AA"] * 40, "F", "F", *["AA"] * 40])), ("jawOpen",))
+    shapes = [mouth.at(now, 0.005) for now in range(200 * MS, 600 * MS, 5 * MS)]
+    lip, teeth = BLENDSHAPE_INDEX["mouthRollLower"], BLENDSHAPE_INDEX["mouthUpperUpLeft"]
+    bitten = [shape is not None and shape[lip] > 0.5 and shape[teeth] > 0.25 for shape in shapes]
+    assert 45 <= 5 * sum(map(bool, bitten)) <= 70
+
+
 def test_silence_and_the_time_around_it_are_perfectly_still() -> None:
     quiet = [*pieces(silence(1.0)), *pieces(1e-4 * voice(1.0), SECOND)]
     _, mouths = hear(quiet, 2.0)
@@ -251,7 +259,7 @@ def test_a_stream_that_ends_leaves_no_open_mouth() -> None:
     jaw = coefficient(JAW, mouths)
     assert jaw[(times > 300 * MS) & (times < 900 * MS)].min() > 0.3
     assert np.abs(jaw[times > 1200 * MS]).max() == 0.0
-    assert np.abs(np.diff(jaw)).max() < 0.2
+    assert np.abs(np.diff(jaw)).max() < 0.25
 
 
 def test_sound_of_an_empty_call_is_no_error() -> None:

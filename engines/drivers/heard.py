@@ -1,4 +1,9 @@
-"""What a listener understood goes in, a mouth comes out: quiet in silence, shut at bilabials."""
+"""What a listener understood goes in, a mouth comes out: still in silence, shut at bilabials.
+
+The network answers with the mean of what it thinks possible, which is a smaller movement than any
+of it. So its curves are stretched, and the two kinds of sounds that anybody sees missed, lips that
+shut and a lip on the teeth, are guarded by its phones.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ _LATE_NS = 60 * MILLISECOND
 
 _SIL = PHONES.index("SIL")
 _SHUT_BY = np.array([PHONES.index(name) for name in sorted(BILABIALS)])
+_BITTEN_BY = np.array([PHONES.index(name) for name in ("F", "V")])
 _VOWELS = np.array([PHONES.index(name) for name in sorted(VOWELS)])
 
 # The gate: the mouth begins to move at once, and rests when silence is sure.
@@ -27,8 +33,8 @@ _DIGITAL_SILENCE = -2.2  # of the mean log-mel: no microphone is as quiet
 _OPENS_NS, _RESTS_NS = 50 * MILLISECOND, 120 * MILLISECOND
 _SILENT_NS = 70 * MILLISECOND  # of silence before it rests
 
-# The closure guard.
-_BILABIAL_ABOVE = 0.45
+# The guard of the lips.
+_SURE_ABOVE = 0.45
 _SHORTEST_NS = 45 * MILLISECOND
 _RAMP_NS = 35 * MILLISECOND
 _HALF_FRAME_NS = 5 * MILLISECOND
@@ -41,6 +47,18 @@ _STRESS_APART_NS = 450 * MILLISECOND
 _JAW, _CLOSE = BLENDSHAPE_INDEX["jawOpen"], BLENDSHAPE_INDEX["mouthClose"]
 
 
+# What the mean of possible mouths falls short of the right one, in speech with known phones.
+_STRETCHED = {
+    "jawOpen": 1.12,
+    "mouthFunnel": 1.4,
+    "mouthPucker": 1.6,
+    "mouthRollLower": 1.3,
+    "mouthUpperUpLeft": 1.2,
+    "mouthUpperUpRight": 1.2,
+}
+_STRETCH = np.array([_STRETCHED.get(name, 1.0) for name in BLENDSHAPES], np.float32)
+
+
 def _columns(*starts: str) -> NDArray[np.int64]:
     return np.array(
         [number for name, number in BLENDSHAPE_INDEX.items() if name.startswith(starts)]
@@ -49,6 +67,8 @@ def _columns(*starts: str) -> NDArray[np.int64]:
 
 _PARTING = _columns("mouthFunnel", "mouthLowerDown", "mouthUpperUp")
 _PRESSING = _columns("mouthPress", "mouthRoll")
+_BITTEN_LIP = BLENDSHAPE_INDEX["mouthRollLower"]
+_BARED = _columns("mouthUpperUp")
 _OPENING = _columns("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthClose")
 
 
@@ -86,9 +106,11 @@ class HeardMouth:
         self._follow_silence(moment, pts_ns, dt_s)
         mouth = np.zeros(len(BLENDSHAPES), np.float32)
         mouth[self._columns] = np.clip(np.nan_to_num(weights @ moment.curves), 0.0, 1.0)
+        mouth = np.minimum(mouth * _STRETCH, 1.0)
         mouth[_OPENING] *= self._effort(moment, weights, pts_ns, dt_s)
-        mouth = _guarded(mouth, _shut(moment, pts_ns))
-        return mouth * np.float32(self._gate)
+        shut = _held(moment, _SHUT_BY, pts_ns)
+        mouth = _bitten(mouth, _held(moment, _BITTEN_BY, pts_ns) * (1.0 - shut))
+        return _shut(mouth, shut) * np.float32(self._gate)
 
     def _follow_silence(self, moment: Moment, pts_ns: int, dt_s: float) -> None:
         """Hysteresis over the silence posterior, then a slope to either side."""
@@ -123,27 +145,41 @@ class HeardMouth:
         return float(1.0 + _MORE * np.tanh(louder / _LOUDER))
 
 
-def _shut(moment: Moment, pts_ns: int) -> float:
-    """0…1 how far the lips are to be shut: whole for `_SHORTEST_NS` at each bilabial heard."""
-    surely = moment.phones[:, _SHUT_BY].sum(axis=1) > _BILABIAL_ABOVE
+def _held(moment: Moment, by: NDArray[np.int64], pts_ns: int) -> float:
+    """0…1 how far some phones hold the lips: wholly for `_SHORTEST_NS` wherever they are sure."""
+    surely = moment.phones[:, by].sum(axis=1) > _SURE_ABOVE
     edges = np.flatnonzero(np.diff(np.r_[False, surely, False]))
-    shut = 0.0
+    held = 0.0
     for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):
         start = float(moment.times_ns[first] - _HALF_FRAME_NS)
         end = max(float(moment.times_ns[last] + _HALF_FRAME_NS), start + _SHORTEST_NS)
         away = max(start - pts_ns, pts_ns - end, 0.0)
-        shut = max(shut, 1.0 - float(smoothstep(0.0, _RAMP_NS, away)))
-    return shut
+        held = max(held, 1.0 - float(smoothstep(0.0, _RAMP_NS, away)))
+    return held
 
 
-def _guarded(mouth: Floats, shut: float) -> Floats:
+def _bitten(mouth: Floats, much: float) -> Floats:
+    """The mouth as it is, or with the lower lip on the teeth, or between the two."""
+    if much <= 0.0:
+        return mouth
+    bitten = mouth.copy()
+    bitten[_JAW] = min(mouth[_JAW], 0.07)
+    bitten[_CLOSE] = 0.0
+    bitten[_PARTING] *= 0.4
+    bitten[_BARED] = 0.32
+    bitten[_BITTEN_LIP] = max(mouth[_BITTEN_LIP], 0.55)
+    held: Floats = mouth + np.float32(much) * (bitten - mouth)
+    return held
+
+
+def _shut(mouth: Floats, much: float) -> Floats:
     """The mouth as it is, or with its lips shut, or between the two."""
-    if shut <= 0.0:
+    if much <= 0.0:
         return mouth
     closed = mouth.copy()
     closed[_JAW] = min(mouth[_JAW], 0.35 * mouth[_JAW] + 0.03)
     closed[_CLOSE] = closed[_JAW]
     closed[_PARTING] = 0.0
     closed[_PRESSING] = np.maximum(mouth[_PRESSING], 0.18)
-    guarded: Floats = mouth + np.float32(shut) * (closed - mouth)
-    return guarded
+    held: Floats = mouth + np.float32(much) * (closed - mouth)
+    return held
