@@ -57,7 +57,7 @@ class UnusablePortrait(EngineError):
 
 
 class UnusableText(EngineError):
-    """Nothing can be said of this text: it is empty, too long, or in a markup that nobody reads."""
+    """This text cannot be said: it is empty, too long, in SSML or not in the voice's language."""
 
     status = 422
 

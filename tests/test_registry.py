@@ -61,6 +61,7 @@ def test_our_own_parts_are_registered() -> None:
     assert {"litert", "mediapipe"} <= set(registry.names("trackers"))
     assert "face" in registry.names("drivers")
     assert {"warp", "echo"} <= set(registry.names("renderers"))
+    assert {"hibari", "espeak", "openai"} <= set(registry.names("voices"))
     assert "litert" in registry.names("backends")
 
 

@@ -29,9 +29,13 @@ def fitted(phones: tuple[Phone, ...], samples: Floats, rate: int) -> tuple[Phone
     """The phones with their silences, closures of stops included, where nothing is heard.
 
     Bounds between other sounds stay. Silences grow as far as it is silent and shrink by at most
-    100 ms; every phone keeps 30 ms.
+    100 ms; every phone keeps 30 ms. A silence between sounds that is none goes to the sound after
+    it.
     """
     heard = _heard(samples, rate)
+    beyond = phones[-1].end_ns // _FRAME_NS + 1 - len(heard) if phones else 0
+    heard = np.pad(heard, (0, max(beyond, 0)))
+    phones = _without_loud_silences(phones, heard)
     bounds = [phone.start_ns for phone in phones] + [phone.end_ns for phone in phones[-1:]]
     for at, (left, right) in enumerate(pairwise(phones), start=1):
         earliest = bounds[at - 1] + _kept(left)
@@ -83,6 +87,21 @@ def _heard(samples: Floats, rate: int) -> NDArray[np.bool_]:
     return np.asarray(level > max(_QUIET * loud, 1e-5))
 
 
+def _without_loud_silences(
+    phones: tuple[Phone, ...], heard: NDArray[np.bool_]
+) -> tuple[Phone, ...]:
+    real: list[Phone] = []
+    lent_ns: int | None = None
+    for at, phone in enumerate(phones):
+        frames = heard[phone.start_ns // _FRAME_NS : phone.end_ns // _FRAME_NS]
+        if phone.name == "SIL" and 0 < at < len(phones) - 1 and 2 * frames.sum() > len(frames):
+            lent_ns = phone.start_ns
+        else:
+            real.append(phone if lent_ns is None else replace(phone, start_ns=lent_ns))
+            lent_ns = None
+    return tuple(real)
+
+
 def _kept(phone: Phone) -> int:
     return min(_KEPT_NS, phone.end_ns - phone.start_ns)
 
@@ -93,7 +112,7 @@ def _edge(passed: NDArray[np.bool_], planned: int, earliest: int, latest: int) -
     All in ns, the bounds included.
     """
     frame = planned // _FRAME_NS
-    first, last = -(-earliest // _FRAME_NS), min(latest // _FRAME_NS, len(passed))
+    first, last = -(-earliest // _FRAME_NS), latest // _FRAME_NS
     while frame < last and passed[frame]:
         frame += 1
     while frame > first and not passed[frame - 1]:
