@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.drivers.life import Life, Living
+from engines.face_geometry import rotation_matrix
 from engines.face_mesh import BLENDSHAPE_INDEX
 
 SECOND = 1_000_000_000
@@ -169,3 +170,12 @@ def test_times_that_run_back_or_far_ahead_do_not_jump() -> None:
     for leap in (-100 * SECOND, 3600 * SECOND, 0):
         after = life.at(60 * SECOND // 30 + leap)
         assert after.pose == pytest.approx(before.pose, abs=0.02)
+
+
+def test_the_head_follows_the_eyes() -> None:
+    lived = live(240, fps=10.0)
+    gaze = np.array([each.eyes[0, 1:] for each in lived])
+    nose = np.array([rotation_matrix(each.pose[:3]) @ [0.0, 0.0, -1.0] for each in lived])
+    aside = np.abs(gaze[:, 0]) > 0.08
+    # Looking to the picture's right, the nose points there; its own sway is taken out by the mean.
+    assert np.corrcoef(gaze[aside, 0], nose[aside, 0])[0, 1] > 0.4

@@ -32,7 +32,7 @@ _ON_VIEWER, _FIXATION_MEDIAN, _FIXATION_RANGE = 0.012, 1.9, (0.5, 6.0)
 _ASIDE, _UP_OR_DOWN, _GLANCE_RANGE = (0.06, 0.15), (-0.05, 0.04), (0.35, 1.0)
 _MICRO, _MICRO_RANGE = 0.005, (0.4, 1.3)
 _SACCADE, _HEAD_FOLLOWS = 0.045, 0.40
-_HEAD_SHARE = (0.30, -0.25)  # rad of yaw and of pitch for each eye width
+_HEAD_SHARE = (-0.30, 0.25)  # rad about the downward and the rightward axis for each eye width
 
 # Head: rad, face widths and log of the scale at a liveliness of 1, in the order of `Motion.pose`.
 _SWAY = np.array([0.022, 0.040, 0.022, 0.014, 0.006, 0.004])
