@@ -681,7 +681,7 @@ def test_the_playout_delay_follows_the_loss() -> None:
     assert delay.report(0.0, 16 * SECOND) == sender.NO_DELAY
     # 12 bits of shortest, 12 of longest, in 10 ms
     assert int.from_bytes(sender.SOME_DELAY, "big") == 0 << 12 | 20
-    assert int.from_bytes(sender.WITH_SOUND, "big") == 0 << 12 | 50
+    assert int.from_bytes(sender.WITH_SOUND, "big") == 4 << 12 | 50
 
 
 @in_loop
