@@ -4,18 +4,23 @@
 import { Call } from "./call.js";
 import { Overlay } from "./overlay.js";
 import { Meter } from "./stats.js";
-import { Utterances } from "./utterances.js";
 import { explain } from "./words.js";
 
 /** @typedef {"lobby" | "connecting" | "live" | "reconnecting"} Phase */
 /** @typedef {import("./avatars.js").Avatar} Avatar */
+/**
+ * @typedef {object} Choices what a call is told of when it begins, and of each change
+ * @property {import("./look.js").Look} look
+ * @property {import("./drive.js").Drive} drive
+ * @property {import("./skin.js").Skin} skin
+ * @property {import("./hearing.js").Hearing} hearing
+ */
 
 const FIRST_FRAME_LIMIT_MS = 10_000;
 
 /** Events: `phase`; `second`, once each second of a call; `disclosure` (what the server marks its picture with). */
 export class Conversation extends EventTarget {
   overlay = new Overlay();
-  utterances = new Utterances();
   /** @type {Phase} */
   phase = "lobby";
   /** @type {Call | undefined} */
@@ -30,28 +35,27 @@ export class Conversation extends EventTarget {
   #stage;
   #notice;
   #inputs;
-  #look;
-  #drive;
+  #choices;
   #codec;
 
   /**
    * @param {import("./stage.js").Stage} stage
    * @param {import("./notice.js").Notice} notice
    * @param {import("./inputs.js").Inputs} inputs
-   * @param {import("./look.js").Look} look
-   * @param {import("./drive.js").Drive} drive
+   * @param {import("./utterances.js").Utterances} utterances
+   * @param {Choices} choices
    * @param {string} codec the only one to use; empty: the best there is
    */
-  constructor(stage, notice, inputs, look, drive, codec) {
+  constructor(stage, notice, inputs, utterances, choices, codec) {
     super();
     this.#stage = stage;
     this.#notice = notice;
     this.#inputs = inputs;
-    this.#look = look;
-    this.#drive = drive;
+    this.utterances = utterances;
+    this.#choices = choices;
     this.#codec = codec;
-    for (const choices of [look, drive]) {
-      choices.addEventListener("change", (event) => {
+    for (const choice of Object.values(choices)) {
+      choice.addEventListener("change", (event) => {
         if (event instanceof CustomEvent) void this.change(event.detail);
       });
     }
@@ -79,7 +83,7 @@ export class Conversation extends EventTarget {
       await this.#inputs.open();
       if (mine !== this.#attempt) return; // cancelled meanwhile
       this.#notice.show("call", "busy", "Connecting", `${avatar.name} is getting ready.`);
-      this.#call = new Call(this.#inputs.stream, avatar.id, this.#drive.driver, this.#codec);
+      this.#call = new Call(this.#inputs.stream, avatar.id, this.#choices.drive.driver, this.#codec);
       this.#follow(this.#call, avatar);
       await this.#call.start();
     } catch (error) {
@@ -132,7 +136,7 @@ export class Conversation extends EventTarget {
    * @param {{text: string, voice?: string, language?: string}} request
    */
   async say(request) {
-    await this.#call?.say(request);
+    if (this.#call) await this.utterances.expect(this.#call.say(request));
   }
 
   /** Has the avatar fall silent, and forget what it was to say. */
@@ -168,10 +172,7 @@ export class Conversation extends EventTarget {
       call.addEventListener(type, (event) => {
         if (event instanceof CustomEvent && call === this.#call) act(event.detail);
       });
-    hear("opened", () => {
-      this.utterances.clear(); // a connection made anew has nothing to say yet
-      void this.change({ ...this.#look.settings, ...this.#drive.settings });
-    });
+    hear("opened", () => void this.#begin());
     hear("media", (media) => this.#stage.showVideo(media));
     hear("message", (message) => this.#hear(message));
     hear("failed", (error) => this.#failed(error, avatar));
@@ -179,6 +180,15 @@ export class Conversation extends EventTarget {
       if (state === "connected") this.#awaitFrame(call);
       else if (state === "reconnecting") this.#reconnecting();
     });
+  }
+
+  /** Tells a call, new or made anew, all that was chosen. */
+  async #begin() {
+    this.utterances.clear();
+    const { skin } = this.#choices;
+    const taken = await this.change(Object.assign({}, ...Object.values(this.#choices).map(({ settings }) => settings)));
+    // Whoever wanted another voice is not to be heard with their own.
+    if (!taken && skin.worn) this.#inputs.mute();
   }
 
   /** @param {Call} call */
@@ -252,7 +262,7 @@ export class Conversation extends EventTarget {
   }
 
   get #followsFace() {
-    return this.#inputs.hasCamera && this.#drive.driver !== "speech";
+    return this.#inputs.hasCamera && this.#choices.drive.driver !== "speech";
   }
 
   /** Says that no face is seen, once nothing else is being said; takes it back when one is. */

@@ -8,15 +8,21 @@ import { recall, remember } from "./memory.js";
 /** How long the end of an utterance is still on its way here. */
 const ON_THE_WAY_MS = 300;
 
-export class Hearing {
+/** Event: `change` (the settings to send): whether the server is to send any sound. */
+export class Hearing extends EventTarget {
   #button = the("listen", HTMLButtonElement);
   #hearsAvatar = recall("hear", "on") === "on";
   #hearsSelf = false;
   #timer = 0;
+  /** Whether an utterance is being heard. */
   #speaking = false;
+  /** Whether there has been one in this call, or is about to be. */
+  #spoken = false;
+  #sound = true;
   #stage;
   #notice;
   #inputs;
+  #utterances;
 
   /**
    * @param {import("./stage.js").Stage} stage
@@ -25,13 +31,20 @@ export class Hearing {
    * @param {import("./utterances.js").Utterances} utterances
    */
   constructor(stage, notice, inputs, utterances) {
+    super();
     this.#stage = stage;
     this.#notice = notice;
     this.#inputs = inputs;
+    this.#utterances = utterances;
     this.#button.addEventListener("click", () => this.toggle());
     inputs.addEventListener("change", () => this.#show());
-    utterances.addEventListener("change", () => this.#follow(utterances.speaking));
+    utterances.addEventListener("change", () => this.#follow());
     this.#show();
+  }
+
+  /** The settings as they stand, for a call that begins. */
+  get settings() {
+    return { sound: this.#sound };
   }
 
   toggle() {
@@ -47,21 +60,22 @@ export class Hearing {
 
   /** For the next call: nobody wants to hear themselves by surprise. */
   forget() {
-    this.#hearsSelf = false;
+    this.#hearsSelf = this.#spoken = false;
     this.#show();
   }
 
   /** Whether what comes now, if anything, is the own voice. */
   get #isSelf() {
-    return this.#inputs.hasVoice && !this.#speaking;
+    return this.#inputs.hasMicrophone && !this.#speaking;
   }
 
   get #hears() {
     return this.#isSelf ? this.#hearsSelf : this.#hearsAvatar;
   }
 
-  /** @param {boolean} speaking */
-  #follow(speaking) {
+  #follow() {
+    const { speaking, any } = this.#utterances;
+    this.#spoken ||= any;
     clearTimeout(this.#timer);
     const follow = () => {
       this.#speaking = speaking;
@@ -69,11 +83,18 @@ export class Hearing {
     };
     if (speaking) follow();
     else this.#timer = window.setTimeout(follow, ON_THE_WAY_MS);
+    this.#show();
   }
 
   #show() {
     this.#stage.audible = this.#hears;
     this.#button.setAttribute("aria-pressed", String(this.#hears));
     setIcon(this.#button, this.#hears ? "sound" : "sound-off");
+    // Where none is sent pictures wait for none. It stays on after the first utterance, as picture
+    // and sound take seconds to find together.
+    const sound = this.#hears || (this.#hearsAvatar && this.#spoken);
+    if (sound === this.#sound) return;
+    this.#sound = sound;
+    this.dispatchEvent(new CustomEvent("change", { detail: this.settings }));
   }
 }

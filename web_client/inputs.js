@@ -55,9 +55,8 @@ export class Inputs extends EventTarget {
     return this.#devices.has("camera");
   }
 
-  /** Whether the own voice is on its way to the server. */
-  get hasVoice() {
-    return this.#devices.has("microphone") && !this.#devices.muted;
+  get hasMicrophone() {
+    return this.#devices.has("microphone");
   }
 
   /** Whether the browser has still to be asked for something. */
@@ -109,6 +108,11 @@ export class Inputs extends EventTarget {
   mentionSilence() {
     if (!this.#devices.microphoneMissing) return;
     this.#notice.flash("microphone", "No microphone", "The avatar moves, but nobody will hear you. Allow the microphone in the site settings to change that.", 6000);
+  }
+
+  mute() {
+    this.#devices.muted = true;
+    this.#show();
   }
 
   toggleMute() {

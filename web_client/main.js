@@ -10,9 +10,11 @@ import { Inputs } from "./inputs.js";
 import { Look } from "./look.js";
 import { Notice } from "./notice.js";
 import { setUpShortcuts } from "./shortcuts.js";
+import { Skin } from "./skin.js";
 import { Speech } from "./speech.js";
 import { Stage } from "./stage.js";
 import { setUpTheme } from "./theme.js";
+import { Utterances } from "./utterances.js";
 import { Voices } from "./voices.js";
 
 /** @typedef {import("./avatars.js").Avatar} Avatar */
@@ -24,11 +26,13 @@ const look = new Look(stage);
 const gallery = new Gallery();
 // Tests and benchmarks choose the codec by `?codec=VP8`.
 const codec = new URLSearchParams(location.search).get("codec") ?? "";
-const conversation = new Conversation(stage, notice, inputs, look, new Drive(), codec);
+const utterances = new Utterances();
+const hearing = new Hearing(stage, notice, inputs, utterances);
+const choices = { look, drive: new Drive(), skin: new Skin(), hearing };
+const conversation = new Conversation(stage, notice, inputs, utterances, choices, codec);
 const voices = new Voices();
 const speech = new Speech(conversation, voices);
-const captions = new Captions(conversation.utterances);
-const hearing = new Hearing(stage, notice, inputs, conversation.utterances);
+const captions = new Captions(utterances);
 
 const primary = the("primary", HTMLButtonElement);
 const headline = the("headline", HTMLElement);

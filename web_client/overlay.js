@@ -38,9 +38,10 @@ export class Overlay {
 
   /** @param {Sample} sample */
   show(sample) {
-    this.#history = [...this.#history, sample.delayMs].slice(-HISTORY);
+    const { delayMs } = sample;
+    if (delayMs !== undefined) this.#history = [...this.#history, delayMs].slice(-HISTORY);
     if (!this.shown) return;
-    this.#delay.textContent = String(Math.round(sample.delayMs));
+    this.#delay.textContent = delayMs === undefined ? "–" : String(Math.round(delayMs));
     this.#verdict.textContent = GRADES[sample.grade];
     this.#verdict.dataset.grade = sample.grade;
     this.#drawHistory();
@@ -58,7 +59,7 @@ export class Overlay {
   }
 
   /** @param {Sample} sample */
-  #drawParts({ parts, delayMs }) {
+  #drawParts({ parts, delayMs = 0 }) {
     let x = 0;
     this.#chart.replaceChildren(
       ...parts.map(({ ms }, index) => {

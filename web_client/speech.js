@@ -8,7 +8,6 @@ const STOPPED_MS = 2500;
 /** From here on the hint tells how long the text is. */
 const LONG = 500;
 
-/** Events: `change` when there is more or less to stop. */
 export class Speech {
   #form = the("talk", HTMLFormElement);
   #fields = the("talk-fields", HTMLFieldSetElement);
@@ -18,6 +17,7 @@ export class Speech {
   #hint = the("say-hint", HTMLElement);
   #error = the("say-error", HTMLElement);
   #turn = Promise.resolve();
+  #stops = 0;
   #stoppedUntil = 0;
   #conversation;
   #voices;
@@ -54,6 +54,7 @@ export class Speech {
     if (!this.#conversation.utterances.any) return;
     // The button goes when there is nothing to stop; whoever pressed it stays in the box.
     if (document.activeElement === this.#stop) this.#text.focus();
+    this.#stops += 1;
     this.#conversation.interrupt();
   }
 
@@ -75,13 +76,20 @@ export class Speech {
     this.#text.value = "";
     this.#typed();
     // One after another, as two requests may overtake one another.
-    this.#turn = this.#turn.then(() => this.#say(text));
+    const stops = this.#stops;
+    this.#turn = this.#turn.then(() => this.#say(text, stops));
   }
 
-  /** @param {string} text */
-  async #say(text) {
+  /**
+   * @param {string} text
+   * @param {number} stops how many there had been when it was sent off
+   */
+  async #say(text, stops) {
+    if (stops !== this.#stops) return;
     try {
       await this.#conversation.say({ text, ...this.#voices.chosen });
+      // The server did not know of it yet when it was stopped.
+      if (stops !== this.#stops) this.#conversation.interrupt();
     } catch (error) {
       if (!this.#text.value) this.#text.value = text;
       this.#typed();
@@ -118,8 +126,9 @@ export class Speech {
     if (speaking) return waiting ? `Speaking · ${waiting} more` : "Speaking";
     if (any) return "About to speak";
     if (performance.now() < this.#stoppedUntil) return "Stopped";
-    const { length } = this.#text.value;
-    return length >= LONG ? `${length.toLocaleString("en")} characters` : "";
+    // By the hundred, as each change is read out.
+    const hundreds = Math.floor(this.#text.value.length / 100) * 100;
+    return hundreds >= LONG ? `Over ${hundreds.toLocaleString("en")} characters` : "";
   }
 
   /** @param {string} words */

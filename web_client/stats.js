@@ -12,7 +12,7 @@
 /**
  * @typedef {object} Sample
  * @property {Part[]} parts of the delay, in the order in which a picture passes them
- * @property {number} delayMs their sum
+ * @property {number | undefined} delayMs their sum; `undefined` where no camera's picture goes out
  * @property {number | undefined} roundTripMs by the data channel
  * @property {number} fpsOut pictures a second that leave this browser
  * @property {number} fpsIn pictures a second that are shown here
@@ -94,12 +94,12 @@ export class Meter {
       ...this.#serverParts(),
       { name: "Buffer, decode", ms: buffer + decode },
     ];
-    const delayMs = parts.reduce((sum, part) => sum + part.ms, 0);
+    const delayMs = sent ? parts.reduce((sum, part) => sum + part.ms, 0) : undefined;
     const fpsIn = ratio(shown, seconds);
     const lossIn = ratio(lost, lost + received);
     const lossOut = Number(remote.fractionLost ?? 0);
     return {
-      parts,
+      parts: sent ? parts : [],
       delayMs,
       roundTripMs: this.#roundTripMs,
       fpsOut: ratio(sent, seconds),
@@ -160,12 +160,12 @@ function median(percentiles) {
 }
 
 /**
- * @param {number} delayMs
+ * @param {number | undefined} delayMs
  * @param {number} fps
  * @param {number} loss
  * @returns {Grade}
  */
-export function gradeOf(delayMs, fps, loss) {
+export function gradeOf(delayMs = 0, fps, loss) {
   if (fps === 0) return "none";
   if (delayMs <= 120 && fps >= 23 && loss <= 0.02) return "good";
   if (delayMs <= 250 && fps >= 14 && loss <= 0.06) return "fair";

@@ -11,6 +11,8 @@
 export class Utterances extends EventTarget {
   /** @type {Map<string, "waiting" | "speaking">} */
   #all = new Map();
+  /** Requests that the server has not answered. */
+  #asked = 0;
 
   /** Whether one is being heard. */
   get speaking() {
@@ -22,8 +24,24 @@ export class Utterances extends EventTarget {
     return [...this.#all.values()].filter((state) => state === "waiting").length;
   }
 
+  /** Whether anything is said or to be said. */
   get any() {
-    return this.#all.size > 0;
+    return this.#all.size + this.#asked > 0;
+  }
+
+  /**
+   * Notes that something is asked for, until the request is through.
+   * @param {Promise<void>} request
+   */
+  async expect(request) {
+    this.#asked += 1;
+    this.#tell("change");
+    try {
+      await request;
+    } finally {
+      this.#asked -= 1;
+      this.#tell("change");
+    }
   }
 
   /** @param {Record<string, unknown>} message of the data channel; types that are not known are passed over */

@@ -32,7 +32,8 @@ def test_page_loads_whole_from_its_own_server(visit: Visiting) -> None:
 def test_camera_picture_shows_at_once_where_it_is_allowed(visit: Visiting) -> None:
     page = visit().open()
     page.wait_for_function("() => document.querySelector('#self-video').videoWidth > 0")
-    assert page.locator("#camera option").all_inner_texts() == ["fake_device_0", "No camera"]
+    assert page.locator("#camera option").count() == 2
+    assert page.locator("#camera option").last.inner_text() == "No camera"
     assert page.locator("#microphone option").last.inner_text() == "No microphone"
 
 
