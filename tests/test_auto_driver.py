@@ -18,8 +18,9 @@ from engines.articulation import CURVES
 from engines.blendshapes import BASIS, to_mesh
 from engines.drivers.auto import AutoDriver
 from engines.drivers.face import FaceDriver
+from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.face_mesh import BLENDSHAPE_INDEX, INNER_LIPS, LEFT_BROW, OUTER_LIPS, RIGHT_BROW
-from engines.types import Driver, Face, Lively, Motion, Phone, Sound, Space
+from engines.types import Driver, Face, Listening, Lively, Motion, Phone, Sound, Space
 from tests.ears import MS, OPEN, LoudnessNetwork, pieces, silence, voice
 from tests.heads import head
 
@@ -89,6 +90,7 @@ def test_the_registry_knows_it() -> None:
     assert isinstance(driver, AutoDriver)
     assert isinstance(driver, Driver)
     assert isinstance(driver, Lively)
+    assert isinstance(driver, Listening)
     assert driver.space is Space.MESH478
 
 
@@ -268,6 +270,17 @@ def test_a_lost_face_is_idle_in_half_a_second_and_back_in_a_third() -> None:
     assert np.abs(back.expression - before.expression).max() < 0.04
     steps = [np.abs(b.pose - a.pose).max() for a, b in pairwise(motions[60:])]
     assert max(steps) < 0.05
+
+
+def test_look_ahead_is_asked_for_while_the_voice_has_the_mouth() -> None:
+    driver = AutoDriver(1, 0.5, LoudnessNetwork())
+    driver.drive(head(time_s=0.0), (), 0)
+    assert driver.look_ahead_ns == 0
+    driver.drive(None, (), FRAME)
+    assert driver.look_ahead_ns == LOOK_AHEAD_NS
+    for number in range(2, 30):
+        driver.drive(head(time_s=number / 30), (), number * FRAME)
+    assert driver.look_ahead_ns == 0
 
 
 def test_without_anything_it_lives() -> None:

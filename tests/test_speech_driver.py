@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from engines import registry
 from engines.articulation import curves
 from engines.drivers.heard import HeardMouth
-from engines.drivers.listening import Listener, Moment
+from engines.drivers.listening import LOOK_AHEAD_NS, Listener, Moment
 from engines.drivers.speech import SpeechDriver
 from engines.drivers.speech_network import speech_network
 from engines.drivers.voice import Said, Voice
 from engines.face_mesh import BLENDSHAPE_INDEX, INNER_LIPS
 from engines.phones import PHONES
-from engines.types import Driver, Lively, Motion, Phone, Sound, Space
+from engines.types import Driver, Listening, Lively, Motion, Phone, Sound, Space
 from tests.ears import MS, OPEN, RATE, LoudnessNetwork, hum, pieces, silence, voice
 
 SECOND = 1000 * MS
@@ -73,6 +73,8 @@ def test_the_registry_knows_it() -> None:
     assert isinstance(driver, SpeechDriver)
     assert isinstance(driver, Driver)
     assert isinstance(driver, Lively)
+    assert isinstance(driver, Listening)
+    assert driver.look_ahead_ns == LOOK_AHEAD_NS
     assert driver.space is Space.MESH478
 
 

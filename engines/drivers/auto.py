@@ -15,6 +15,7 @@ from engines.blendshapes import to_mesh
 from engines.drivers.face import FaceDriver, as_motion
 from engines.drivers.life import Life, Living
 from engines.drivers.listening import LOOK_AHEAD_NS
+from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.drivers.mouth_choice import MouthChoice
 from engines.drivers.presence import NEUTRAL, Parameters, Presence
 from engines.drivers.speech import Clock
@@ -62,6 +63,11 @@ class AutoDriver:
     def look_ahead_ns(self) -> int:
         """How far sound has to reach beyond a picture's time; 0 while the mouth is the face's."""
         return LOOK_AHEAD_NS if self._listens else 0
+
+    @property
+    def look_ahead_ns(self) -> int:
+        """How far sound has to reach beyond a picture's time; 0 while the camera has the mouth."""
+        return LOOK_AHEAD_NS if self._choice.is_voice else 0
 
     @property
     def liveliness(self) -> float:

@@ -51,7 +51,8 @@ class MouthChoice:
 
     def __init__(self) -> None:
         """Believes in the camera."""
-        self._voice = False
+        self.is_voice = False
+        """Whether the mouth is the voice's, or is on its way to be."""
         self._decided_s = _DWELL_S
         self._progress = 0.0
         self._lips: NDArray[np.float64] | None = None
@@ -73,13 +74,13 @@ class MouthChoice:
             self._watch_lips(face, dt_s)
             self._watch_tremble(face, dt_s)
         self._decided_s += dt_s
-        wanted = face is None or said.exact or self._voice_is_better(face)
+        wanted = face is None or said.exact or self.is_voice_is_better(face)
         at_once = face is None or said.exact
-        if wanted != self._voice and (at_once or self._decided_s >= _DWELL_S):
-            self._voice, self._decided_s = wanted, 0.0
+        if wanted != self.is_voice and (at_once or self._decided_s >= _DWELL_S):
+            self.is_voice, self._decided_s = wanted, 0.0
         lasting = _TO_UTTERANCE_S if said.exact else HAND_OVER_S
         step = min(dt_s / lasting, _LONGEST_STEP * HAND_OVER_S / lasting)
-        self._progress = np.clip(self._progress + (step if self._voice else -step), 0.0, 1.0)
+        self._progress = np.clip(self._progress + (step if self.is_voice else -step), 0.0, 1.0)
         return float(smoothstep(0.0, 1.0, self._progress))
 
     def _voice_is_better(self, face: Face) -> bool:
@@ -89,7 +90,7 @@ class MouthChoice:
         if self._doubted and heard:
             return True
         speaks = self._heard_s >= _HEARD_FOR_S
-        if self._voice:  # behind a hand, until the hand goes or nobody speaks
+        if self.is_voice:  # behind a hand, until the hand goes or nobody speaks
             return heard and self._lips_speed < _MOVING
         return speaks and self._still_s >= _STILL_FOR_S
 
