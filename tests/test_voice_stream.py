@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engines.errors import UnusableText, VoiceUnavailable
-from engines.types import Speech
+from engines.types import Speech, Voice
 from engines.voices.stream import Said, Stretches, with_text
 
 SPEECH = Speech(np.zeros(4, np.float32), 16_000, None, "a")
@@ -82,3 +85,16 @@ def test_what_is_silent_goes_with_what_is_said_next() -> None:
     ]
     with pytest.raises(UnusableText, match="nothing"):
         list(with_text(["- ", "* "], say))
+
+
+def test_the_voice_in_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "voices.md").read_text("utf-8")
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    names: dict[str, Any] = {}
+    exec(example[1], names)
+    voice = names["BeepVoice"]({})
+    assert isinstance(voice, Voice)
+    spoken = list(voice.speak("Two words. And three more."))
+    assert [speech.text for speech in spoken] == ["Two words. ", "And three more."]
+    assert [len(speech.samples) for speech in spoken] == [9600, 14400]

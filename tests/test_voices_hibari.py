@@ -117,7 +117,7 @@ def test_ten_thousand_characters_begin_at_once() -> None:
         "a@" * 60,
         "İstanbul ﬁne ßtraße 𝟛 ①",
         "Visit https://example.com/a?b=c or call +1 555 123 4567, 24/7.",
-        "AB12-CD34/EF56_GH78.IJ90" * 6,
+        "AB12-CD34/EF56_GH78.IJ90" * 2,
     ],
 )
 def test_odd_texts_are_said(text: str) -> None:

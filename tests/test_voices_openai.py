@@ -157,9 +157,9 @@ def test_other_ways_to_answer(service: Service, manner: str, rate: int) -> None:
     ("manner", "words"),
     [
         ("302", "HTTP 302"),
-        ("400", "model and voice"),
-        ("401", "api_key"),
-        ("404", "base_url"),
+        ("400", "openai_model"),
+        ("401", "openai_key"),
+        ("404", "openai_url"),
         ("429", "later"),
         ("500", "HTTP 500"),
         ("cut", "broke off"),

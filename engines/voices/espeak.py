@@ -120,7 +120,8 @@ def _greeting(helper: Helper) -> Any:
     if "error" in greeting:
         raise VoiceUnavailable(
             "the voice espeak needs eSpeak NG, which cannot be loaded; install it (on Debian and"
-            " Ubuntu: apt-get install espeak-ng) or name its library file by the setting library"
+            " Ubuntu: apt-get install espeak-ng) or name its library by the setting"
+            " voice.espeak_library"
         )
     return greeting
 

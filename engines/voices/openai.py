@@ -33,11 +33,11 @@ _LARGEST = 16 << 20
 _PCM_RATE = 24_000
 _BLOCK = 1 << 16
 _ADVICE = {
-    400: "check the settings model and voice",
-    401: "check the setting api_key",
-    403: "check the setting api_key",
-    404: "check the settings base_url, model and voice",
-    422: "check the settings model and voice",
+    400: "check the settings voice.openai_model and voice.openai_voice",
+    401: "check the setting voice.openai_key",
+    403: "check the setting voice.openai_key",
+    404: "check the settings voice.openai_url, openai_model and openai_voice",
+    422: "check the settings voice.openai_model and voice.openai_voice",
     429: "it has had too many requests, or no credit is left; try again later",
 }
 
@@ -62,7 +62,7 @@ class OpenAiVoice:
         self._address = _address(options.get("base_url", ""))
         key = options.get("api_key", "")
         if not (key.isascii() and key.isprintable()):
-            raise VoiceUnavailable("the setting api_key of the voice openai is no key; correct it")
+            raise VoiceUnavailable("the setting voice.openai_key is no key; correct it")
         self._headers = {"Content-Type": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -77,7 +77,7 @@ class OpenAiVoice:
         line = _Line()
 
         def said(part: str) -> Iterator[Said]:
-            if any(character.isalnum() for character in part):
+            if any(map(str.isalnum, part)):
                 samples, rate = _sound(*self._ask(line, plain(part), pace))
                 yield Said(samples, rate, None)
 
@@ -108,7 +108,7 @@ class OpenAiVoice:
         except (OSError, http.client.HTTPException) as error:
             raise VoiceUnavailable(
                 f"the speech service cannot be reached or broke off ({type(error).__name__}); check"
-                " that it runs and the setting base_url"
+                " that it runs and the setting voice.openai_url"
             ) from None
 
 
@@ -154,13 +154,16 @@ def _address(base_url: str) -> SplitResult:
         usable = False
     if not usable or address.query or address.fragment or "@" in address.netloc:
         raise VoiceUnavailable(
-            "the voice openai needs the setting base_url, as https://host/v1, without a key in it"
+            "the voice openai needs the setting voice.openai_url, such as https://host/v1,"
+            " without a key in it"
         )
     return address
 
 
 def _refused(status: int) -> VoiceUnavailable:
-    advice = _ADVICE.get(status, "check that it runs and the setting base_url, or try again later")
+    advice = _ADVICE.get(
+        status, "check that it runs and the setting voice.openai_url, or try again later"
+    )
     return VoiceUnavailable(f"the speech service refuses (HTTP {status}): {advice}")
 
 

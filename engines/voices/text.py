@@ -26,7 +26,7 @@ _STRAY_JOINERS = re.compile(r"(?:^|(?<=\s))[\u200c\u200d]+")
 
 def check(text: str, *, language: str, pace: float, voice: Voice) -> str:
     """The one of the voice's languages to say it in; raises `UnusableText` where that cannot be."""
-    if not any(character.isalnum() for character in text):
+    if not any(map(str.isalnum, text)):
         raise UnusableText(
             "there is nothing to say: the text has no letter and no digit; send some"
         )
