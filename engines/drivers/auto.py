@@ -15,7 +15,6 @@ from engines.blendshapes import to_mesh
 from engines.drivers.face import FaceDriver, as_motion
 from engines.drivers.life import Life, Living
 from engines.drivers.listening import LOOK_AHEAD_NS
-from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.drivers.mouth_choice import MouthChoice
 from engines.drivers.presence import NEUTRAL, Parameters, Presence
 from engines.drivers.speech import Clock
@@ -57,12 +56,6 @@ class AutoDriver:
         self._life = Life(seed, liveliness)
         self._choice = MouthChoice()
         self._clock = Clock()
-        self._listens = True
-
-    @property
-    def look_ahead_ns(self) -> int:
-        """How far sound has to reach beyond a picture's time; 0 while the mouth is the face's."""
-        return LOOK_AHEAD_NS if self._listens else 0
 
     @property
     def look_ahead_ns(self) -> int:
@@ -94,7 +87,6 @@ class AutoDriver:
         idle = _idle(living) if face is None else NEUTRAL
         shown = self._face.follow(face, idle, dt_s)
         share = self._choice.share(face, said, dt_s)
-        self._listens = face is None or share > 0.5
         if share > 0.0:
             spoken = to_mesh(said.mouth) * _MOUTH
             mine = shown.expression * (1.0 - share * _MOUTH)

@@ -74,7 +74,7 @@ class MouthChoice:
             self._watch_lips(face, dt_s)
             self._watch_tremble(face, dt_s)
         self._decided_s += dt_s
-        wanted = face is None or said.exact or self.is_voice_is_better(face)
+        wanted = face is None or said.exact or self._voice_is_better(face)
         at_once = face is None or said.exact
         if wanted != self.is_voice and (at_once or self._decided_s >= _DWELL_S):
             self.is_voice, self._decided_s = wanted, 0.0

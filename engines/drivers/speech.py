@@ -13,7 +13,6 @@ from engines.blendshapes import to_mesh
 from engines.drivers.face import as_motion
 from engines.drivers.life import Life
 from engines.drivers.listening import LOOK_AHEAD_NS
-from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.drivers.presence import Parameters
 from engines.drivers.speech_network import SpeechNetwork, speech_network
 from engines.drivers.voice import Voice
@@ -38,11 +37,6 @@ class SpeechDriver:
         self._voice = Voice(network or speech_network())
         self._life = Life(seed, liveliness)
         self._clock = Clock()
-
-    @property
-    def look_ahead_ns(self) -> int:
-        """How far sound has to reach beyond a picture's time."""
-        return LOOK_AHEAD_NS
 
     @property
     def look_ahead_ns(self) -> int:
