@@ -187,6 +187,18 @@ def test_trembling_landmarks_are_bad_light() -> None:
     assert np.std(late) < 0.02
 
 
+def test_a_head_that_is_shaken_is_no_bad_light() -> None:
+    def shaken(now: int) -> Face:
+        swing = float(np.sin(2 * np.pi * 2.0 * now / SECOND))
+        opened = 0.25 * (1 - float(np.cos(6 * np.pi * now / SECOND)))
+        place = (0.5 + 0.06 * swing, 0.5)
+        return head((0.0, 0.25 * swing, 0.0), jaw=opened, place=place, time_s=now / SECOND)
+
+    _, seen = play(shaken, [], 2.0)
+    _, both = play(shaken, said((0.5, False), (1.5, True)), 2.0)
+    assert both[-1].expression == pytest.approx(seen[-1].expression, abs=1e-5)
+
+
 def test_a_turned_head_without_a_voice_stays_the_cameras() -> None:
     def turned(now: int) -> Face:
         swing = 0.25 * (1 - float(np.cos(6 * np.pi * now / SECOND)))

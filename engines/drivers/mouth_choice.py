@@ -118,8 +118,9 @@ class MouthChoice:
         self._still_s = self._still_s + dt_s if self._lips_speed < _STILL else 0.0
 
     def _watch_tremble(self, face: Face, dt_s: float) -> None:
-        """The second difference of points that nothing moves but the head, and that slowly."""
+        """The second difference of points that only a turn of the head moves apart, and slowly."""
         shape = face.landmarks[STABLE, :2].astype(np.float64)
+        shape -= shape.mean(axis=0)
         self._shapes = [*self._shapes[-2:], shape / eye_distance(face.landmarks)]
         if len(self._shapes) == 3:
             first, second, third = self._shapes
