@@ -100,8 +100,8 @@ export class Inputs extends EventTarget {
   }
 
   /** Goes without a camera from now on. */
-  doWithoutCamera() {
-    void this.#choose("camera", "none");
+  async doWithoutCamera() {
+    await this.#choose("camera", "none");
   }
 
   /** Says so where a call is to begin without the sound that was wanted. */
@@ -170,7 +170,7 @@ export class Inputs extends EventTarget {
     }
     this.#notice.show("camera", "problem", "The camera is gone", "It was unplugged or taken away. Until it is back your voice moves the avatar.", [
       { words: "Try again", act: () => void this.turnOn("camera") },
-      { words: "Go on without", act: () => this.doWithoutCamera() },
+      { words: "Go on without", act: () => void this.doWithoutCamera() },
     ]);
   }
 
@@ -179,7 +179,7 @@ export class Inputs extends EventTarget {
     const { title, text } = explain(error);
     this.#notice.show("camera", "problem", title, text, [
       { words: "Try again", act: () => void this.turnOn("camera") },
-      { words: "Go without", act: () => this.doWithoutCamera() },
+      { words: "Go without", act: () => void this.doWithoutCamera() },
     ]);
   }
 }

@@ -57,6 +57,14 @@ const NO_CONNECTION = {
 };
 
 /**
+ * Whether a call without a camera would have none of this.
+ * @param {unknown} error
+ */
+export function isOfCamera(error) {
+  return error instanceof NotSecure || error instanceof DOMException;
+}
+
+/**
  * @param {Refusal} error
  * @returns {Words}
  */
