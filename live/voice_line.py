@@ -29,6 +29,8 @@ _MOST_SOUND = 50
 _ALONE_NS = 200 * MILLISECOND
 """Without the peer's voice for so long, silence is sent where there is a source: a viewer that
 hears something at all keeps its sound in step with its picture, from the first word on."""
+_OVERLAP_NS = 5 * MILLISECOND
+"""By how much the peer's first piece after somebody else may be moved to fit."""
 _EXACT = ticks_from_ns(2 * MILLISECOND, VOICE_RATE)
 _LOOSE = ticks_from_ns(20 * MILLISECOND, VOICE_RATE)
 _ZEROS: opus.Samples = np.zeros(opus.SLOT, np.int16)
@@ -149,7 +151,7 @@ class VoiceLine:
 
     def _at(self, slot_ns: int, data: bytes, *, begins: bool) -> Outgoing:
         ticks = self._placed(slot_ns, opus.SLOT, _EXACT)
-        self._end_ns = slot_ns + SLOT_NS
+        self._note_end(slot_ns, ticks, opus.SLOT)
         return Outgoing(data, ticks, slot_ns, None, begins)
 
     def _peers(self, now: int) -> Outgoing | None:
@@ -158,7 +160,7 @@ class VoiceLine:
             late_ns = now - piece.pts_ns - self._delay_ns
             if late_ns < 0:
                 return None
-            if piece.pts_ns < self._end_ns - SLOT_NS // 2:
+            if self._end_ns - piece.pts_ns > (SLOT_NS // 2 if self._follows else _OVERLAP_NS):
                 self._pieces.popleft()  # somebody else has spoken meanwhile
             elif late_ns > _LATEST_NS and len(self._pieces) > 1:
                 self._drop()
@@ -168,15 +170,25 @@ class VoiceLine:
 
     def _passed(self, piece: Piece) -> Outgoing:
         samples = opus.duration(piece.data) or opus.SLOT
-        follows = self._last is not None and self._last.captured_ns is not None
+        follows = self._follows
         step = piece.ticks - self._last_peer_ticks if follows else 0
         gap = piece.pts_ns - self._end_ns > SLOT_NS // 2
         ticks = self._placed(piece.pts_ns, step, _EXACT if gap else _LOOSE)
         self._last_peer_ticks = piece.ticks
-        self._end_ns = piece.pts_ns + ns_from_ticks(samples, VOICE_RATE)
+        self._note_end(piece.pts_ns, ticks, samples)
         return Outgoing(
             piece.data, ticks, piece.pts_ns, piece.captured_ns, begins=gap or not follows
         )
+
+    @property
+    def _follows(self) -> bool:
+        """Whether the peer was heard last."""
+        return self._last is not None and self._last.captured_ns is not None
+
+    def _note_end(self, pts_ns: int, ticks: int, samples: int) -> None:
+        """Where the timeline goes on: at the end of a piece, by its ticks."""
+        moved = ticks - self._clock.ticks(pts_ns, VOICE_RATE)
+        self._end_ns = pts_ns + ns_from_ticks(samples + moved, VOICE_RATE)
 
     def _placed(self, pts_ns: int, step: int, tolerance: int) -> int:
         """The ticks of a piece: `step` after the last one's, or by its time where that is wrong.
