@@ -4,7 +4,8 @@
 import { Call } from "./call.js";
 import { Overlay } from "./overlay.js";
 import { Meter } from "./stats.js";
-import { explain } from "./words.js";
+import { Synchrony } from "./sync.js";
+import { explain, isOfCamera } from "./words.js";
 
 /** @typedef {"lobby" | "connecting" | "live" | "reconnecting"} Phase */
 /** @typedef {import("./avatars.js").Avatar} Avatar */
@@ -37,6 +38,7 @@ export class Conversation extends EventTarget {
   #inputs;
   #choices;
   #codec;
+  #synchrony;
 
   /**
    * @param {import("./stage.js").Stage} stage
@@ -54,6 +56,7 @@ export class Conversation extends EventTarget {
     this.utterances = utterances;
     this.#choices = choices;
     this.#codec = codec;
+    this.#synchrony = new Synchrony(stage.video);
     for (const choice of Object.values(choices)) {
       choice.addEventListener("change", (event) => {
         if (event instanceof CustomEvent) void this.change(event.detail);
@@ -107,6 +110,7 @@ export class Conversation extends EventTarget {
     const ended = this.#call;
     this.#call = undefined;
     ended?.end();
+    this.#synchrony.leave();
     this.#since = 0;
     this.#stage.showVideo(null);
     this.overlay.shown = false;
@@ -173,7 +177,10 @@ export class Conversation extends EventTarget {
         if (event instanceof CustomEvent && call === this.#call) act(event.detail);
       });
     hear("opened", () => void this.#begin());
-    hear("media", (media) => this.#stage.showVideo(media));
+    hear("media", (media) => {
+      this.#stage.showVideo(media);
+      if (call.peer) this.#synchrony.watch(call.peer);
+    });
     hear("message", (message) => this.#hear(message));
     hear("failed", (error) => this.#failed(error, avatar));
     hear("state", (state) => {
@@ -236,7 +243,8 @@ export class Conversation extends EventTarget {
       void this.start(avatar);
     };
     if (!retryAfter) {
-      this.#notice.show("call", "problem", title, text, [{ words: "Try again", act: retry }]);
+      const without = { words: "Go without", act: () => void this.#inputs.doWithoutCamera().then(retry) };
+      this.#notice.show("call", "problem", title, text, [{ words: "Try again", act: retry }, ...(isOfCamera(error) ? [without] : [])]);
       return;
     }
     this.#notice.show("call", "problem", title, text, [

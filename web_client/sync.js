@@ -3,12 +3,14 @@
 // A browser that knows of both when they were made (by the server's sender reports) brings them
 // together by itself, but leaves up to 30 ms between them and takes seconds for each step. Its
 // statistics tell more exactly what is seen and heard at present; by those the rest is made up here,
-// on whichever side has to wait.
+// on whichever side has to wait. While no sound comes, pictures wait for none.
 
 /** How often picture and sound are compared. */
 const EVERY_MS = 200;
 /** Comparisons of which the middle one counts. */
 const KEPT = 5;
+/** Comparisons without a packet of sound after which none is expected. */
+const SILENT = 5;
 /**
  * What the browser's estimates leave out, in Chromium: of sound it names the end of the 10 ms that it
  * hands to the sound card; a picture it hands to the display 13 ms before the time it names, where
@@ -25,33 +27,38 @@ const MOST_MS = 500;
 /** How long pictures wait until it is known how long they have to. */
 const FIRST_MS = 100;
 
+/** @typedef {"audio" | "video"} Kind */
+
 export class Synchrony {
+  #video;
   /** @type {RTCPeerConnection | undefined} */
   #peer;
-  /** @type {HTMLVideoElement | undefined} */
-  #video;
   #timer = 0;
   /** @type {number[]} */
   #recent = [];
-  /** By how much each side is held, in ms; 0: as the browser will. */
+  /** By how much each side is held, in ms; 0: as the browser will. @type {Record<Kind, number>} */
   #held = { video: 0, audio: 0 };
-
+  #usualMs = FIRST_MS;
+  #packets = 0;
+  #silent = SILENT;
   /** From a picture's being composed to its lighting up, in ms. */
   #displayMs = 0;
 
-  /** How far the picture is ahead of its sound, in ms, as far as the browser knows. @type {number | undefined} */
-  skewMs;
+  /** How far the picture is ahead of its sound, in ms, where that is known. @type {number | undefined} */
+  aheadMs;
+
+  /** @param {HTMLVideoElement} video shows the call's picture */
+  constructor(video) {
+    this.#video = video;
+  }
 
   /**
    * Begins with a connection.
    * @param {RTCPeerConnection} peer
-   * @param {HTMLVideoElement} video shows its picture
    */
-  watch(peer, video) {
+  watch(peer) {
     this.leave();
     this.#peer = peer;
-    this.#video = video;
-    this.#hold("video", FIRST_MS);
     this.#timer = window.setInterval(() => void this.#step().catch(() => undefined), EVERY_MS);
   }
 
@@ -59,48 +66,58 @@ export class Synchrony {
   leave() {
     clearInterval(this.#timer);
     this.#peer = undefined;
-    this.#forget();
     this.#held = { video: 0, audio: 0 };
-  }
-
-  /** Lets pictures pass as soon as they come, as where nobody listens. */
-  release() {
+    this.#packets = 0;
+    this.#silent = SILENT;
     this.#forget();
-    this.#hold("video", 0);
-    this.#hold("audio", 0);
   }
 
   async #step() {
     const peer = this.#peer;
     if (!peer) return;
-    const seen = await playout(peer, "video");
-    const heard = await playout(peer, "audio");
-    if (peer !== this.#peer) return;
+    const seen = await inbound(peer, "video");
+    const heard = await inbound(peer, "audio");
+    if (peer !== this.#peer || !this.#listen(heard?.packetsReceived ?? 0) || !seen || !heard) return;
     this.#lookAtDisplay();
-    const ahead = seen && heard ? seen.at - heard.at + UNTOLD_MS - this.#displayMs : Number.NaN;
+    const ahead = playedNow(seen) - playedNow(heard) + UNTOLD_MS - this.#displayMs;
     if (!(Math.abs(ahead) < APART_MS)) return this.#forget();
     this.#recent.push(ahead);
     if (this.#recent.length > KEPT) this.#recent.shift();
-    this.skewMs = middle(this.#recent);
-    if (this.#recent.length === KEPT && Math.abs(this.skewMs) > CLOSE_MS) this.#correct(this.skewMs, seen, heard);
+    const usual = middle(this.#recent);
+    this.aheadMs = usual;
+    if (this.#recent.length === KEPT && Math.abs(usual) > CLOSE_MS) this.#correct(SHARE * usual);
   }
 
   /**
-   * @param {number} ahead
-   * @param {Playout} seen
-   * @param {Playout} heard
+   * Whether sound comes; where it begins or ends, pictures begin or cease to wait.
+   * @param {number} packets
    */
-  #correct(ahead, seen, heard) {
-    const step = SHARE * ahead;
-    // What waits already waits less, before the other side is made to wait as well.
-    const [first, second] = ahead > 0 ? ["audio", "video"] : ["video", "audio"];
-    const change = Math.abs(step);
-    if (this.#held[first] > 0) this.#hold(first, this.#held[first] - change);
-    else this.#hold(second, Math.max(this.#held[second], (second === "video" ? seen : heard).waitsMs) + change);
+  #listen(packets) {
+    const before = this.#silent;
+    this.#silent = packets === this.#packets ? Math.min(this.#silent + 1, SILENT) : 0;
+    this.#packets = packets;
+    const silent = this.#silent === SILENT;
+    if (silent !== (before === SILENT)) {
+      this.#hold("video", silent ? 0 : this.#usualMs);
+      this.#hold("audio", 0);
+      this.#forget();
+    }
+    return !silent;
   }
 
   /**
-   * @param {"audio" | "video"} kind
+   * What is held already is held less before the other side has to wait as well.
+   * @param {number} ms by which the picture is to come later, or the sound, below zero
+   */
+  #correct(ms) {
+    if (ms > 0 && this.#held.audio > 0) this.#hold("audio", this.#held.audio - ms);
+    else if (ms > 0 || this.#held.video > 0) this.#hold("video", this.#held.video + ms);
+    else this.#hold("audio", this.#held.audio - ms);
+    if (this.#held.video) this.#usualMs = this.#held.video;
+  }
+
+  /**
+   * @param {Kind} kind
    * @param {number} ms
    */
   #hold(kind, ms) {
@@ -110,7 +127,7 @@ export class Synchrony {
   }
 
   #lookAtDisplay() {
-    if (!this.#video || !("requestVideoFrameCallback" in this.#video)) return;
+    if (!("requestVideoFrameCallback" in this.#video)) return;
     this.#video.requestVideoFrameCallback((_, { expectedDisplayTime, presentationTime }) => {
       const ms = Math.min(Math.max(expectedDisplayTime - presentationTime, 0), 50);
       this.#displayMs += 0.1 * (ms - this.#displayMs);
@@ -119,31 +136,31 @@ export class Synchrony {
 
   #forget() {
     this.#recent = [];
-    this.skewMs = undefined;
+    this.aheadMs = undefined;
   }
 }
 
 /**
- * @typedef {object} Playout
- * @property {number} at when what is played now was made, by the sender's clock, in ms
- * @property {number} waitsMs in the receiver's buffer
+ * A receiver's statistics.
+ * @param {RTCPeerConnection} peer
+ * @param {Kind} kind
  */
+async function inbound(peer, kind) {
+  const report = await receiverOf(peer, kind)?.getStats();
+  return [...(report?.values() ?? [])].find(({ type }) => type === "inbound-rtp");
+}
 
 /**
- * @param {RTCPeerConnection} peer
- * @param {"audio" | "video"} kind
- * @returns {Promise<Playout | undefined>}
+ * When what is played now was made, by the sender's clock against ours; NaN: not known.
+ * @param {{estimatedPlayoutTimestamp?: number, timestamp: number}} stats
  */
-async function playout(peer, kind) {
-  const report = await receiverOf(peer, kind)?.getStats();
-  const inbound = [...(report?.values() ?? [])].find(({ type }) => type === "inbound-rtp");
-  if (!inbound?.estimatedPlayoutTimestamp) return undefined;
-  return { at: inbound.estimatedPlayoutTimestamp - inbound.timestamp, waitsMs: 0 };
+function playedNow({ estimatedPlayoutTimestamp, timestamp }) {
+  return estimatedPlayoutTimestamp ? estimatedPlayoutTimestamp - timestamp : Number.NaN;
 }
 
 /**
  * @param {RTCPeerConnection | undefined} peer
- * @param {"audio" | "video"} kind
+ * @param {Kind} kind
  */
 function receiverOf(peer, kind) {
   return peer?.getReceivers().find(({ track }) => track.kind === kind);
@@ -151,5 +168,5 @@ function receiverOf(peer, kind) {
 
 /** @param {number[]} values */
 function middle(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }

@@ -39,8 +39,8 @@ async function begin(options) {
   session = await dial(peer, stream, { ...options, hears: true });
   if (options.synchrony) {
     const { Synchrony } = await import("/sync.js");
-    synchrony = new Synchrony();
-    synchrony.watch(peer, video);
+    synchrony = new Synchrony(video);
+    synchrony.watch(peer);
   }
   setInterval(() => playout().catch(complain), PLAYOUT_EVERY_MS);
 }
