@@ -272,7 +272,7 @@ def test_hibari_speaks(tmp_path: Path) -> None:
         text = "Good morning. It is 9:05, and dinner costs $12."
         answer = await server.post(f"{location}/say", json={"text": text, "language": "en-US"})
         assert answer.status == 202, await answer.text()
-        sound = await heard(call, timeout_s=20)
+        sound = await heard(call, timeout_s=60)
         assert 2 < len(sound) / 48_000 < 8
         assert np.abs(sound.astype(int)).max() > 3_000
         end = call.told[-1][1]
