@@ -1,1 +1,1 @@
-"""Drivers: a face (later: sound) goes in, motion comes out; one instance per session."""
+"""Drivers: a face and what is heard go in, motion comes out; one instance per session."""
