@@ -288,11 +288,23 @@ def test_look_ahead_is_asked_for_while_the_voice_has_the_mouth() -> None:
     driver = AutoDriver(1, 0.5, LoudnessNetwork())
     driver.drive(head(time_s=0.0), (), 0)
     assert driver.look_ahead_ns == 0
-    driver.drive(None, (), FRAME)
+    for number in range(1, 6):
+        driver.drive(None, (), number * FRAME)
     assert driver.look_ahead_ns == LOOK_AHEAD_NS
-    for number in range(2, 30):
+    for number in range(6, 30):
         driver.drive(head(time_s=number / 30), (), number * FRAME)
     assert driver.look_ahead_ns == 0
+
+
+def test_one_missed_picture_is_no_event() -> None:
+    def seen(now: int) -> Face | None:
+        return None if now // FRAME == 40 else talking(now)
+
+    _, whole = play(talking, [], 2.0)
+    _, missed = play(seen, said((2.0, False)), 2.0)
+    for a, b in zip(whole[44:], missed[44:], strict=True):
+        assert b.expression == pytest.approx(a.expression, abs=5e-3)
+    assert np.abs(missed[40].expression - missed[39].expression).max() < 0.02
 
 
 def test_without_anything_it_lives() -> None:

@@ -20,9 +20,10 @@ from engines.types import Face
 
 HAND_OVER_S = 0.4
 """From the camera's mouth to the voice's or back."""
-_LONGEST_STEP = 0.083  # of a hand-over in one picture: no coefficient moves by more than 0.15
+_LONGEST_STEP = 0.1  # of a hand-over in one picture: no coefficient moves by more than 0.15
 _TO_UTTERANCE_S = 0.3
-_DWELL_S = 0.6  # no change of mind before
+_DWELL_S = 0.6  # no change of mind before, but for what forces one
+_MISSED_S = 0.1  # a face that is away for no longer was only missed
 
 # Where doubt begins and where it ends.
 _SCORE = (0.75, 0.90)
@@ -54,6 +55,8 @@ class MouthChoice:
         self.is_voice = False
         """Whether the mouth is the voice's, or is on its way to be."""
         self._decided_s = _DWELL_S
+        self._forced = False
+        self._lost_s = 0.0
         self._progress = 0.0
         self._lips: NDArray[np.float64] | None = None
         self._lips_speed = 0.0
@@ -73,15 +76,25 @@ class MouthChoice:
         else:
             self._watch_lips(face, dt_s)
             self._watch_tremble(face, dt_s)
-        self._decided_s += dt_s
-        wanted = face is None or said.exact or self._voice_is_better(face)
-        at_once = face is None or said.exact
-        if wanted != self.is_voice and (at_once or self._decided_s >= _DWELL_S):
-            self.is_voice, self._decided_s = wanted, 0.0
+        self._lost_s = self._lost_s + dt_s if face is None else 0.0
+        self._decide(face, said, dt_s)
         lasting = _TO_UTTERANCE_S if said.exact else HAND_OVER_S
-        step = min(dt_s / lasting, _LONGEST_STEP * HAND_OVER_S / lasting)
+        step = min(dt_s / lasting, _LONGEST_STEP)
         self._progress = np.clip(self._progress + (step if self.is_voice else -step), 0.0, 1.0)
         return float(smoothstep(0.0, 1.0, self._progress))
+
+    def _decide(self, face: Face | None, said: Said, dt_s: float) -> None:
+        self._decided_s += dt_s
+        before, self._forced = self._forced, said.exact or self._lost_s > _MISSED_S
+        if self._forced:
+            wanted = True
+        elif face is None:  # one missed picture is no event
+            wanted = self.is_voice
+        else:
+            wanted = self._voice_is_better(face)
+        at_once = self._forced or before
+        if wanted != self.is_voice and (at_once or self._decided_s >= _DWELL_S):
+            self.is_voice, self._decided_s = wanted, 0.0
 
     def _voice_is_better(self, face: Face) -> bool:
         doubts = self._doubts(face)
