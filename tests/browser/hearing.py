@@ -95,6 +95,12 @@ def begin(page: Page, *, pictures: bool = False) -> None:
     page.evaluate(BEGIN, pictures)
 
 
+def pictures(page: Page) -> int:
+    """How many pictures the record has so far."""
+    count: int = page.evaluate("window.kept.seen.length")
+    return count
+
+
 def end(page: Page) -> Received:
     """Ends the record and gives it."""
     kept: dict[str, Any] = page.evaluate(END)

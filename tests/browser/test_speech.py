@@ -21,6 +21,10 @@ _log = logging.getLogger(__name__)
 
 SYLLABLES = "Papa, mama! Bob got a lot of big apples. Pop, pop; a bar, and far off, a ball."
 """Lips that close between open vowels: the mouth has to move for every one of them."""
+PICTURES = 60
+"""From which on a mouth is known well enough."""
+SOON_S = 0.3
+"""A tenth of a second at the server, and what the browser holds of sound."""
 LONGEST_MS = 60_000
 """What a busy machine may take to say a text."""
 SPEAKING = "#talk[data-speaking=true]"
@@ -43,7 +47,10 @@ def test_mouth_moves_with_the_sound(front_desk: Visit) -> None:
     page = front_desk.start()
     _say(page, "Ready.")  # loads the voice
     hearing.begin(page, pictures=True)
-    _say(page, SYLLABLES)
+    for _ in range(4):  # a busy machine gets more time, not fewer pictures
+        _say(page, SYLLABLES)
+        if hearing.pictures(page) >= PICTURES:
+            break
     page.wait_for_timeout(400)
     received = hearing.end(page)
     tracker = LitertTracker(ModelStore())
@@ -58,19 +65,12 @@ def test_mouth_moves_with_the_sound(front_desk: Visit) -> None:
 
 def test_stopped_avatar_falls_silent(front_desk: Visit) -> None:
     page = front_desk.start()
-    page.fill("#say", 5 * SYLLABLES)
-    page.press("#say", "Enter")
-    page.wait_for_selector(SPEAKING)
-    hearing.begin(page)
-    page.wait_for_timeout(1500)
-    clicked = page.evaluate(
-        "() => { document.querySelector('#stop').click(); return performance.now() / 1000; }"
-    )
-    page.wait_for_timeout(1200)
-    received = hearing.end(page)
-    took = received.last_loud - clicked
-    _log.info("the last sound came %.0f ms after the click", 1000 * took)
-    assert -0.5 < took < 0.5
+    for _ in range(3):  # of which a busy machine may spoil some
+        took = _stopped_after(page)
+        _log.info("the last sound came %.0f ms after the click", 1000 * took)
+        if took < SOON_S:
+            break
+    assert -0.3 < took < SOON_S
     expect(page.locator("#stop")).to_be_hidden()
     expect(page.locator("#say-hint")).to_have_text("Enter says it")
 
@@ -198,6 +198,20 @@ def test_choices_reach_the_server_and_last(visit: Visiting) -> None:
     assert page.locator("[name=driver]:checked").input_value() == "auto"
     assert page.input_value("#liveliness") == "1"
     assert page.input_value("#skin") == "grey"
+
+
+def _stopped_after(page: Page) -> float:
+    """Seconds from a click on the button, in the middle of a text, to the last sound received."""
+    page.fill("#say", 5 * SYLLABLES)
+    page.press("#say", "Enter")
+    page.wait_for_selector(SPEAKING, timeout=LONGEST_MS)
+    hearing.begin(page)
+    page.wait_for_timeout(1500)
+    clicked: float = page.evaluate(
+        "() => { document.querySelector('#stop').click(); return performance.now() / 1000; }"
+    )
+    page.wait_for_timeout(1200)
+    return hearing.end(page).last_loud - clicked
 
 
 def _say(page: Page, text: str) -> None:
