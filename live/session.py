@@ -376,9 +376,12 @@ class Session:
                 await self._connection.close()
         except TimeoutError:
             logger.error("a peer connection did not close within %s s", _FREE_WITHIN_S)
-        if not await asyncio.to_thread(self._worker.join, _FREE_WITHIN_S):
-            logger.error("a worker did not end within %s s", _FREE_WITHIN_S)
-        if not await asyncio.to_thread(self._disguise.join, _FREE_WITHIN_S):
-            logger.error("a voice skin did not end within %s s", _FREE_WITHIN_S)
-        if not await asyncio.to_thread(self._talk.speaker.join, _FREE_WITHIN_S):
-            logger.warning("a voice did not end within %s s; it is left behind", _FREE_WITHIN_S)
+        threads = {
+            "a worker": self._worker.join,
+            "a voice skin": self._disguise.join,
+            "a voice": self._talk.speaker.join,
+        }
+        joins = (asyncio.to_thread(join, _FREE_WITHIN_S) for join in threads.values())
+        for thread, ended in zip(threads, await asyncio.gather(*joins), strict=True):
+            if not ended:
+                logger.error("%s did not end within %s s", thread, _FREE_WITHIN_S)

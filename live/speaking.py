@@ -38,7 +38,7 @@ MOST_CHARACTERS = 20_000
 MOST_SECONDS = 600
 """Of all of their sounds that were sent as a whole."""
 
-_LEAD_NS = 60 * MILLISECOND
+_LEAD_NS = 40 * MILLISECOND
 """From a first stretch's being ready to its sound: for the mouth to begin, and a driver to hear."""
 _AHEAD_NS = 160 * MILLISECOND
 """How far ahead of the present the driver is told of the sound."""

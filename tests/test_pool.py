@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from live.clock import MILLISECOND
 from live.errors import Full, NotFound
+from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from live.pool import Pool
 from tests.fakes import request
@@ -138,5 +140,30 @@ def test_a_session_that_fails_to_end_does_not_keep_others_from_it() -> None:
         pool.open(request())
         await pool.close(1.0)
         assert made[1].reason == "shutdown"
+
+    asyncio.run(scene())
+
+
+def test_what_avatars_say_is_counted() -> None:
+    class Spoken(FakeCall):
+        def tally(self) -> Tally:
+            first = Histogram()
+            first.add(150 * MILLISECOND)
+            counts = {"utterances.done": 2, "utterances.failed": 1, "spoken_ms": 1500}
+            return Tally(counts | {"interrupts": 3}, {"first_sound": first})
+
+    async def scene() -> None:
+        metrics = Metrics()
+        pool = Pool(Spoken, places=2, metrics=metrics)
+        await pool.open(request())[1].close("client")
+        pool.open(request())
+        text = metrics.text().decode()
+        assert 'visavis_utterances_total{reason="done"} 4.0' in text
+        assert 'visavis_utterances_total{reason="failed"} 2.0' in text
+        assert 'visavis_utterances_total{reason="interrupted"} 0.0' in text
+        assert "visavis_spoken_seconds_total 3.0" in text
+        assert "visavis_interrupts_total 6.0" in text
+        assert "visavis_first_sound_seconds_count 2.0" in text
+        assert 'room="first_sound"' not in text
 
     asyncio.run(scene())
