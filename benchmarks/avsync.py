@@ -9,8 +9,8 @@ comes that is seen at that moment; above zero, sound is ahead. Nothing that serv
 of themselves is in it.
 
 Beside it stands what the browser itself estimates (`estimatedPlayoutTimestamp` of both receivers).
-It names other moments than those of lighting up and being heard; Chromium's are apart by 15 ms
-where content is not (see `web_client/sync.js`).
+It names other moments than those of lighting up and being heard; Chromium's are apart by some
+11 ms where content is not (see `web_client/sync.js`).
 
 `--through` lets the page's own camera and microphone go through the server and back instead:
 `echo`, or `avatar` with everything drawn. Then what the browser tells the server of when both were
@@ -73,11 +73,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         chromium = stack.enter_context(browser.chromium())
         page = chromium.new_page(viewport={"width": _SIZE, "height": _SIZE})
         camera = browser.Camera.showing(clip.read(clip.DEFAULT, 60, (_SIZE, _SIZE)))
-        relays = _serve(page, stack, camera) if args.stall else _serve(page, None, camera)
+        relays = serve(page, stack, camera) if args.stall else serve(page, None, camera)
         page.goto(f"{server.address}/bench/avsync.html")
         page.wait_for_function("() => window.probe !== undefined")
         share_priority(os.getpid())
-        seen, stalled_ms = _watched(page, args, minutes, relays, len(camera.jpegs))
+        seen, stalled_ms = watched(page, args, minutes, relays, len(camera.jpegs))
     recorder.ended(server.stopped_cpu_s)
     figures = figures_of(seen, stalled_ms)
     show(figures)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return done
 
 
-def _serve(page: Page, stack: ExitStack | None, camera: browser.Camera) -> list[Relay]:
+def serve(page: Page, stack: ExitStack | None, camera: browser.Camera) -> list[Relay]:
     """Lets the page have its files, and a relay where it asks for one."""
     relays: list[Relay] = []
 
@@ -103,7 +103,7 @@ def _serve(page: Page, stack: ExitStack | None, camera: browser.Camera) -> list[
     return relays
 
 
-def _watched(
+def watched(
     page: Page, args: argparse.Namespace, minutes: float, relays: list[Relay], pictures: int
 ) -> tuple[synchrony.Seen, float | None]:
     """One call; what came in once it had settled, and when the stall ended."""

@@ -14,9 +14,9 @@ const SILENT = 5;
 /**
  * What the browser's estimates leave out, in Chromium: of sound it names the end of the 10 ms that it
  * hands to the sound card; a picture it hands to the display 13 ms before the time it names, where
- * it waits for half a refresh, 8 ms.
+ * it is drawn and waits for half a refresh, 12 ms.
  */
-const UNTOLD_MS = 10 + 13 - 8;
+const UNTOLD_MS = 10 + 13 - 12;
 /** What is closer together than this stays as it is. */
 const CLOSE_MS = 3;
 /** How much of a difference is made up with each comparison. */

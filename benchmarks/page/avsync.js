@@ -91,10 +91,24 @@ async function collect() {
   return seen;
 }
 
+/** Changes the call's settings. @param {Record<string, unknown>} settings */
+async function change(settings) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify(settings);
+  const answer = await fetch(`${session}/settings`, { method: "PATCH", headers, body });
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+}
+
+/** By how much each receiver is told to wait, in ms; 0: not at all. */
+function holds() {
+  const each = peer.getReceivers().map(({ track, jitterBufferTarget }) => [track.kind, jitterBufferTarget ?? 0]);
+  return Object.fromEntries(each);
+}
+
 async function end() {
   synchrony?.leave();
   if (session) await fetch(session, { method: "DELETE" }).catch(complain);
   peer.close();
 }
 
-Object.assign(window, { probe: { begin, collect, end } });
+Object.assign(window, { probe: { begin, change, collect, holds, end } });
