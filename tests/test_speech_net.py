@@ -91,7 +91,7 @@ def test_nothing_moves_where_nobody_speaks(network: Exported, sound: NDArray[np.
     heard = network.hear(log_mel(sound))
     settled = slice(30, None)  # the first frames hear the sound switched on
     assert np.mean(heard.phones[settled].argmax(1) == 0) > 0.97
-    assert np.mean(heard.curves[settled, CURVES.index("jawOpen")] > 0.05) < 0.03
+    assert np.mean(heard.curves[settled, CURVES.index("jawOpen")] > 0.1) < 0.03
 
 
 def test_closed_lips_are_heard(network: Exported, sentence: Said) -> None:

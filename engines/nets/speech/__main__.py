@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engines.nets.speech.measure import Score
 
 # The matrices are small: threads would only wait for each other. Before numpy is first loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,6 +35,9 @@ def main() -> None:
     measure = commands.add_parser("measure", help="examine the ONNX file on the test sets")
     measure.add_argument("--model", type=Path, default=_MODEL)
     measure.set_defaults(run=_measure)
+    card = commands.add_parser("card", help="examine, and write the model card beside the file")
+    card.add_argument("--model", type=Path, default=_MODEL)
+    card.set_defaults(run=_card)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -118,13 +126,24 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
+    list(_results(arguments))
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    from engines.nets.speech import card  # noqa: PLC0415
+
+    print(card.write(arguments.model, arguments.work, _results(arguments)))
+
+
+def _results(arguments: argparse.Namespace) -> Iterator[tuple[str, str, Score]]:
+    """What the examination finds, printed as it comes."""
     from engines.nets.speech import examination  # noqa: PLC0415
 
     print(examination.HEADER)
-    for name, condition, score in examination.examine(
-        arguments.model, examination.test_sets(arguments.work)
-    ):
+    sets = examination.test_sets(arguments.work)
+    for name, condition, score in examination.examine(arguments.model, sets):
         print(examination.row(name, condition, score), flush=True)
+        yield name, condition, score
 
 
 if __name__ == "__main__":

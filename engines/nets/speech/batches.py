@@ -46,6 +46,19 @@ class Batch(NamedTuple):
     """`(b, t, k)` float32; −1 where they are not known."""
 
 
+class _Stretch(NamedTuple):
+    """One of a batch."""
+
+    mel: Floats
+    phones: NDArray[np.int64]
+    soft: Floats
+    curves: Floats
+
+    def retouched(self, rng: np.random.Generator) -> _Stretch:
+        """The same in another throat, with other gaps."""
+        return self._replace(mel=augmentation.masked(augmentation.warped(self.mel, rng), rng))
+
+
 class Batches(IterableDataset[Batch]):
     """Endless; drawn by torch's seed, which is another in each worker."""
 
@@ -71,15 +84,18 @@ class Batches(IterableDataset[Batch]):
         rng = np.random.default_rng(torch.initial_seed() % 2**63)
         voices = [lesson.utterance.samples for lesson in self._lessons]
         noises = Noises(rng, voices, 10.0)
+        # Making a stretch costs half as much as learning from it, hence each is heard twice.
+        before: list[_Stretch] = []
         # Drawn in blocks: a weighted choice costs time in proportion to the corpus.
         while True:
             order = iter(rng.choice(len(self._lessons), 4096, p=self._weights).tolist())
             for _ in range(4096 // (self._size * 8)):
-                yield _stacked([self._stretch(rng, noises, order) for _ in range(self._size)])
+                count = self._size - len(before)
+                made = [self._stretch(rng, noises, order) for _ in range(count)]
+                yield _stacked([each.retouched(rng) for each in before + made])
+                before = made[: self._size // 2]
 
-    def _stretch(
-        self, rng: np.random.Generator, noises: Noises, order: Iterator[int]
-    ) -> tuple[NDArray[np.generic], ...]:
+    def _stretch(self, rng: np.random.Generator, noises: Noises, order: Iterator[int]) -> _Stretch:
         frames = self._frames
         sound = np.zeros(frames * HOP, np.float32)
         phones = np.zeros(frames, np.int64)
@@ -95,8 +111,7 @@ class Batches(IterableDataset[Batch]):
             lesson_number = next(order)
             at = self._say(lesson_number, at, rng, sound, (phones, soft, curves))
         heard = augmentation.degraded(_in_noise(sound, noises, rng), rng)
-        mel = augmentation.masked(augmentation.warped(log_mel(heard), rng), rng)
-        return mel, phones, soft, curves
+        return _Stretch(log_mel(heard), phones, soft, curves)
 
     def _say(
         self,
@@ -159,5 +174,5 @@ def _at(rows: NDArray[np.generic], places: NDArray[np.float64]) -> NDArray[np.ge
     return np.asarray(rows[np.clip(places.astype(int), 0, len(rows) - 1)])
 
 
-def _stacked(stretches: Sequence[tuple[NDArray[np.generic], ...]]) -> Batch:
+def _stacked(stretches: Sequence[_Stretch]) -> Batch:
     return Batch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*stretches, strict=True)))

@@ -95,8 +95,10 @@ class _Graph:
         """Both heads."""
         self._add("Concat", ["third", "fourth"], ["remembered"], axis=2)
         self._linear(self._net.phones, "phones", "remembered", "logits")
-        self._add("LogSoftmax", ["logits"], ["log_probabilities"], axis=2)
-        self._add("Exp", ["log_probabilities"], ["probabilities"])
+        readiness = self._weight("readiness", self._net.readiness)
+        self._add("Add", ["logits", readiness], ["ready_logits"])
+        self._add("LogSoftmax", ["ready_logits"], ["log_probabilities"], axis=2)
+        self._add("Softmax", ["logits"], ["probabilities"], axis=2)
         self._add("Concat", ["fourth", "probabilities"], ["known"], axis=2)
         hidden, last = self._net.curves[0], self._net.curves[2]
         assert isinstance(hidden, nn.Linear)

@@ -56,6 +56,9 @@ class Listener(nn.Module):
         self.fourth = nn.LSTM(memory[0], memory[1], batch_first=True)
         self.dropout = nn.Dropout(0.1)
         self.phones = nn.Linear(sum(memory), len(PHONES))
+        self.readiness: Tensor
+        """Added to the logits of whoever asks what is said: how readily each phone is believed."""
+        self.register_buffer("readiness", torch.zeros(len(PHONES)), persistent=False)
         self.curves = nn.Sequential(
             nn.Linear(memory[1] + len(PHONES), 64), nn.ReLU(), nn.Linear(64, curves)
         )

@@ -11,13 +11,14 @@ from engines.log_mel import RATE
 from engines.types import Floats
 
 _VOICES_IN_BABBLE = (4, 9)
+_BANK, _RENEWED = 24, 0.25
 
 
 class Noises:
-    """A bank of noises, one of which is made anew each time one is taken."""
+    """A bank of noises, one of which is made anew each few times one is taken."""
 
     def __init__(self, rng: np.random.Generator, voices: Sequence[Floats], seconds: float) -> None:
-        """Fills the bank; `voices` are utterances of which babble is mixed."""
+        """Begins the bank; `voices` are utterances of which babble is mixed."""
         self._rng, self._voices = rng, voices
         self._length = int(seconds * RATE)
         self._kinds: tuple[Callable[[], Floats], ...] = (
@@ -29,15 +30,16 @@ class Noises:
             self._tune,
             self._babble,
         )
-        self._bank = [self._made() for _ in range(24)]
+        self._bank = [self._made()]
 
     def take(self, count: int) -> Floats:
         """`(count,)` samples of mean square 1."""
-        place = int(self._rng.integers(len(self._bank)))
-        noise = np.roll(self._bank[place], int(self._rng.integers(self._length)))
-        if self._rng.random() < 0.25:
-            self._bank[place] = self._made()
-        return np.resize(noise, count)
+        if self._rng.random() < _RENEWED:
+            if len(self._bank) == _BANK:
+                del self._bank[0]
+            self._bank.append(self._made())
+        noise = self._bank[int(self._rng.integers(len(self._bank)))]
+        return np.resize(np.roll(noise, int(self._rng.integers(self._length))), count)
 
     def _made(self) -> Floats:
         noise = self._kinds[int(self._rng.integers(len(self._kinds)))]()

@@ -25,6 +25,8 @@ _CLOSURE_WEIGHT = 1.6
 """P, B and M are rare, short, and what one sees first when it is wrong."""
 _SMOOTHING = 0.02
 _CURVES_WEIGHT = 4.0
+_STILLNESS = 3.0
+"""How much more an error of the curves weighs in silence."""
 _EMA = 0.999
 _WARM_UP = 0.03
 _SAVE_EVERY_S = 60.0
@@ -57,7 +59,7 @@ def train(net: nn.Module, loss: Loss, batches: Batches, plan: Plan, path: Path) 
         if plan.workers
         else batches
     )
-    began, saved, mean = time.process_time() - spent, time.monotonic(), 0.0
+    began, saved, mean = time.process_time() - spent, time.monotonic(), math.nan
     bar = tqdm(total=100, desc=path.stem, unit="%", disable=None)
     while (done := (time.process_time() - began) / (60 * plan.minutes)) < 1:
         for group in optimiser.param_groups:
@@ -70,7 +72,7 @@ def train(net: nn.Module, loss: Loss, batches: Batches, plan: Plan, path: Path) 
         optimiser.step()
         average.update_parameters(net)
         steps += 1
-        mean += (value.item() - mean) * max(0.01, 1 / steps)
+        mean = value.item() if math.isnan(mean) else mean + (value.item() - mean) * 0.01
         bar.update(100 * done - bar.n)
         bar.set_postfix(loss=f"{mean:.3f}")
         if time.monotonic() - saved > _SAVE_EVERY_S:
@@ -129,9 +131,11 @@ def _late_answer(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def _curve_errors(shown: Tensor, batch: Batch) -> Tensor:
     """Mean square, where the curves are known."""
-    true = batch.curves[:, : shown.shape[1]]
-    known = true >= 0
-    return ((shown - true) ** 2 * known).sum() / known.sum().clamp(min=1)
+    about = slice(0, shown.shape[1])
+    true = batch.curves[:, about]
+    silent = batch.phones[:, about, None] == PHONES.index("SIL")
+    weights = (true >= 0) * (1 + _STILLNESS * silent)
+    return ((shown - true) ** 2 * weights).sum() / weights.sum().clamp(min=1)
 
 
 def _phone_loss(logits: Tensor, phones: Tensor, soft: Tensor) -> Tensor:
