@@ -34,7 +34,7 @@ _OPENS_NS, _RESTS_NS = 50 * MILLISECOND, 120 * MILLISECOND
 _SILENT_NS = 70 * MILLISECOND  # of silence before it rests
 
 # The guard of the lips.
-_SURE_ABOVE = 0.45
+_SURE_ABOVE = 0.25
 _SHORTEST_NS = 45 * MILLISECOND
 _RAMP_NS = 35 * MILLISECOND
 _HALF_FRAME_NS = 5 * MILLISECOND
@@ -49,12 +49,12 @@ _JAW, _CLOSE = BLENDSHAPE_INDEX["jawOpen"], BLENDSHAPE_INDEX["mouthClose"]
 
 # What the mean of possible mouths falls short of the right one, in speech with known phones.
 _STRETCHED = {
-    "jawOpen": 1.12,
-    "mouthFunnel": 1.4,
-    "mouthPucker": 1.6,
-    "mouthRollLower": 1.3,
-    "mouthUpperUpLeft": 1.2,
-    "mouthUpperUpRight": 1.2,
+    "jawOpen": 1.08,
+    "mouthFunnel": 1.2,
+    "mouthPucker": 1.25,
+    "mouthRollLower": 1.15,
+    "mouthUpperUpLeft": 1.1,
+    "mouthUpperUpRight": 1.1,
 }
 _STRETCH = np.array([_STRETCHED.get(name, 1.0) for name in BLENDSHAPES], np.float32)
 
