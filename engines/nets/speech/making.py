@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from engines.log_mel import RATE
 from engines.nets.speech import corpus, recordings, teachers
+from engines.nets.speech.corpus import Utterance
 
 _FOR_TESTS = frozenset(("festival",))
 """Synthesisers that are never learnt from."""
@@ -23,11 +25,18 @@ def make(
     chosen = [_chosen(each) for each in spoken]
     for kind, folders in (("recorded", recorded), ("test", test)):
         for folder in folders:
-            corpus.save(work / kind / f"{folder.name}.npz", recordings.utterances(folder))
+            _save(work / kind / f"{folder.name}.npz", recordings.utterances(folder))
     texts = [text for folder in recorded for text in _texts_of_learners(folder)]
     for name, count in chosen:
         kind, said = ("test", ()) if name in _FOR_TESTS else ("spoken", texts)
-        corpus.save(work / kind / f"{name}.npz", teachers.utterances(name, count, seed, said))
+        _save(work / kind / f"{name}.npz", teachers.utterances(name, count, seed, said))
+
+
+def _save(path: Path, utterances: Iterable[Utterance]) -> None:
+    kept = list(utterances)
+    corpus.save(path, kept)
+    minutes = sum(len(utterance.samples) for utterance in kept) / RATE / 60
+    print(f"{path}: {len(kept)} utterances, {minutes:.1f} minutes", flush=True)
 
 
 def _texts_of_learners(folder: Path) -> list[str]:
