@@ -38,7 +38,7 @@ def page(launch: Callable[..., Browser], beacon: Serving) -> Iterator[Page]:
 
 
 def test_picture_and_sound_arrive_together(page: Page) -> None:
-    args = argparse.Namespace(codec="H264", through=None, client="page", stall=False)
+    args = argparse.Namespace(codec="H264", through=None, client="page", stall=False, drawn=False)
     seen, _ = avsync.watched(page, args, 0.15, [], 2)
     figures = avsync.figures_of(seen)
     _log.info("picture and sound: %s", figures)
@@ -58,6 +58,7 @@ def test_without_sound_pictures_wait_for_none(page: Page) -> None:
         "fps": 30,
         "pictures": 2,
         "sends": False,
+        "keeps": False,
         "synchrony": True,
         "target": "/sessions?avatar=mira",
         "relay": False,
