@@ -20,6 +20,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.gestures import (
+    AFTER_NS,
+    AHEAD_NS,
+    DIPHTHONGS,
+    DOMINANCE,
+    FIRST_PART,
+    GESTURES,
+    OPENING,
+    TARGETS,
+)
 from engines.phones import BILABIALS, PHONES, VOWELS
 from engines.types import Floats, Phone
 
@@ -40,68 +50,11 @@ SHORTEST_CLOSURE_NS = 45 * MILLISECOND
 LONGEST_PAUSE_NS = 150 * MILLISECOND
 """The mouth holds through shorter silences and relaxes in longer ones."""
 
-# Gestures: what the tables below are about. The first two groups fade by their own dominance.
-_OPENING = ("jaw", "lower", "upper")
-_SHAPING = ("pucker", "funnel", "stretch", "smile")
-_GESTURES = _OPENING + _SHAPING
-
-# Per sound: dominance over the opening and over the shape of the lips, then the targets.
-_SOUNDS: dict[str, tuple[float, float, dict[str, float]]] = {
-    "SIL": (1.1, 1.0, {}),
-    "AA": (1.0, 0.5, {"jaw": 0.46, "lower": 0.22, "upper": 0.12, "funnel": 0.06}),
-    "AE": (1.0, 0.7, {"jaw": 0.40, "lower": 0.26, "upper": 0.16, "stretch": 0.18, "smile": 0.08}),
-    "AH": (0.8, 0.3, {"jaw": 0.29, "lower": 0.16, "upper": 0.08}),
-    "AO": (1.0, 1.2, {"jaw": 0.38, "lower": 0.12, "funnel": 0.42, "pucker": 0.15}),
-    "EH": (1.0, 0.7, {"jaw": 0.32, "lower": 0.22, "upper": 0.12, "stretch": 0.16, "smile": 0.08}),
-    "ER": (0.9, 1.0, {"jaw": 0.19, "lower": 0.12, "upper": 0.05, "funnel": 0.34, "pucker": 0.15}),
-    "IH": (0.9, 0.6, {"jaw": 0.21, "lower": 0.18, "upper": 0.08, "stretch": 0.16, "smile": 0.06}),
-    "IY": (1.0, 1.0, {"jaw": 0.14, "lower": 0.22, "upper": 0.12, "stretch": 0.30, "smile": 0.16}),
-    "UH": (0.9, 1.0, {"jaw": 0.21, "lower": 0.06, "funnel": 0.30, "pucker": 0.35}),
-    "UW": (1.0, 1.7, {"jaw": 0.12, "funnel": 0.12, "pucker": 0.80}),
-    "OW": (1.0, 1.5, {"jaw": 0.32, "funnel": 0.46, "pucker": 0.42}),
-    "W": (1.3, 2.2, {"jaw": 0.07, "funnel": 0.06, "pucker": 0.88}),
-    "Y": (0.7, 0.6, {"jaw": 0.12, "lower": 0.16, "upper": 0.08, "stretch": 0.22, "smile": 0.10}),
-    "R": (0.8, 1.0, {"jaw": 0.13, "lower": 0.10, "funnel": 0.36, "pucker": 0.18}),
-    "L": (0.5, 0.12, {"jaw": 0.21, "lower": 0.16, "upper": 0.06}),
-    "T": (0.8, 0.12, {"jaw": 0.09, "lower": 0.15, "upper": 0.05}),
-    "D": (0.8, 0.12, {"jaw": 0.10, "lower": 0.15, "upper": 0.05}),
-    "N": (0.7, 0.12, {"jaw": 0.11, "lower": 0.14, "upper": 0.05}),
-    "S": (1.9, 0.35, {"jaw": 0.05, "lower": 0.26, "upper": 0.10, "stretch": 0.18}),
-    "Z": (1.8, 0.35, {"jaw": 0.06, "lower": 0.26, "upper": 0.10, "stretch": 0.16}),
-    "SH": (1.8, 1.6, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.52, "pucker": 0.20}),
-    "ZH": (1.7, 1.5, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.48, "pucker": 0.18}),
-    "CH": (1.7, 1.5, {"jaw": 0.08, "lower": 0.16, "upper": 0.14, "funnel": 0.50, "pucker": 0.20}),
-    "JH": (1.7, 1.4, {"jaw": 0.09, "lower": 0.16, "upper": 0.14, "funnel": 0.46, "pucker": 0.18}),
-    "TH": (1.1, 0.25, {"jaw": 0.13, "lower": 0.20, "upper": 0.06}),
-    "DH": (0.9, 0.2, {"jaw": 0.12, "lower": 0.18, "upper": 0.05}),
-    "K": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
-    "G": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
-    "NG": (0.4, 0.06, {"jaw": 0.16, "lower": 0.10, "upper": 0.04}),
-    "HH": (0.08, 0.04, {"jaw": 0.22, "lower": 0.12, "upper": 0.06}),
-    # The opening of these is laid over below; the vowels around them keep the rounding.
-    "B": (1.2, 0.25, {"jaw": 0.08}),
-    "M": (1.1, 0.25, {"jaw": 0.08}),
-    "P": (1.2, 0.25, {"jaw": 0.08}),
-    "F": (1.5, 0.6, {"jaw": 0.07}),
-    "V": (1.4, 0.6, {"jaw": 0.07}),
-}
-_DIPHTHONGS = {
-    "AW": ("AA", "UW"),
-    "AY": ("AA", "IH"),
-    "EY": ("EH", "IY"),
-    "OW": ("OW", "UW"),
-    "OY": ("AO", "IH"),
-}
-_FIRST_PART = 0.55  # of a diphthong's time
 _LABIODENTALS = frozenset(("F", "V"))
 
 _STRESSED_JAW, _UNSTRESSED_JAW = 1.10, 0.88
 _CORE_MARGIN = 0.3  # of a sound's length, on each side: there it already gives way
 _LONGEST_CORE_MARGIN_NS = 40 * MILLISECOND
-_OPENING_REACH_NS = 130 * MILLISECOND
-_SHAPING_REACH_NS = 150 * MILLISECOND
-_ROUNDING_AHEAD_NS = 200 * MILLISECOND  # lips round long before a rounded vowel is heard
-_ROUNDED = frozenset(("UW", "OW", "AO", "UH", "W", "SH", "ZH", "CH", "JH"))
 _YIELDING_SILENCE = 0.15  # dominance of a pause too short to relax in
 _SHORTEST_RAMP_NS, _LONGEST_RAMP_NS = 35 * MILLISECOND, 75 * MILLISECOND
 _FARTHEST_HOLD_NS = SHORTEST_CLOSURE_NS + _LONGEST_RAMP_NS
@@ -109,28 +62,6 @@ _PLOSIVE_SHUT = 0.7  # of its time: the rest is the burst, with the lips on thei
 
 _NUMBER = {name: number for number, name in enumerate(PHONES)}
 _SIL = _NUMBER["SIL"]
-_TARGETS = np.array(
-    [
-        [_SOUNDS.get(name, _SOUNDS["AH"])[2].get(gesture, 0.0) for gesture in _GESTURES]
-        for name in PHONES
-    ]
-)
-_DOMINANCE = np.array(
-    [
-        [_SOUNDS.get(name, _SOUNDS["AH"])[0]] * len(_OPENING)
-        + [_SOUNDS.get(name, _SOUNDS["AH"])[1]] * len(_SHAPING)
-        for name in PHONES
-    ]
-)
-_AHEAD = np.array(
-    [
-        [_OPENING_REACH_NS] * len(_OPENING)
-        + [_ROUNDING_AHEAD_NS if name in _ROUNDED else _SHAPING_REACH_NS] * len(_SHAPING)
-        for name in PHONES
-    ],
-    np.float64,
-)
-_AFTER = np.array([_OPENING_REACH_NS] * len(_OPENING) + [_SHAPING_REACH_NS] * len(_SHAPING))
 _IS_VOWEL = np.array([name in VOWELS for name in PHONES])
 _SYMMETRIC = tuple(name.removesuffix("Left").removesuffix("Right") for name in CURVES)
 _CHUNK_NS = 2_000 * MILLISECOND
@@ -181,9 +112,9 @@ def _parts(phones: Sequence[Phone], origin: int) -> list[_Part]:
         end = max(phone.end_ns - origin, start + MILLISECOND)
         if start > covered:
             parts.append(_Part(_SIL, covered, start, False))
-        if phone.name in _DIPHTHONGS:
-            first, second = _DIPHTHONGS[phone.name]
-            middle = start + round(_FIRST_PART * (end - start))
+        if phone.name in DIPHTHONGS:
+            first, second = DIPHTHONGS[phone.name]
+            middle = start + round(FIRST_PART * (end - start))
             parts.append(_Part(_NUMBER[first], start, middle, phone.stressed))
             parts.append(_Part(_NUMBER[second], middle, end, False))
         else:
@@ -208,7 +139,7 @@ def _moments(phones: Sequence[Phone], times_ns: NDArray[np.int64]) -> NDArray[np
     origin = int(times_ns[0])
     parts = _parts(phones, origin)
     times = (times_ns - origin).astype(np.float64)
-    gestures = dict(zip(_GESTURES, _weighed(parts, times).T, strict=True))
+    gestures = dict(zip(GESTURES, _weighed(parts, times).T, strict=True))
     shut = _held(parts, times, BILABIALS)
     bitten = _held(parts, times, _LABIODENTALS) * (1.0 - shut)
     return _as_curves(gestures, shut, bitten)
@@ -221,20 +152,20 @@ def _weighed(parts: list[_Part], times: NDArray[np.float64]) -> NDArray[np.float
     stressed = np.array([part.stressed for part in parts])
     length = end - start
     margin = np.minimum(_CORE_MARGIN * length, _LONGEST_CORE_MARGIN_NS)
-    before = (start + margin - times[:, None])[..., None] / _AHEAD[sounds]
-    after = (times[:, None] - end + margin)[..., None] / _AFTER
+    before = (start + margin - times[:, None])[..., None] / AHEAD_NS[sounds]
+    after = (times[:, None] - end + margin)[..., None] / AFTER_NS
     away = np.clip(np.maximum(before, after), 0.0, 1.0)
     away *= away
     fading = 1.0 - away
-    dominance = _DOMINANCE[sounds]
+    dominance = DOMINANCE[sounds]
     pause = np.clip((length / LONGEST_PAUSE_NS - 0.7) / 0.6, 0.0, 1.0)
     relaxing = _YIELDING_SILENCE + (1.0 - _YIELDING_SILENCE) * pause
     dominance[sounds == _SIL] *= relaxing[sounds == _SIL, None]
     weights = fading * fading * fading * dominance
-    targets = _TARGETS[sounds]
+    targets = TARGETS[sounds]
     vowel = _IS_VOWEL[sounds]
     effort = np.where(stressed, _STRESSED_JAW, _UNSTRESSED_JAW)
-    targets[vowel, : len(_OPENING)] *= effort[vowel, None]
+    targets[vowel, : len(OPENING)] *= effort[vowel, None]
     mean: NDArray[np.float64] = (weights * targets).sum(axis=1) / weights.sum(axis=1)
     return mean
 
