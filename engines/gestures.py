@@ -78,7 +78,7 @@ TARGETS = np.array(
         for name in PHONES
     ]
 )
-"""`(40, 7)` rows in the order of `PHONES`, columns in that of `GESTURES`; a diphthong's is not used,
+"""`(40, 7)` rows in the order of `PHONES`, columns in that of `GESTURES`; a diphthong is not used,
 but for that of `OW`, its first part."""
 DOMINANCE = np.array(
     [
