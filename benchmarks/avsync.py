@@ -16,6 +16,9 @@ It names other moments than those of lighting up and being heard; Chromium's are
 `echo`, or `avatar` with everything drawn. Then what the browser tells the server of when both were
 captured is in the figure, too.
 
+`--drawn` needs no time code: an avatar says known syllables, and its jaw is compared with the
+sound (`benchmarks.drawn`).
+
 `--client browser` leaves everything to Chromium; `page` has our page's `sync.js` in it. `--stall`
 loses every packet for two seconds, half-way, by a relay in the path.
 """
@@ -30,11 +33,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks import browser, clip, record, synchrony
+from benchmarks import browser, clip, drawn, record, synchrony
 from benchmarks.call import CallFailed
 from benchmarks.processes import share_priority
 from benchmarks.relay import Relay
 from benchmarks.serving import Kind, Serving
+from benchmarks.syllables import SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -58,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stall", action="store_true", help="stop the network for 2 s half-way")
     parser.add_argument("--client", choices=("page", "browser"), default="page")
     parser.add_argument("--codec", choices=("H264", "VP8"), default="H264")
+    parser.add_argument("--drawn", action="store_true", help="by the jaw of a speaking avatar")
     parser.add_argument(
         "--through", choices=("echo", "avatar"), help="the page's own camera and microphone"
     )
@@ -67,7 +72,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measures, prints, writes the record and returns it."""
     minutes = args.minutes or (0.5 if args.quick else 10.0)
     recorder = record.Recorder("avsync", args)
-    kind: Kind = args.through or "beacon"
+    kind: Kind = "syllables" if args.drawn else args.through or "beacon"
+    if args.drawn:
+        minutes = (SECONDS + 4) / 60
     with ExitStack() as stack:
         server = stack.enter_context(Serving(kind, _SETTINGS))
         chromium = stack.enter_context(browser.chromium())
@@ -79,8 +86,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         share_priority(os.getpid())
         seen, stalled_ms = watched(page, args, minutes, relays, len(camera.jpegs))
     recorder.ended(server.stopped_cpu_s)
-    figures = figures_of(seen, stalled_ms)
-    show(figures)
+    if args.drawn:
+        figures = {"drawn": drawn.skew(seen.levels, seen.jpegs, seen.card_ms())}
+        print(f"the jaw comes after its sound by, in ms: {json.dumps(figures['drawn'])}")
+    else:
+        figures = figures_of(seen, stalled_ms)
+        show(figures)
     done = recorder.finish(figures)
     record.write(done, args.json)
     return done
@@ -114,30 +125,37 @@ def watched(
         "fps": 30,
         "pictures": pictures,
         "sends": args.through is not None,
+        "keeps": args.drawn,
         "synchrony": args.client == "page",
-        "target": "/sessions?avatar=mira&driver=face",
+        "target": "/sessions?avatar=mira" + ("" if args.drawn else "&driver=face"),
         "relay": args.stall,
     }
     page.evaluate("options => probe.begin(options)", options)
     seen = synchrony.Seen()
-    began, stalled_ms = time.monotonic(), None
+    began, stalled_ms, said = time.monotonic(), None, False
     while (gone_s := time.monotonic() - began) < 60 * minutes + _SETTLE_S:
         page.wait_for_timeout(1000)
         if relays and stalled_ms is None and gone_s > _SETTLE_S + 30 * minutes:
             relays[0].stall(_STALL_S)
             stalled_ms = 1000 * _STALL_S + page.evaluate("performance.now()")
-        _collect(page, seen)
+        if args.drawn and not said and gone_s > _SETTLE_S:
+            page.evaluate("probe.say('a')")
+            said = True
+        _collect(page, seen, keeps=said)
     page.evaluate("probe.end()")
     return seen, stalled_ms
 
 
-def _collect(page: Page, seen: synchrony.Seen) -> None:
+def _collect(page: Page, seen: synchrony.Seen, *, keeps: bool) -> None:
     found = page.evaluate("probe.collect()")
     if found["errors"]:
         raise CallFailed(f"the page had {len(found['errors'])} errors: {found['errors'][0]}")
     seen.pictures += [(at, number) for at, number in found["pictures"]]
     seen.bursts += [(at, hertz) for at, hertz in found["bursts"]]
     seen.playouts += found["playouts"]
+    if keeps:
+        seen.levels += [(at, level) for at, level in found["levels"]]
+        seen.jpegs += [(at, data) for at, data in found["jpegs"]]
 
 
 def figures_of(seen: synchrony.Seen, stalled_ms: float | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 * `server`: `visavis serve` as it is.
 * `avatar`, `echo`: the same with the parts of `benchmarks.parts`.
 * `beacon`: the same, and every call shows and says the time (`benchmarks.beacon`).
+* `syllables`: the same with a voice whose sounds are known (`benchmarks.syllables`).
 * `aiortc`: aiortc as installed, sending back the track that came in; the same two routes.
 """
 
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +30,12 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from benchmarks.beacon import beacon
 from benchmarks.parts import CodedRenderer, CodedTracker, Passage
 from benchmarks.processes import Usage, usage
+from benchmarks.syllables import syllable_voice
 from engines import registry
 from engines.types import Renderer, Tracker, Weights
 from live.errors import VisavisError
 
-Kind = Literal["server", "avatar", "echo", "beacon", "aiortc"]
+Kind = Literal["server", "avatar", "echo", "beacon", "syllables", "aiortc"]
 
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 10.0
@@ -178,6 +180,12 @@ async def _serve_stock() -> None:
     await runner.cleanup()
 
 
+def _changed(kind: str) -> AbstractContextManager[None]:
+    if kind == "beacon":
+        return beacon()
+    return syllable_voice() if kind == "syllables" else coded_parts(echo=kind == "echo")
+
+
 def main(kind: str) -> int:
     """Runs a server of the kind in this process."""
     if kind not in get_args(Kind):
@@ -187,7 +195,7 @@ def main(kind: str) -> int:
         return 0
     from live.__main__ import main as visavis  # noqa: PLC0415  (a cost of these kinds only)
 
-    with beacon() if kind == "beacon" else coded_parts(echo=kind == "echo"):
+    with _changed(kind):
         return visavis(["serve", "--port", "0"])
 
 

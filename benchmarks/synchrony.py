@@ -37,6 +37,10 @@ class Seen:
     """When each was handed to the sound card, and its pitch in hertz."""
     playouts: list[Mapping[str, Any]] = field(default_factory=list)
     """The browser's statistics."""
+    levels: list[tuple[float, float]] = field(default_factory=list)
+    """When each block of sound was handed to the sound card, and how loud it was."""
+    jpegs: list[tuple[float, str]] = field(default_factory=list)
+    """When each picture lit up, and the picture in base64, where they are kept."""
 
     def card_ms(self) -> float:
         """What the sound card adds before a sample is heard, as the browser has it."""

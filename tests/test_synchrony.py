@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 
-from benchmarks import avsync, synchrony
+from benchmarks import avsync, drawn, movement, syllables, synchrony
 from benchmarks.beacon import EVERY_MS, TONES, BeaconRenderer, bursts
 from benchmarks.call import CallFailed
 from benchmarks.relay import Relay
@@ -143,3 +144,36 @@ def test_a_relay_passes_both_ways_and_stalls() -> None:
             relay.stall(0)
             near.send(b"again")
             assert far.recv(100) == b"again"
+
+
+def test_the_syllables_are_where_their_phones_are() -> None:
+    (speech,) = syllables.SyllableVoice().speak("anything")
+    assert speech.text == "anything"
+    assert speech.phones is not None
+    times_ms = np.arange(len(speech.samples)) * 1000 / speech.rate
+    for phone in speech.phones:
+        low, high = phone.start_ns / MILLISECOND + 20, phone.end_ns / MILLISECOND - 20
+        inside = speech.samples[(times_ms > low) & (times_ms < high)]
+        assert (np.abs(inside).max() > 0.1) == (phone.name == "AA")
+    lengths = {phone.end_ns - phone.start_ns for phone in speech.phones}
+    assert len(lengths) > 40  # uneven, so that only one delay fits
+
+
+def test_a_jaw_is_compared_with_what_it_is_at_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tracked is taken as read: the jaw of the articulation, 40 ms late."""
+    times_ms = np.arange(0, 22_000, 1000 / 30)
+
+    def tracked(pictures: Iterable[tuple[int, object]]) -> list[tuple[int, int]]:
+        return [(ticks, i) for i, (ticks, _) in enumerate(pictures)]
+
+    monkeypatch.setattr(movement, "tracked", tracked)
+    monkeypatch.setattr(
+        movement, "signal", lambda faces, name: syllables.jaw(times_ms)[list(faces)]
+    )
+    monkeypatch.setattr(drawn, "_decoded", lambda text: text)
+    blocks_ms = np.arange(0, 22_000, 10.0)
+    level = syllables.loudness(syllables.syllables(), blocks_ms)
+    levels = list(zip((blocks_ms + 970).tolist(), level.tolist(), strict=True))
+    pictures = [(float(at) + 1040, "") for at in times_ms]
+    found = drawn.skew(levels, pictures, card_ms=30)
+    assert found["ms"] == pytest.approx(40, abs=3)

@@ -9,7 +9,7 @@ import { readCode } from "./timecode.js";
 const PLAYOUT_EVERY_MS = 100;
 
 /** What has come in: see `benchmarks.avsync.Seen`. */
-const log = { pictures: [], bursts: [], playouts: [], errors: [] };
+const log = { pictures: [], bursts: [], levels: [], jpegs: [], playouts: [], errors: [] };
 /** @type {RTCPeerConnection} */
 let peer;
 /** @type {string | null} */
@@ -20,7 +20,7 @@ let synchrony;
 const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
 /** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
- *   sends: boolean, synchrony: boolean, target: string, relay: boolean}} options */
+ *   sends: boolean, keeps: boolean, synchrony: boolean, target: string, relay: boolean}} options */
 async function begin(options) {
   const stream = new MediaStream();
   if (options.sends) {
@@ -35,7 +35,7 @@ async function begin(options) {
     if (track.kind === "audio") listen(track);
     video.srcObject = media;
   };
-  watch(video);
+  watch(video, options.keeps ? keep : code);
   session = await dial(peer, stream, { ...options, hears: true });
   if (options.synchrony) {
     const { Synchrony } = await import("/sync.js");
@@ -50,21 +50,44 @@ function listen(track) {
   const worker = new Worker("listener.js");
   const { readable } = new MediaStreamTrackProcessor({ track });
   worker.postMessage(readable, [readable]);
-  worker.onmessage = ({ data: [heard, hertz] }) => log.bursts.push([heard - performance.timeOrigin, hertz]);
+  worker.onmessage = ({ data: { burst, level } }) => {
+    const [kept, [at, value]] = burst ? [log.bursts, burst] : [log.levels, level];
+    kept.push([at - performance.timeOrigin, value]);
+  };
 }
 
-/** Notes when each picture lights up, and its number. */
-function watch(video) {
+/** Notes when each picture lights up, and what `look` makes of it. */
+function watch(video, look) {
   const shown = (_, { expectedDisplayTime }) => {
     video.requestVideoFrameCallback(shown);
     if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     const frame = new VideoFrame(video);
-    readCode(frame)
-      .then((number) => number >= 0 && log.pictures.push([expectedDisplayTime, number]))
+    look(frame, expectedDisplayTime)
       .catch(complain)
       .finally(() => frame.close());
   };
   video.requestVideoFrameCallback(shown);
+}
+
+/** The picture's number. */
+async function code(frame, at) {
+  const number = await readCode(frame);
+  if (number >= 0) log.pictures.push([at, number]);
+}
+
+/** The picture itself. */
+async function keep(frame, at) {
+  const canvas = new OffscreenCanvas(320, 320);
+  canvas.getContext("2d").drawImage(frame, 0, 0, 320, 320);
+  const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 })).arrayBuffer());
+  log.jpegs.push([at, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))]);
+}
+
+/** Has the avatar say something. @param {string} text */
+async function say(text) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(`${session}/say`, { method: "POST", headers, body: JSON.stringify({ text }) });
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
 }
 
 /** Notes what the browser says of the two receivers, and of its sound card. */
@@ -87,7 +110,7 @@ async function playout() {
 /** What was noted since the call before. */
 async function collect() {
   const seen = { ...log, state: peer.connectionState };
-  Object.assign(log, { pictures: [], bursts: [], playouts: [], errors: [] });
+  Object.assign(log, { pictures: [], bursts: [], levels: [], jpegs: [], playouts: [], errors: [] });
   return seen;
 }
 
@@ -111,4 +134,4 @@ async function end() {
   peer.close();
 }
 
-Object.assign(window, { probe: { begin, change, collect, holds, end } });
+Object.assign(window, { probe: { begin, change, collect, holds, say, end } });

@@ -1,5 +1,5 @@
 // A worker: the received sound goes in; when each burst was handed to the sound card, and its pitch in
-// hertz, come out.
+// hertz, come out, and how loud each block is.
 //
 // Blocks come from the receiver when the sound card asks for them. A sample's time is therefore its
 // place in the stream, which does not jitter, and the usual distance of the last blocks from theirs.
@@ -40,6 +40,9 @@ class Ear {
     this.#offsets.push(now - (1000 * this.#heard) / rate);
     if (this.#offsets.length > BLOCKS) this.#offsets.shift();
     for (let i = 0; i < count; i++) this.#take(this.#sample[i], this.#heard + i, rate);
+    let power = 0;
+    for (let i = 0; i < count; i++) power += this.#sample[i] ** 2;
+    postMessage({ level: [this.#time(this.#heard + count / 2, rate), Math.sqrt(power / count)] });
     this.#heard += count;
   }
 
@@ -61,7 +64,7 @@ class Ear {
     if (index - burst.index < (MEASURED_MS * rate) / 1000) return;
     const periods = burst.crossings - 1;
     const hertz = periods > 0 ? (periods * rate) / (burst.last - burst.first) : 0;
-    postMessage([this.#time(burst.index, rate), hertz]);
+    postMessage({ burst: [this.#time(burst.index, rate), hertz] });
     this.#burst = null;
   }
 
