@@ -31,17 +31,6 @@ class Voices:
                 self._open[name] = registry.voice(name, self._options.get(name))
             return self._open[name]
 
-    def warm(self) -> None:
-        """Lets the default voice load what it needs, so that no call waits for it.
-
-        Raises `UnknownPart`, `VoiceUnavailable`.
-        """
-        voice = self.open(self._default)
-        if not self._options.get(self._default):  # it may be a service, which would be paid
-            speech = voice.speak("1")
-            next(speech, None)
-            speech.close()
-
     def catalogue(self) -> dict[str, Any]:
         """All voices, with their languages, or what is missing for them to speak."""
         found = [self._described(name) for name in registry.names("voices")]

