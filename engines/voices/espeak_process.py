@@ -20,7 +20,8 @@ from typing import Any
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _IPA_EVENTS, _DONT_EXIT = 1, 2, 0x8000
-_RATE, _EVENT_END, _EVENT_PHONEME = 1, 0, 7
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_EVENT_END, _EVENT_PHONEME = 0, 7
 _UTF8, _END_PAUSE = 1, 0x1000
 _IPA, _SEPARATOR = 2, "_"
 
@@ -88,11 +89,14 @@ class Espeak:
             at += 1
         return found
 
-    def say(self, text: str, voice: str, words_a_minute: int) -> dict[str, Any]:
+    def say(
+        self, text: str, voice: str, words_a_minute: int, pitch: int = 50, pitch_range: int = 50
+    ) -> dict[str, Any]:
         """The reply to one request, with the samples under `"samples"`."""
         if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
             raise OSError("the voice is gone")
-        self._lib.espeak_SetParameter(_RATE, words_a_minute, 0)
+        for parameter, value in ((_RATE, words_a_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
+            self._lib.espeak_SetParameter(parameter, value, 0)
         self._samples, self._sounds = bytearray(), []
         encoded = text.encode()
         spelt = list(self._spelt(encoded))
