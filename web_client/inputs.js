@@ -107,7 +107,8 @@ export class Inputs extends EventTarget {
   /** Says so where a call is to begin without the sound that was wanted. */
   mentionSilence() {
     if (!this.#devices.microphoneMissing) return;
-    this.#notice.flash("microphone", "No microphone", "The avatar moves, but nobody will hear you. Allow the microphone in the site settings to change that.", 6000);
+    const meanwhile = this.hasCamera ? "The avatar moves, but nobody will hear you." : "The avatar says what you write.";
+    this.#notice.flash("microphone", "No microphone", `${meanwhile} Allow the microphone in the site settings to speak yourself.`, 6000);
   }
 
   mute() {

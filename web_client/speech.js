@@ -118,7 +118,8 @@ export class Speech {
     this.#form.dataset.speaking = String(utterances.speaking);
     this.#send.disabled = !this.#text.value.trim();
     this.#stop.hidden = !utterances.any;
-    this.#hint.textContent = this.#state() || HINT;
+    const hint = this.#state() || HINT;
+    if (this.#hint.textContent !== hint) this.#hint.textContent = hint; // what is set is read out
   }
 
   #state() {

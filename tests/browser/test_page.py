@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import INSECURE_HOST, Visit
+from tests.browser.conftest import INSECURE_HOST, Visit, wait_for_phase
 
 Visiting = Callable[..., Visit]
 
@@ -94,13 +94,18 @@ def test_blocked_camera_is_explained_and_can_be_tried_again(visit: Visiting) -> 
     page.wait_for_selector("body[data-phase=live]")
 
 
-def test_missing_camera_is_explained(launch: Callable[..., Browser], visit: Visiting) -> None:
+def test_missing_camera_is_explained_and_not_needed(
+    launch: Callable[..., Browser], visit: Visiting
+) -> None:
     without_camera = launch("--use-fake-device-for-media-stream=device-count=0")
     try:
         page = visit(without_camera).open()
         page.click("#primary")
         expect(page.locator("#notice-title")).to_have_text("No camera was found")
         expect(page.locator("#notice-text")).to_contain_text("Plug one in")
+        page.get_by_role("button", name="Go without").click()
+        wait_for_phase(page, "live")
+        expect(page.locator("#notice-text")).to_contain_text("says what you write")
     finally:
         without_camera.close()
 
