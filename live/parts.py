@@ -30,8 +30,9 @@ def renderer() -> Renderer:
 
 
 def workshop(weights: Weights) -> Workshop:
-    """What makes avatars, loaded; raises `ModelUnavailable`."""
+    """What makes avatars, loaded, and what the first call needs; raises `ModelUnavailable`."""
     of_portraits = tracker(weights)
+    driver(DRIVER)  # loads the network that the drivers of all calls share
 
     def read(image: bytes) -> Portrait:
         return portraits.read(image, of_portraits, weights)

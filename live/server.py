@@ -97,7 +97,7 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
     try:
         port = await _listen(runner, rooms.settings.server)
         announce(_address(rooms.settings.server, port))
-        warming = asyncio.create_task(_warm(rooms.prepared))
+        warming = asyncio.create_task(_warm(rooms))
         await told_to_stop.wait()
         warming.cancel()
     finally:
@@ -107,17 +107,18 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         rooms.voices.close()
 
 
-async def _warm(prepared: PreparedAvatars) -> None:
+async def _warm(rooms: Rooms) -> None:
     """Loads the parts in the background, and tries again while they cannot be loaded.
 
-    Meanwhile the page is served, and `/readyz` says what is missing.
+    Meanwhile the page is served, and `/readyz` says what is missing. Calls need no voice.
     """
-    while not prepared.is_warm:
+    while not rooms.prepared.is_warm:
         try:
-            await prepared.warm()
+            await rooms.prepared.warm()
         except VisavisError as error:
             _log.error("not ready for calls: %s", error)
             await asyncio.sleep(_WARM_AGAIN_S)
+    rooms.voices.warm()
 
 
 async def _listen(runner: web.AppRunner, server: Server) -> int:

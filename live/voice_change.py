@@ -1,8 +1,8 @@
 """The peer's own voice on its way back, through a voice skin where one is asked for.
 
-Without a skin the packets pass as they came. With one they are decoded, changed and encoded anew on
-a thread of its own (1 ms of CPU for 20 ms of sound), and what comes out carries the time at which it
-is to be heard, so that it still belongs to the right picture.
+Without a skin the packets pass as they came. With one they are decoded, changed and encoded anew
+on a thread of its own (1 ms of CPU for 20 ms of sound), and what comes out carries the time at
+which it is to be heard, so that it still belongs to the right picture.
 
 Whoever asks for a skin wants to stay unknown. So nothing ever passes as it came while one is worn:
 if it fails, there is silence until the wish is changed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,6 +11,9 @@ from typing import Any
 from engines import registry
 from engines.errors import EngineError
 from engines.types import Voice
+from live.one_thread import OneThread
+
+_log = logging.getLogger(__name__)
 
 
 class Voices:
@@ -21,6 +25,15 @@ class Voices:
         self._default = default
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._open: dict[str, Voice] = {}
+        self._warming = OneThread("voice-warm-up")
+
+    def warm(self) -> None:
+        """Lets the default voice load what it needs, beside the caller; no call then waits for it.
+
+        A service is left alone: it would want to be paid.
+        """
+        if not self._options.get(self._default):
+            self._warming.submit(self._warm)
 
     def open(self, name: str) -> Voice:
         """The voice of this name; raises `UnknownPart`, `VoiceUnavailable`."""
@@ -38,8 +51,17 @@ class Voices:
 
     def close(self) -> None:
         """Frees what the voices hold."""
+        self._warming.close()
         while self._open:
             self._open.popitem()[1].close()
+
+    def _warm(self) -> None:
+        try:
+            speech = self.open(self._default).speak("1")
+            next(speech, None)
+            speech.close()
+        except EngineError as error:
+            _log.warning("the default voice cannot speak: %s", error)
 
     def _described(self, name: str) -> dict[str, Any]:
         try:

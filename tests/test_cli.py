@@ -236,6 +236,14 @@ def fetched(address: str, trust: Path | None = None) -> bytes:
         return body
 
 
+@pytest.mark.parametrize("loading_s", [0.2, 0.8, 1.4])
+def test_a_server_that_still_loads_its_networks_ends_when_told(loading_s: float) -> None:
+    with serving() as (process, _):
+        time.sleep(loading_s)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
 def self_signed(folder: Path) -> tuple[Path, Path]:
     """A certificate for localhost and its key."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -129,7 +129,7 @@ def test_a_server_without_its_models_says_so_until_it_has_them(
             await prepared.warm()
         body = await problem(await server.get("/readyz"), 503)
         assert "visavis models fetch" in body["detail"]
-        await _warm(prepared)
+        await _warm(of)
         assert (await server.get("/readyz")).status == 200
         assert len(tries) == 3
 

@@ -13,6 +13,7 @@ from engines.errors import UnknownPart, VoiceUnavailable
 from engines.types import Voice
 from live.settings import Settings
 from live.voices import Voices
+from tests.test_speaking import until
 from tests.voices import ToneVoice
 
 
@@ -64,6 +65,21 @@ def test_the_catalogue_says_what_is_missing(opened: list[ToneVoice]) -> None:
 def test_an_unknown_voice(opened: list[ToneVoice]) -> None:
     with pytest.raises(UnknownPart):
         Voices({}, "tone").open("nobody")
+
+
+def test_the_default_voice_is_warmed_but_no_service_is_asked(
+    opened: list[ToneVoice], caplog: pytest.LogCaptureFixture
+) -> None:
+    voices = Voices({"tone": {}}, "tone")
+    voices.warm()
+    until(lambda: bool(opened and opened[0].said))
+    voices.close()
+    paid = Voices({"tone": {"base_url": "https://speech.example.org/v1"}}, "tone")
+    paid.warm()
+    paid.close()
+    assert len(opened) == 1
+    Voices({}, "gone").warm()
+    until(lambda: "cannot speak" in caplog.text)
 
 
 def test_voices_are_told_what_the_settings_say() -> None:

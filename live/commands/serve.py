@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +50,20 @@ def run(args: argparse.Namespace) -> int:
     # has little to do but often, is not kept waiting by it.
     sys.setswitchinterval(0.0005)
     asyncio.run(serve(assemble(chosen), _announce))
+    _leave_threads()
     return 0
+
+
+def _leave_threads() -> None:
+    """Ends the process here where a thread still loads a network.
+
+    Everything has been closed by now. Python itself would end such a thread in the middle of
+    native code, and the process would be aborted for it.
+    """
+    if any(one.daemon for one in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _announce(address: str) -> None:
