@@ -25,7 +25,7 @@ from engines.types import Floats
 
 _CLOSURE_BIASES = np.arange(-2.5, 0.6, 0.25)
 _SILENCE_BIASES = np.arange(-0.5, 2.1, 0.25)
-_SILENCE_RECALL = 0.985
+_SILENCE_RECALL = 0.99
 """A mouth that moves in silence is seen sooner than a wrong one in speech."""
 _RECALL_WEIGHT = 1.5
 _PARITY = 1e-3
