@@ -1,5 +1,6 @@
 """The network as it is shipped: what it takes, what it costs, and that it hears."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_file_is_small_and_says_what_it_is(network: Exported) -> None:
     assert tuple(json.loads(metadata["curves"])) == CURVES
     assert tuple(json.loads(metadata["phones"])) == PHONES
     assert metadata["version"]
+
+
+def test_card_is_of_this_file() -> None:
+    card = json.loads(MODEL.with_suffix(".json").read_text("utf-8"))
+    digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert card["sha256"] == digest
+    papers = Path(engines.__file__).parents[1] / "docs" / "models.md"
+    assert digest in papers.read_text("utf-8")
 
 
 def test_signature(network: Exported) -> None:
