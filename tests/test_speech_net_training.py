@@ -1,5 +1,6 @@
 """How the network is made; needs the dependency group `training`."""
 
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,19 @@ def test_training_learns_and_goes_on_where_it_was(tmp_path: Path) -> None:
     train(fresh(), listener_loss, batches, Plan(0.06, 1e-2, workers=0), path)
     assert torch.load(path, weights_only=True)["progress"][1] > steps
     assert listener_loss(averaged(path, fresh()), batch).item() < 0.8 * before
+
+
+def test_every_voice_that_teaches_can_be_had() -> None:
+    pytest.importorskip("torch")  # the group `training` stands for its tools
+    if not find_library("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
+    from engines.nets.speech.espeak import ENGLISH, FOREIGN, Espeak, Manner  # noqa: PLC0415
+
+    library = Espeak()
+    for voice in sorted({*ENGLISH, *FOREIGN}):
+        samples, phones = library.say("Mama", Manner(f"{voice}+f2"))
+        assert len(samples) > 0.2 * library.rate
+        assert "M" in {phone.name for phone in phones}
 
 
 def test_alignment_finds_when_it_is_said() -> None:

@@ -15,10 +15,10 @@ from engines.types import Floats, Phone
 from engines.voices import espeak_process
 
 ENGLISH = (
-    *("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029"),
+    *("en-us", "en-us", "en-us", "gmw/en", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029"),
     *("en-gb-x-gbclan", "en-gb-x-gbcwmd"),
 )
-FOREIGN = ("de", "fr-fr", "es", "it", "pt-br", "nl", "pl", "sv", "fi", "tr", "cs", "ro", "id", "sw")
+FOREIGN = ("de", "fr", "es", "it", "pt-br", "nl", "pl", "sv", "fi", "tr", "cs", "ro", "id", "sw")
 """Languages in which espeak reads any Latin letters by its own rules."""
 VARIANTS = (
     *("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt"),

@@ -28,7 +28,7 @@ Spoken = tuple[Floats, tuple[Phone, ...]]
 
 
 def espeak_english(rng: np.random.Generator) -> Callable[[str], tuple[str, Spoken]]:
-    """Ten accents in fifty voices."""
+    """Eight accents in fifty voices."""
     return _espeak(rng, espeak.ENGLISH)
 
 
