@@ -56,8 +56,8 @@ def voice(seconds: float, seed: int = 0) -> Floats:
 def hum(seconds: float) -> Floats:
     """Something loud and low."""
     times = np.arange(round(seconds * RATE)) / RATE
-    tones = sum(np.sin(2 * np.pi * hertz * times) for hertz in (120, 240, 360, 480))
-    return (0.1 * tones).astype(np.float32) + np.float32(0.01) * voice(seconds)
+    tones = np.sin(2 * np.pi * np.outer((120, 240, 360, 480), times)).sum(axis=0)
+    return np.asarray(0.1 * tones + 0.01 * voice(seconds), np.float32)
 
 
 def silence(seconds: float) -> Floats:

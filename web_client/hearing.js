@@ -90,9 +90,11 @@ export class Hearing extends EventTarget {
     this.#stage.audible = this.#hears;
     this.#button.setAttribute("aria-pressed", String(this.#hears));
     setIcon(this.#button, this.#hears ? "sound" : "sound-off");
-    // Where none is sent pictures wait for none. It stays on after the first utterance, as picture
-    // and sound take seconds to find together.
-    const sound = this.#hears || (this.#hearsAvatar && this.#spoken);
+    // Where none is sent pictures wait for none, so who has a camera or a microphone is sent none
+    // until something is said. It stays on after the first utterance, as picture and sound take
+    // seconds to find together.
+    const expected = this.#spoken || !(this.#inputs.hasCamera || this.#inputs.hasMicrophone);
+    const sound = (this.#isSelf && this.#hearsSelf) || (this.#hearsAvatar && expected);
     if (sound === this.#sound) return;
     this.#sound = sound;
     this.dispatchEvent(new CustomEvent("change", { detail: this.settings }));
