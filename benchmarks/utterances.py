@@ -7,7 +7,6 @@ right for some nine frames in ten.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,9 +88,11 @@ def given(folder: Path, *, everybody: bool, count: int | None = None) -> list[Ut
             f"recordings cannot be aligned without {error.name}; install it by:"
             " pip install --group training"
         ) from error
-    chosen: Iterator[Utterance] = (
-        one for one in recordings.utterances(folder) if everybody or part_of(one.speaker) == "test"
-    )
+
+    def wanted(speaker: str) -> bool:
+        return everybody or part_of(speaker) == "test"
+
+    chosen = recordings.utterances(folder, wanted)
     found = [one for _, one in zip(range(count or 1 << 30), chosen, strict=False)]
     if not found:
         raise Unprocessable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,13 +30,20 @@ class Transcript(NamedTuple):
     log_probability: float = 0.0
 
 
-def utterances(folder: Path) -> Iterator[Utterance]:
-    """The recordings (FLAC, WAV) of `folder` that have a transcript which fits, aligned."""
+def utterances(
+    folder: Path, wanted: Callable[[str], bool] = lambda speaker: True
+) -> Iterator[Utterance]:
+    """The recordings (FLAC, WAV) of `folder` that have a transcript which fits, aligned.
+
+    `wanted`: which speakers' recordings are taken.
+    """
     known = transcripts(folder)
     sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".flac", ".wav"})
     aligner, refused = Aligner(), 0
     for path in tqdm(sounds, desc=folder.name, unit="recording", disable=None):
         transcript = known.get(path.stem)
+        if not wanted(speaker(path.stem, folder)):
+            continue
         if transcript is None or transcript.log_probability < _DOUBTFUL:
             continue
         samples = read_sound(path)
