@@ -28,6 +28,8 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "ai-edge-litert",
+    "onnxruntime",
+    "hibari-tts",
 )
 
 
@@ -44,7 +46,7 @@ class Recorder:
         """Begins."""
         self._name = name
         self._arguments = {
-            key: value.name if isinstance(value, Path) else value
+            key: _plain(value)
             for key, value in sorted(vars(args).items())
             if not callable(value) and key not in ("json", "name")
         }
@@ -79,6 +81,13 @@ class Recorder:
             "arguments": self._arguments,
             "figures": dict(figures),
         }
+
+
+def _plain(value: object) -> object:
+    """Files without their folders: whose machine it was is nobody's business."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.name if isinstance(value, Path) else value
 
 
 def write(record: Mapping[str, Any], file: Path | None) -> None:
