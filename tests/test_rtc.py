@@ -513,7 +513,7 @@ def test_a_track_is_not_redirected_into_nowhere() -> None:
 
 def encoder(codec: Any, adaptations: list[str]) -> Encoder:
     with rtc.adapted(adaptations):
-        made: Encoder = rtcrtpsender.get_encoder(codec)
+        made: Encoder = vars(rtcrtpsender)["get_encoder"](codec)
         return made
 
 
