@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import ssl
+import sys
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -76,6 +79,19 @@ def application(rooms: Rooms) -> web.Application:
 
     app.on_response_prepare.extend([page.add_headers, count])
     return app
+
+
+def run(rooms: Rooms, announce: Callable[[str], None]) -> None:
+    """Serves in this thread, and ends the process where a thread of ours still loads a network.
+
+    See `serve`. By then everything is closed. Python itself would end such a thread in the middle
+    of native code, and the process would be aborted for it.
+    """
+    asyncio.run(serve(rooms, announce))
+    if any(one.daemon for one in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:

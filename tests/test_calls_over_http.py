@@ -182,18 +182,16 @@ async def test_removing_an_avatar_ends_its_call(tmp_path: Path) -> None:
 
 
 _SERVER = """
-import asyncio, pathlib, sys
+import pathlib, sys
 from live import rtc
-from live.server import serve
+from live.server import run
 from live.session import Session
 from live.settings import Settings
 from tests.http_fakes import rooms
 rtc.adapt()
 chosen = Settings.model_validate({"server": {"port": 0}})
-async def main():
-    say = lambda address: print(address, flush=True)
-    await serve(rooms(pathlib.Path(sys.argv[1]), settings=chosen, start=Session), say)
-asyncio.run(main())
+say = lambda address: print(address, flush=True)
+run(rooms(pathlib.Path(sys.argv[1]), settings=chosen, start=Session), say)
 """
 
 

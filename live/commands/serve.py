@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import os
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live import logs, settings
+from live import logs, server, settings
 from live.assembly import assemble
-from live.server import LOOPBACK, serve
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -38,10 +34,10 @@ def add_to(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT."""
-    server = {name: getattr(args, name) for name in ("host", "port", "tls_cert", "tls_key")}
-    chosen = settings.load(args.config, {"server": server})
+    given = {name: getattr(args, name) for name in ("host", "port", "tls_cert", "tls_key")}
+    chosen = settings.load(args.config, {"server": given})
     logs.set_up(chosen.logs.level, chosen.logs.format)
-    if chosen.server.tls_cert is None and chosen.server.host not in LOOPBACK:
+    if chosen.server.tls_cert is None and chosen.server.host not in server.LOOPBACK:
         _log.warning(
             "without HTTPS browsers on other machines give no camera: set --tls-cert and --tls-key,"
             " or put a proxy with HTTPS before this server"
@@ -49,21 +45,8 @@ def run(args: argparse.Namespace) -> int:
     # A worker thread gives the lock back after 0.5 ms instead of 5, so that the event loop, which
     # has little to do but often, is not kept waiting by it.
     sys.setswitchinterval(0.0005)
-    asyncio.run(serve(assemble(chosen), _announce))
-    _leave_threads()
+    server.run(assemble(chosen), _announce)
     return 0
-
-
-def _leave_threads() -> None:
-    """Ends the process here where a thread still loads a network.
-
-    Everything has been closed by now. Python itself would end such a thread in the middle of
-    native code, and the process would be aborted for it.
-    """
-    if any(one.daemon for one in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def _announce(address: str) -> None:
