@@ -107,6 +107,7 @@ def _measure(page: Page, server: Serving, plan: CallPlan, camera: Camera) -> See
         "sink": plan.sink,
         "fps": plan.fps,
         "sound": plan.sound,
+        "hears": plan.heard,
         "tuned": plan.tuned,
         "width": camera.size[0],
         "height": camera.size[1],

@@ -29,6 +29,9 @@ class CallPlan:
     """How long it is measured."""
     fps: int = 30
     sound: bool = True
+    """Whether a microphone is sent."""
+    heard: bool = False
+    """Whether sound is wanted back, in a browser: then pictures wait for theirs."""
     tuned: bool = True
     """Whether the caller asks for the least delay, as our web client does."""
     avatar: str = "mira"

@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="measured of each call (10; 5)")
     parser.add_argument("--warm", type=float, help="before that (5; 3)")
     parser.add_argument("--silent", action="store_true", help="calls without sound")
+    parser.add_argument("--heard", action="store_true", help="calls whose sound is wanted back")
     parser.add_argument("--movement", action="store_true", help="measure by the movement, too")
 
 
@@ -141,6 +142,7 @@ def _plan(args: argparse.Namespace, kind: Kind, cell: Cell) -> CallPlan:
         seconds=args.seconds or (5.0 if args.quick else 10.0),
         fps=args.fps,
         sound=not args.silent,
+        heard=args.heard,
         tuned=kind != "aiortc",
         avatar=args.avatar,
     )

@@ -4,7 +4,7 @@ The figures are those of `engines.nets.speech.measure` (viseme accuracy on speec
 in 8 classes; rest in silence; closures of P, B and M; the jaw's correlation; the latency that was
 granted), for each of these, in the same run on the same sound:
 
-* **visavis**: the shipped network, fed 20 ms at a time as in a call;
+* **visavis**: the shipped network, fed as in a call, with the sound of a picture at a time;
 * **its curves**: the jaw and the lips that the same network asks for, without names of visemes:
   only the jaw's correlation and the closures say something there;
 * **loudness**: what every avatar could do without a network: a jaw that opens with the level;
@@ -44,6 +44,8 @@ _OWN = {"hibari": "", "espeak": "en-GB"}
 """Voices that the sentences are made with, and their languages."""
 _NAMES = ("visavis", "its curves", "loudness", "HeadAudio")
 _PIECE = RATE // 50
+_PICTURE = RATE // 30
+"""What is listened to at a time: a driver listens once for each picture."""
 _OPEN = VISEMES.index("aa")
 _SHUT = 0.6
 """Of the jaw's opening, taken back by the lips: from there on they meet."""
@@ -143,7 +145,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def by_network(recordings: Sequence[Floats], phones: Sequence[NDArray[np.uint8]]) -> Listened:
-    """The shipped network, in pieces of 20 ms."""
+    """The shipped network, picture by picture."""
     network = speech_network()
     start = time.process_time()
     heard = [_streamed(network, one) for one in recordings]
@@ -201,8 +203,8 @@ def _streamed(network: SpeechNetwork, samples: Floats) -> _Heard:
     """What the network says of a recording, as it says it: late by its look-ahead."""
     mel, states = LogMel(), network.start()
     phones, curves = [], []
-    for start in range(0, len(samples), _PIECE):
-        frames = mel.push(samples[start : start + _PIECE])
+    for start in range(0, len(samples), _PICTURE):
+        frames = mel.push(samples[start : start + _PICTURE])
         if len(frames):
             said, asked, states = network.hear(frames, states)
             phones.append(np.exp(said))

@@ -18,7 +18,7 @@ let session = null;
 const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
 /** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
- *   sink: "track" | "display", sound: boolean, target: string, tuned: boolean}} options */
+ *   sink: "track" | "display", sound: boolean, hears: boolean, target: string, tuned: boolean}} options */
 async function begin(options) {
   const stream = new MediaStream([await camera(options, () => log.sent++, complain)]);
   if (options.sound) {

@@ -25,7 +25,7 @@ async function relayed(sdp) {
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream
  * @param {{codec: string, fps: number, target: string, hears?: boolean, relay?: boolean}} options
- *   `hears`: picture and sound are to come back also where none are sent; `relay`: through the
+ *   `hears`: sound is to come back too, and both also where none are sent; `relay`: through the
  *   driver's relay
  * @returns {Promise<string | null>} the address of the server's session, where it gives one
  */
@@ -33,7 +33,7 @@ export async function dial(peer, stream, { codec, fps, target, hears = false, re
   for (const track of stream.getTracks()) {
     const video = track.kind === "video";
     const transceiver = peer.addTransceiver(track, {
-      direction: "sendrecv",
+      direction: video || hears ? "sendrecv" : "sendonly",
       streams: [stream],
       ...(video ? { sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: fps }] } : {}),
     });
