@@ -7,7 +7,7 @@ right for some nine frames in ten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +106,7 @@ def _utterance(name: str, speaker: str, said: Recording) -> Utterance:
     around = round(_AROUND_S * RATE)
     samples = np.pad(resample(said.samples, said.rate, RATE), around)
     shift_ns = around * 1_000_000_000 // RATE
-    phones = tuple(
-        replace(phone, start_ns=phone.start_ns + shift_ns, end_ns=phone.end_ns + shift_ns)
-        for phone in said.phones or ()
-    )
+    phones = tuple(phone.later(shift_ns) for phone in said.phones or ())
     return Utterance(name, speaker, samples, phones)
 
 

@@ -13,7 +13,7 @@ Conventions used by every part:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -48,6 +48,10 @@ class Phone:
     end_ns: int
     stressed: bool = False
     """Whether it is the nucleus of a stressed syllable."""
+
+    def later(self, by_ns: int) -> Phone:
+        """The same phone, heard so much later."""
+        return replace(self, start_ns=self.start_ns + by_ns, end_ns=self.end_ns + by_ns)
 
 
 @dataclass(frozen=True, slots=True)

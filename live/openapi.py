@@ -172,19 +172,15 @@ def _sessions() -> Json:
             "patch": _operation(
                 "Changes the running call",
                 done,
-                400,
-                403,
-                404,
-                409,
-                413,
-                415,
-                422,
-                429,
-                503,
+                *_REFUSALS,
                 body=json_body(ref("CallSettings")),
             ),
         },
     }
+
+
+_REFUSALS = (400, 403, 404, 409, 413, 415, 422, 429, 503)
+"""Of what asks a running call to do something."""
 
 
 def _speech() -> Json:
@@ -199,15 +195,7 @@ def _speech() -> Json:
             "post": _operation(
                 "Lets the avatar say a text, or speak with a sound (WAV)",
                 said,
-                400,
-                403,
-                404,
-                409,
-                413,
-                415,
-                422,
-                429,
-                503,
+                *_REFUSALS,
                 body=json_body(ref("Say")) | wav,
             ),
         },

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -124,7 +124,7 @@ class Stretch:
         end_ns = self.begins_ns + ns_from_ticks(upto, LISTENER_RATE)
         phones = None
         if self.phones is not None:
-            there = (_at(phone, self.begins_ns) for phone in self.phones)
+            there = (phone.later(self.begins_ns) for phone in self.phones)
             phones = tuple(
                 phone
                 for phone in there
@@ -233,10 +233,6 @@ def _faded_in(sound: Floats, rate: int) -> Floats:
     edge = min(rate // 200, len(sound))
     ramp = np.linspace(0, 1, edge, dtype=np.float32)
     return np.concatenate((sound[:edge] * ramp, sound[edge:]))
-
-
-def _at(phone: Phone, begins_ns: int) -> Phone:
-    return replace(phone, start_ns=phone.start_ns + begins_ns, end_ns=phone.end_ns + begins_ns)
 
 
 def _word_times(

@@ -7,7 +7,7 @@ recording, or text ─► Voice ─► Sound ─► Pipeline ─► Film
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,7 +53,11 @@ def joined(speeches: Iterable[Speech]) -> Recording:
         rate = speech.rate
         start_ns = ns_from_ticks(length, rate)
         if phones is not None:
-            phones = None if speech.phones is None else phones + _moved(speech.phones, start_ns)
+            phones = (
+                None
+                if speech.phones is None
+                else phones + [one.later(start_ns) for one in speech.phones]
+            )
         samples.append(speech.samples)
         length += len(speech.samples)
     return Recording(np.concatenate(samples), rate, None if phones is None else tuple(phones))
@@ -99,7 +103,7 @@ class _Heard:
     def __init__(self, recording: Recording) -> None:
         self._samples = resample(recording.samples, recording.rate, _HEARD_RATE)
         phones = recording.phones
-        self._phones = None if phones is None else _moved(phones, _BEFORE_NS)
+        self._phones = None if phones is None else [one.later(_BEFORE_NS) for one in phones]
         self._told = 0
 
     def until(self, end_ns: int) -> list[Sound]:
@@ -143,9 +147,3 @@ class _Track:
 
     def finish(self) -> None:
         self._container.mux(self._stream.encode(None))
-
-
-def _moved(phones: Iterable[Phone], by_ns: int) -> list[Phone]:
-    return [
-        replace(one, start_ns=one.start_ns + by_ns, end_ns=one.end_ns + by_ns) for one in phones
-    ]

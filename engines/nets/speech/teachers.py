@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -155,10 +154,7 @@ def _joined(stretches: Iterable[Speech]) -> Spoken:
     begun_ns = 0
     for speech in stretches:
         samples.append(to_16_khz(speech.samples, speech.rate))
-        phones += [
-            replace(phone, start_ns=phone.start_ns + begun_ns, end_ns=phone.end_ns + begun_ns)
-            for phone in speech.phones or ()
-        ]
+        phones += [phone.later(begun_ns) for phone in speech.phones or ()]
         begun_ns += len(speech.samples) * 1_000_000_000 // speech.rate
     return np.concatenate(samples), tuple(phones)
 
