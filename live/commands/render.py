@@ -102,7 +102,7 @@ def _by_camera(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
 
 
 def _by_voice(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
-    recording = _recorded(args.speech) if args.speech else _said(args)
+    recording = _recorded(args.speech) if args.speech else _said(args, chosen)
 
     def work(pipeline: Pipeline, progress: Progress) -> str:
         frames = spoken.render_spoken(
@@ -122,11 +122,15 @@ def _recorded(file: Path) -> spoken.Recording:
     return spoken.Recording(*read_sound(file.read_bytes()))
 
 
-def _said(args: argparse.Namespace) -> spoken.Recording:
-    voice = registry.voice(args.voice or "hibari")
+def _said(args: argparse.Namespace, chosen: Settings) -> spoken.Recording:
+    """The text, as a call would say it."""
+    settled = chosen.voice
+    name = args.voice or settled.default
+    language = args.language or (settled.language if name == settled.default else "")
+    voice = registry.voice(name, settled.options().get(name))
     try:
         return spoken.joined(
-            voice.speak(args.text, language=args.language or "", pace=args.pace or 1.0)
+            voice.speak(args.text, language=language, pace=args.pace or settled.pace)
         )
     finally:
         voice.close()
