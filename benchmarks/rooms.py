@@ -228,6 +228,8 @@ class TimedNetwork:
     def __init__(self, network: Network, name: str, watch: Stopwatch) -> None:
         """`name`: what its samples are filed under."""
         self._network, self._name, self._watch = network, name, watch
+        self.inputs, self.outputs = network.inputs, network.outputs
+        self.bind = network.bind
 
     def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Runs it."""

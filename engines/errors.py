@@ -73,3 +73,33 @@ class VoiceUnavailable(EngineError):
 
     status = 503
     retryable = True
+
+
+class BackendUnavailable(EngineError):
+    """A backend cannot work on this machine: its package, driver or device is not there."""
+
+    status = 503
+
+
+class DeviceFull(EngineError):
+    """The device has no memory for one more session."""
+
+    status = 503
+    retryable = True
+
+
+class DeviceLost(EngineError):
+    """The device or its driver went away while a network ran."""
+
+    status = 503
+    retryable = True
+
+
+class UnusableCheckpoint(EngineError):
+    """These weights are of another model, incomplete, damaged, or not only numbers."""
+
+    status = 422
+
+
+class UnsupportedNetwork(EngineError):
+    """A backend cannot build this network; the message names the operator or the layer."""

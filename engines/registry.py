@@ -8,7 +8,7 @@ factory takes:
 * driver: `factory() -> Driver`
 * renderer: `factory() -> Renderer`
 * voice: `factory(options: Mapping[str, str]) -> Voice`; the options are its own, from the settings
-* backend: `factory(spec: ModelSpec, *, threads: int = 1) -> Network`
+* backend: itself a `Backend`, called with `(spec, *, threads=1)`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from engines.errors import SpaceMismatch, UnknownPart
-from engines.types import Driver, Renderer, Tracker, Voice, Weights
+from engines.types import Driver, Renderer, Tracker, Translating, Voice, Weights
 
 GROUPS = ("trackers", "drivers", "renderers", "voices", "backends")
 
@@ -73,7 +73,8 @@ def voice(name: str, options: Mapping[str, str] | None = None) -> Voice:
 
 def check_spaces(driver: Driver, renderer: Renderer) -> None:
     """Raises `SpaceMismatch` where the two cannot understand each other."""
-    if driver.space is not renderer.space:
+    also = renderer.also if isinstance(renderer, Translating) else ()
+    if driver.space not in (renderer.space, *also):
         raise SpaceMismatch(
             f"the driver speaks {driver.space}, the renderer {renderer.name!r} {renderer.space};"
             " choose two of one space"

@@ -103,6 +103,9 @@ class Face:
     """Presence, 0…1."""
     pts_ns: int = 0
     captured_ns: int = 0
+    picture: Picture | None = field(default=None, repr=False)
+    """The picture that it was found in, for drivers that read more than landmarks; `find` leaves it
+    out."""
 
 
 class Space(StrEnum):
@@ -114,7 +117,8 @@ class Space(StrEnum):
     ARKIT52 = "arkit52"
     """`(52,)` ARKit coefficients, 0…1."""
     IMPLICIT21 = "implicit21"
-    """`(21, 3)` implicit keypoint offsets."""
+    """`(21, 3)` offsets of a neural portrait's implicit keypoints from those of the neutral face,
+    in the network's canonical head (before rotation and scale)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +209,58 @@ class ModelSpec:
 class Network(Protocol):
     """What a backend makes of a `ModelSpec`."""
 
+    @property
+    def inputs(self) -> Mapping[str, tuple[int, ...]]:
+        """Names and shapes in the order in which they are taken."""
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, ...]]:
+        """Names and shapes in the order in which they are given."""
+
+    def bind(self, **constants: NDArray[Any]) -> Network:
+        """The same network with these inputs fixed: they cross to the device once.
+
+        It takes the other inputs, in their order. Many can share one network; each is closed by
+        itself, before the network. Raises `EngineError` for names or shapes that it does not have,
+        `DeviceFull`.
+        """
+
     def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Runs the network once; the arrays returned are the caller's to keep."""
+        """Runs the network once; the arrays returned are the caller's to keep.
+
+        Raises `DeviceLost` where the device went away; it does not come back for this network.
+        """
 
     def close(self) -> None:
         """Frees what it holds; calling it twice does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a backend says of itself on this machine; it fetches and changes nothing."""
+
+    usable: bool
+    version: str
+    """Of its package; empty: not installed."""
+    device: str
+    """What it would run on, in words; empty: nothing."""
+    trouble: str = ""
+    """Why it is not usable."""
+    mend: str = ""
+    """What to do about it."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Makes networks of model files; what is registered under `visavis.backends`."""
+
+    name: str
+
+    def examine(self) -> Examined:
+        """Whether it works on this machine, and why not; never raises."""
+
+    def __call__(self, spec: ModelSpec, *, threads: int = 1) -> Network:
+        """A network; raises `BackendUnavailable` where `examine` says so, `EngineError`."""
 
 
 class Weights(Protocol):
@@ -330,3 +381,25 @@ class Renderer(Protocol):
 
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`, with the motion's times."""
+
+
+@runtime_checkable
+class Translating(Protocol):
+    """A renderer that understands motions of other spaces beside its own."""
+
+    also: tuple[Space, ...]
+
+
+class Seat(Protocol):
+    """Room for one session's pictures on a device."""
+
+    def close(self) -> None:
+        """Gives it back; calling it twice does no harm."""
+
+
+@runtime_checkable
+class Seated(Protocol):
+    """A renderer on a device that has room for so many sessions only."""
+
+    def seat(self) -> Seat:
+        """Room for one session more; raises `DeviceFull`."""

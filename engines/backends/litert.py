@@ -9,6 +9,7 @@ from typing import Any
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from engines.backends.bound import BoundNetwork
 from engines.errors import EngineError
 from engines.types import ModelSpec, Network
 
@@ -37,9 +38,19 @@ class LitertNetwork:
                 f"the network {spec.name!r} cannot be loaded ({error}); remove its file"
                 " so that it is fetched anew"
             ) from error
-        self._inputs = _indices(spec, interpreter.get_input_details(), spec.inputs)
-        self._outputs = _indices(spec, interpreter.get_output_details(), spec.outputs)
+        taken = _tensors(spec, interpreter.get_input_details(), spec.inputs)
+        given = _tensors(spec, interpreter.get_output_details(), spec.outputs)
+        self.inputs: Mapping[str, tuple[int, ...]] = {n: shape for n, (_, shape) in taken.items()}
+        """Names and shapes, in the order in which they are taken."""
+        self.outputs: Mapping[str, tuple[int, ...]] = {n: shape for n, (_, shape) in given.items()}
+        """Names and shapes, in the order in which they are given."""
+        self._inputs = [index for index, _ in taken.values()]
+        self._outputs = [index for index, _ in given.values()]
         self._interpreter: Interpreter | None = interpreter
+
+    def bind(self, **constants: NDArray[Any]) -> Network:
+        """The same network with these inputs fixed."""
+        return BoundNetwork(self, self._name, constants)
 
     def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Runs the network once; the arrays returned are the caller's to keep."""
@@ -63,13 +74,15 @@ def _content(spec: ModelSpec) -> bytes:
         return archive.read(spec.member)
 
 
-def _indices(
+def _tensors(
     spec: ModelSpec, details: list[dict[str, Any]], expected: Mapping[str, tuple[int, ...]]
-) -> list[int]:
-    """Tensor numbers in the order of `expected`, or in the file's own if that is empty."""
-    found = {detail["name"]: detail for detail in details}
+) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Tensor numbers and shapes in the order of `expected`, or in the file's own if it is empty."""
+    found = {
+        detail["name"]: (detail["index"], tuple(map(int, detail["shape"]))) for detail in details
+    }
     for name, shape in expected.items():
-        if name not in found or tuple(found[name]["shape"]) != shape:
-            have = {key: tuple(map(int, detail["shape"])) for key, detail in found.items()}
+        if name not in found or found[name][1] != shape:
+            have = {key: own for key, (_, own) in found.items()}
             raise EngineError(f"the network {spec.name!r} has {have}, not {name!r} of {shape}")
-    return [found[name]["index"] for name in expected or found]
+    return {name: found[name] for name in expected or found}

@@ -8,8 +8,9 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
+from engines.backends.bound import BoundNetwork
 from engines.errors import EngineError
-from engines.types import ModelSpec
+from engines.types import ModelSpec, Network
 
 _ERRORS_ONLY = 3
 ANY = -1
@@ -54,13 +55,21 @@ class OnnxNetwork:
                 f"the network {spec.name!r} cannot be loaded ({type(error).__name__}); its file is"
                 " damaged or not of this kind: install this package anew"
             ) from error
-        self.inputs = _shapes(spec.name, session.get_inputs(), spec.inputs)
+        self.inputs: Mapping[str, tuple[int, ...]] = _shapes(
+            spec.name, session.get_inputs(), spec.inputs
+        )
         """Names and shapes, in the order in which they are taken."""
-        self.outputs = _shapes(spec.name, session.get_outputs(), spec.outputs)
+        self.outputs: Mapping[str, tuple[int, ...]] = _shapes(
+            spec.name, session.get_outputs(), spec.outputs
+        )
         """Names and shapes, in the order in which they are given."""
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         """What the model's file says about itself."""
         self._session: onnxruntime.InferenceSession | None = session
+
+    def bind(self, **constants: NDArray[Any]) -> Network:
+        """The same network with these inputs fixed."""
+        return BoundNetwork(self, self._name, constants)
 
     def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Runs the network once; the arrays returned are the caller's to keep."""
