@@ -220,6 +220,26 @@ class Models(Section):
     )
 
 
+class Engines(Section):
+    """Which renderer draws, and what runs the networks."""
+
+    renderer: str = Field(
+        default="warp",
+        min_length=1,
+        description="The renderer that draws avatars, by its registered name.",
+    )
+    backend: str = Field(
+        default="auto",
+        min_length=1,
+        description="What runs the networks, by its registered name: `tensorrt`, `openvino`,"
+        " `onnxruntime`; `auto`: the fastest that works here, see engines.md. One that is named"
+        " and does not work here is an error.",
+    )
+    threads: int = Field(
+        default=1, ge=1, le=256, description="Processor threads that one network runs on."
+    )
+
+
 class Logs(Section):
     """What is written to stderr."""
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from live.errors import SettingsError
 from live.sections import (
     Avatars,
+    Engines,
     Ice,
     IceServer,
     Label,
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     voice: Voice = Voice()
     avatars: Avatars = Field(default_factory=Avatars)
     models: Models = Field(default_factory=Models)
+    engines: Engines = Engines()
     logs: Logs = Logs()
 
     @classmethod
