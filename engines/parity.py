@@ -1,0 +1,113 @@
+"""Whether two ways to run a network agree: trials of a reference and another way in, errors out.
+
+An error means something only beside how much the outputs answer to the inputs at all: a network
+whose picture is always grey agrees with anything. So tolerances are shares of the outputs'
+*spread*, the mean absolute difference of the reference's outputs for different inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Run = Callable[..., Sequence[NDArray[Any]]]
+"""Takes arrays in the order of a network's inputs, gives those of its outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The largest errors that pass, as shares of the spread."""
+
+    mean: float
+    max: float
+
+
+TOLERANCES: Mapping[str, Tolerance] = {
+    "fp32": Tolerance(mean=0.002, max=0.5),
+    "fp16": Tolerance(mean=0.03, max=5.0),
+}
+"""By precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Inputs, and what the reference made of them."""
+
+    inputs: tuple[NDArray[Any], ...]
+    outputs: tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far the output that came off worst was from the reference's.
+
+    Absolute differences; those of pictures are in levels of 255.
+    """
+
+    output: str
+    max: float
+    mean: float
+    spread: float
+
+    def within(self, tolerance: Tolerance) -> bool:
+        """Whether it passes; an output that answers to no input never does."""
+        return (
+            self.spread > 0
+            and self.mean <= tolerance.mean * self.spread
+            and self.max <= tolerance.max * self.spread
+        )
+
+
+def trials(reference: Run, inputs: Iterable[Sequence[NDArray[Any]]]) -> list[Trial]:
+    """Runs the reference; two trials at least are needed to know a spread."""
+    return [Trial(tuple(given), tuple(reference(*given))) for given in inputs]
+
+
+def deviation(run: Run, against: Sequence[Trial], names: Iterable[str]) -> Deviation:
+    """Runs `run` on the trials' inputs; `names`: of the outputs, in order.
+
+    Raises `ValueError` where outputs are of another number, shape or kind than the reference's.
+    """
+    outputs = [tuple(run(*trial.inputs)) for trial in against]
+    found = [
+        _deviation(name, [each[i] for each in outputs], [trial.outputs[i] for trial in against])
+        for i, name in enumerate(names)
+    ]
+    return max(found, key=_badness)
+
+
+def _deviation(name: str, own: list[NDArray[Any]], truth: list[NDArray[Any]]) -> Deviation:
+    for mine, theirs in zip(own, truth, strict=True):
+        if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+            raise ValueError(
+                f"{name!r} is {mine.dtype} of {mine.shape}, not {theirs.dtype} of {theirs.shape}"
+            )
+    errors = [_apart(mine, theirs) for mine, theirs in zip(own, truth, strict=True)]
+    spreads = [_apart(one, other).mean() for one, other in pairwise(truth)]
+    return Deviation(
+        output=name,
+        max=_number(max(error.max() for error in errors)),
+        mean=_number(np.mean([error.mean() for error in errors])),
+        spread=_number(np.mean(spreads), unknown=0.0),
+    )
+
+
+def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+    difference: NDArray[np.float64] = np.abs(one.astype(np.float64) - other.astype(np.float64))
+    return difference
+
+
+def _number(value: Any, unknown: float = np.inf) -> float:
+    """`unknown` where nothing can be said: a NaN is no agreement."""
+    return float(value) if np.isfinite(value) else unknown
+
+
+def _badness(found: Deviation) -> tuple[float, float]:
+    if found.spread == 0:
+        return (np.inf, np.inf)
+    return (found.mean / found.spread, found.max / found.spread)
