@@ -1,6 +1,7 @@
 # Two commands do all the set-up: `make run` ends with the page being served, `make test` with the
 # tests passed. Both need Python >= 3.11 with pip; `make test` installs Chromium, Node.js and eSpeak NG
-# by apt-get where they are missing.
+# by apt-get where they are missing. The tests export the networks with torch; where pip would take its
+# build for GPUs (several GB): make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -39,7 +40,8 @@ $(VENV)/.runtime: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.runtime web_client/package.json
 	@echo "Installing what the tests need …"
-	@$(BIN)/python -m pip install --quiet --group test
+	@$(BIN)/python -m pip install --quiet --group test --group export --editable '.[openvino,rtx]' \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@command -v chromium >/dev/null || { $(APT) update -qq && $(APT) install -y -qq chromium; }
 	@command -v npm >/dev/null || { $(APT) update -qq && $(APT) install -y -qq nodejs npm; }
 	@command -v espeak-ng >/dev/null || { $(APT) update -qq && $(APT) install -y -qq espeak-ng; }
