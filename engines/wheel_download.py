@@ -8,63 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
-from tqdm import tqdm
+from engines.progress import Progress
 
 _log = logging.getLogger(__name__)
 
 _PIP_TIMEOUT_S = 600.0
 _POLL_S = 0.1
-_REPORT_EVERY_S = 5.0
 
 
 class FetchFailed(Exception):
     """A source does not have the file; caught by the store, which then asks the next one."""
-
-
-class Progress:
-    """Tells on stderr how far a download is: a bar on a terminal, else a line now and then."""
-
-    def __init__(self, what: str, size: int | None = None) -> None:
-        """`size`: bytes expected, if known."""
-        self._what = what
-        self._bar = (
-            tqdm(desc=what, total=size, unit="B", unit_scale=True, leave=False)
-            if sys.stderr.isatty()
-            else None
-        )
-        self._next_line = time.monotonic() + _REPORT_EVERY_S
-
-    def __enter__(self) -> Progress:
-        """Says that it begins."""
-        if self._bar is None:
-            self._line("fetching")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Says how it ended."""
-        if self._bar is not None:
-            self._bar.close()
-        else:
-            self._line("failed" if kind else "fetched")
-
-    def reached(self, size: int) -> None:
-        """`size` bytes have come so far."""
-        if self._bar is not None:
-            self._bar.update(size - self._bar.n)
-        elif time.monotonic() >= self._next_line:
-            self._next_line += _REPORT_EVERY_S
-            self._line(f"{size / 1e6:.1f} MB so far")
-
-    def _line(self, state: str) -> None:
-        sys.stderr.write(f"{self._what}: {state}\n")
-        sys.stderr.flush()
 
 
 def download_wheel(requirement: str, folder: Path, *, for_what: str) -> Path:
