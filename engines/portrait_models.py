@@ -29,6 +29,8 @@ SIGNATURES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("source_keypoints", "ratios"), ("offsets",)),
 }
 """Every artefact's inputs and outputs, in order."""
+ALWAYS_FP32 = ("motion", "lips", "eyes")
+"""Artefacts whose outputs are places: half precision would move them visibly and gain nothing."""
 
 _AGAIN = "make the set anew by `visavis models export portrait`"
 
@@ -74,17 +76,16 @@ class PortraitModels:
     def spec(self, artefact: str, precision: Precision = "fp32") -> ModelSpec:
         """What a backend needs; the first call for a file reads it whole and checks its hash.
 
-        An artefact that comes in one precision only (the motion network and the small ones, whose
-        numbers are places, are always fp32) is given in that one. Raises `ModelUnavailable`.
+        What gives places (`ALWAYS_FP32`) is given in fp32 all the same. Raises `ModelUnavailable`.
         """
+        if artefact in ALWAYS_FP32:
+            precision = "fp32"
         files = self._artefact(artefact)
-        if precision not in files and len(files) > 1:
+        if precision not in files:
             raise ModelUnavailable(
                 f"the set in {self.folder} has {artefact!r} not in {precision}, but in"
                 f" {' and '.join(files)}; {_AGAIN} --precision {precision}"
             )
-        if precision not in files:
-            (precision,) = files
         file = files[precision]
         self._verify(file)
         return ModelSpec(

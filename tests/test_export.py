@@ -17,6 +17,7 @@ from engines.errors import EngineError, UnusableCheckpoint
 from engines.parity import Trial
 
 torch = pytest.importorskip("torch")
+Module: Any = torch.nn.Module
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
@@ -27,7 +28,7 @@ SHAPES = {"picture": (1, 3, 16, 16), "keypoints": (1, 5, 3)}
 OUTPUTS = ("picture_out", "moved")
 
 
-class Small(torch.nn.Module):
+class Small(Module):  # type: ignore[misc]  # the same findings where torch is not installed
     """A convolution, a volume sampled where keypoints say, and a picture in bytes."""
 
     def __init__(self, seed: int = 0) -> None:
