@@ -14,23 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.studio.makehuman import Mesh, Points, mask
+from engines.studio.sitter import Colour, Palette
 
 SKIN, HAIR, EYE, FLAT = range(4)
 TILES = 4
 TILE = 1024
 """Pixels of one tile's side."""
-MOUTH_CELL, TONGUE_CELL, TEETH_CELL = (0.25, 0.25), (0.75, 0.25), (0.5, 0.75)
-"""Where in `FLAT` each colour is."""
+MOUTH_CELL, TONGUE_CELL, TEETH_CELL = (0.25, 0.25), (0.75, 0.25), (0.75, 0.75)
+"""Where in `FLAT` each colour is; its lower left quarter has room for a texture."""
 
 _WIDTH = 30.0  # cm seen by SKIN and HAIR
 _LEFT, _TOP = -15.0, 14.5
 _SCALE = TILE / _WIDTH
 _IRIS = 0.47  # of the eyeball's radius
-
-_COLOUR_SKIN = np.array([0.80, 0.58, 0.47])
-_COLOUR_LIPS = np.array([0.70, 0.36, 0.34])
-_COLOUR_HAIR = np.array([0.15, 0.10, 0.08])
-_COLOUR_CLOTH = np.array([0.20, 0.34, 0.44])
 
 Canvas = NDArray[np.float32]
 
@@ -53,8 +49,8 @@ def inside_mouth(rest: Points) -> NDArray[np.bool_]:
     return marked
 
 
-def hair_weight(rest: Points) -> NDArray[np.float64]:
-    """`(v,)` 0…1: how much of a vertex is under the hair."""
+def hair_weight(rest: Points, raised: float = 0.0) -> NDArray[np.float64]:
+    """`(v,)` 0…1: how much of a vertex is under hair that begins `raised` cm above the usual."""
     x, y, z = rest.T
     azimuth = np.degrees(np.arctan2(np.abs(x), z))
     line = np.interp(
@@ -63,15 +59,48 @@ def hair_weight(rest: Points) -> NDArray[np.float64]:
         [9.7, 9.5, 8.6, 6.8, 3.6, 1.6, 4.2, 3.4, -3.0, -4.5],
     )
     ear = (np.abs(x) > 7.3) & (y < 5.4) & (z > -3.5)
-    line += 0.25 * np.sin(2.3 * x + 1.0) + 0.15 * np.sin(5.1 * x)
+    line += raised + 0.25 * np.sin(2.3 * x + 1.0) + 0.15 * np.sin(5.1 * x)
     weight = np.clip((y - line) / 1.6 + 0.5, 0.0, 1.0)
     return np.where(ear, 0.0, weight)
 
 
-def atlas(mesh: Mesh, rest: Points) -> Canvas:
-    """`(TILE, TILES · TILE, 4)` float32: linear RGB 0…1 and gloss."""
-    rng = np.random.default_rng(4)
-    tiles = [_skin(mesh, rest, rng), _hair(rng), _eye(rng), _flat()]
+def bake(mesh: Mesh, places: Points, texture: NDArray[np.uint8], tint: Colour) -> Canvas:
+    """`(TILE, TILE, 3)` linear RGB: a skin texture seen from the front, times `tint`.
+
+    `places`: `(v, 3)` cm of the mesh's vertices; `texture`: `(h, w, 3)` sRGB.
+    """
+    body = mesh.groups == "body"
+    corners = np.zeros((len(mesh.uv), 3))
+    corners[mesh.face_uv[body].ravel()] = places[mesh.faces[body].ravel()]
+    far = 3000.0  # so far away that a lens sees as a plan does
+    corners -= [_LEFT + _WIDTH / 2, _TOP - _WIDTH / 2, far]
+    settings = cv2.TriangleRasterizeSettings()
+    settings.setCullingMode(cv2.RASTERIZE_CULLING_NONE)
+    settings.setShadingType(cv2.RASTERIZE_SHADING_SHADED)
+    uv = np.zeros((TILE, TILE, 3), np.float32)
+    depth = np.full((TILE, TILE), far + 100.0, np.float32)
+    values = np.pad(mesh.uv, ((0, 0), (0, 1)), constant_values=1.0).astype(np.float32)
+    cv2.triangleRasterize(  # draws into both
+        corners.astype(np.float32), mesh.face_uv[body].astype(np.int32), values, uv, depth,
+        np.eye(4, dtype=np.float32), 2 * math.atan(_WIDTH / 2 / far), far - 100.0, far + 100.0,
+        settings,
+    )  # fmt: skip
+    height, width = texture.shape[:2]
+    seen = cv2.remap(
+        texture, uv[..., 0] * width - 0.5, (1 - uv[..., 1]) * height - 0.5, cv2.INTER_AREA
+    )
+    baked: Canvas = ((seen / 255.0) ** 2.2 * _linear(tint)).astype(np.float32)
+    return baked
+
+
+def atlas(mesh: Mesh, rest: Points, palette: Palette, skin: Canvas | None = None) -> Canvas:
+    """`(TILE, TILES · TILE, 4)` float32: linear RGB 0…1 and gloss.
+
+    `skin`: `(TILE, TILE, 3)` linear RGB to paint on, in the place of the palette's plain one.
+    """
+    rng = np.random.default_rng(palette.seed)
+    tiles = [_skin(mesh, rest, palette, skin, rng), _hair(palette, rng), _eye(palette, rng)]
+    tiles.append(_flat(palette))
     return np.ascontiguousarray(np.concatenate(tiles, axis=1))
 
 
@@ -96,18 +125,22 @@ def _over(canvas: Canvas, colour: NDArray[np.float64], cover: NDArray[np.floatin
     canvas[..., :3] += cover * (colour.astype(np.float32) - canvas[..., :3])
 
 
-def _linear(colour: NDArray[np.float64]) -> NDArray[np.float64]:
-    linear: NDArray[np.float64] = colour**2.2
+def _linear(colour: Colour) -> NDArray[np.float64]:
+    linear: NDArray[np.float64] = np.array(colour) ** 2.2
     return linear
 
 
-def _skin(mesh: Mesh, rest: Points, rng: np.random.Generator) -> Canvas:
+def _skin(
+    mesh: Mesh, rest: Points, palette: Palette, skin: Canvas | None, rng: np.random.Generator
+) -> Canvas:
     canvas = np.empty((TILE, TILE, 4), np.float32)
     mottle = (
         1 + 0.03 * _noise(rng, 24, 24) + 0.03 * _noise(rng, 90, 90) + 0.02 * _noise(rng, 400, 400)
     )
-    canvas[..., :3] = _linear(_COLOUR_SKIN).astype(np.float32) * mottle[..., None]
-    canvas[..., 3] = 0.25
+    canvas[..., :3] = _linear(palette.skin).astype(np.float32) * mottle[..., None]
+    if skin is not None:
+        canvas[..., :3] = skin
+    canvas[..., 3] = palette.gloss
     row, column = np.mgrid[0:TILE, 0:TILE]
     x, y = column / _SCALE + _LEFT, _TOP - row / _SCALE
 
@@ -115,14 +148,24 @@ def _skin(mesh: Mesh, rest: Points, rng: np.random.Generator) -> Canvas:
         bump: NDArray[np.float64] = np.exp(-(((x - cx) / rx) ** 2) - ((y - cy) / ry) ** 2)
         return bump
 
-    red, brown = _linear(np.array([0.78, 0.42, 0.36])), _linear(np.array([0.42, 0.26, 0.21]))
+    skin_now = np.array(palette.skin) / (0.80, 0.58, 0.47)
+    red, brown = (
+        _linear(tuple(np.minimum(skin_now * colour, 1.0)))
+        for colour in ((0.78, 0.42, 0.36), (0.42, 0.26, 0.21))
+    )
+    much = palette.blush
     nose = rest[np.argmax(np.where(np.abs(rest[:, 0]) < 1.0, rest[:, 2], -99.0))]
     for side in (-1.0, 1.0):
-        _over(canvas, red, 0.35 * spot(side * 4.6, -0.6, 2.1, 1.6))
-        _over(canvas, brown, 0.40 * spot(side * 3.0, 3.7, 2.1, 1.2))
-        _over(canvas, brown, 0.85 * spot(side * 0.85, nose[1] - 0.75, 0.42, 0.26))
-    _over(canvas, red, 0.3 * spot(nose[0], nose[1], 0.9, 0.8))
-    _over(canvas, brown, 0.55 * spot(0.0, -10.3, 6.0, 2.0))  # the chin's shadow on the neck
+        _over(canvas, red, 0.35 * much * spot(side * 4.6, -0.6, 2.1, 1.6))
+        _over(canvas, brown, 0.40 * much * spot(side * 3.0, 3.7, 2.1, 1.2))
+        _over(canvas, brown, 0.85 * much * spot(side * 0.85, nose[1] - 0.75, 0.42, 0.26))
+    _over(canvas, red, 0.3 * much * spot(nose[0], nose[1], 0.9, 0.8))
+    _over(canvas, brown, 0.55 * much * spot(0.0, -10.3, 6.0, 2.0))  # the chin's shadow on the neck
+    if palette.stubble:
+        grown = np.clip(0.6 + 0.5 * _noise(rng, 400, 400), 0.0, 1.0) * palette.stubble
+        around = np.maximum(spot(0.0, -6.5, 6.5, 3.2), spot(0.0, -1.4, 2.6, 0.9))
+        around = np.maximum(around, spot(-6.0, -3.5, 1.5, 4.0) + spot(6.0, -3.5, 1.5, 4.0))
+        _over(canvas, _linear(palette.hair), 0.75 * grown * np.minimum(around, 1.0))
     lips = np.zeros((TILE, TILE), np.float32)
     painted = mask("lips")
     body = mesh.faces[mesh.groups == "body"]
@@ -131,15 +174,15 @@ def _skin(mesh: Mesh, rest: Points, rng: np.random.Generator) -> Canvas:
     ]:
         cv2.fillConvexPoly(lips, np.round(_pixels(rest[triangle])).astype(np.int32), 1.0)
     lips = _blurred(lips, 3.0)
-    _over(canvas, _linear(_COLOUR_LIPS), 0.85 * lips)
+    _over(canvas, _linear(palette.lips), palette.lip_cover * lips)
     canvas[..., 3] += 0.35 * lips
     for eye in "lr":
-        _brow(canvas, mesh, rest, eye, rng)
-        _lashes(canvas, mesh, rest, eye)
+        _brow(canvas, mesh, rest, eye, palette, rng)
+        _lashes(canvas, mesh, rest, eye, palette.lashes)
     cloth = y < -11.9 + 0.045 * np.minimum(np.abs(x), 9.0) ** 2
     collar = y > -12.9 + 0.045 * np.minimum(np.abs(x), 9.0) ** 2
     weave = 1 + 0.05 * _noise(rng, 300, 300) + 0.05 * _noise(rng, 12, 12) - 0.25 * collar
-    canvas[cloth, :3] = (_linear(_COLOUR_CLOTH) * weave[..., None])[cloth]
+    canvas[cloth, :3] = (_linear(palette.cloth) * weave[..., None])[cloth]
     canvas[cloth, 3] = 0.0
     return canvas
 
@@ -149,7 +192,14 @@ def _eye_box(mesh: Mesh, rest: Points, side: str) -> tuple[Points, float]:
     return eye.mean(axis=0), float(np.ptp(eye[:, 0]) / 2)
 
 
-def _brow(canvas: Canvas, mesh: Mesh, rest: Points, side: str, rng: np.random.Generator) -> None:
+def _brow(
+    canvas: Canvas,
+    mesh: Mesh,
+    rest: Points,
+    side: str,
+    palette: Palette,
+    rng: np.random.Generator,
+) -> None:
     """Hairs that fan from upright at the inner end to flat at the outer one."""
     centre, radius = _eye_box(mesh, rest, side)
     outwards = 1.0 if side == "l" else -1.0
@@ -166,10 +216,10 @@ def _brow(canvas: Canvas, mesh: Mesh, rest: Points, side: str, rng: np.random.Ge
         (x0, y0), (x1, y1) = np.round(_pixels(np.stack([root, tip])) * 16).astype(int).tolist()
         dark = float(rng.uniform(0.6, 1.0))
         cv2.line(cover, (x0, y0), (x1, y1), dark, 2, cv2.LINE_AA, 4)
-    _over(canvas, _linear(_COLOUR_HAIR), 0.92 * _blurred(cover, 0.8))
+    _over(canvas, _linear(palette.hair), palette.brow * _blurred(cover, 0.8))
 
 
-def _lashes(canvas: Canvas, mesh: Mesh, rest: Points, side: str) -> None:
+def _lashes(canvas: Canvas, mesh: Mesh, rest: Points, side: str, strength: float) -> None:
     """Dark edges of the lids, along the roots of the mesh's own lashes."""
     centre, radius = _eye_box(mesh, rest, side)
     cover = np.zeros((TILE, TILE), np.float32)
@@ -178,10 +228,10 @@ def _lashes(canvas: Canvas, mesh: Mesh, rest: Points, side: str) -> None:
         roots = points[np.linalg.norm(points - centre, axis=1) < reach * radius]
         line = np.round(_pixels(roots[np.argsort(roots[:, 0])]) * 16).astype(np.int32)
         cv2.polylines(cover, [line.reshape(-1, 1, 2)], False, dark, thick, cv2.LINE_AA, 4)
-    _over(canvas, _linear(np.array([0.12, 0.08, 0.07])), _blurred(cover, 1.2))
+    _over(canvas, _linear((0.12, 0.08, 0.07)), strength * _blurred(cover, 1.2))
 
 
-def _hair(rng: np.random.Generator) -> Canvas:
+def _hair(palette: Palette, rng: np.random.Generator) -> Canvas:
     """Strands that fall from the crown."""
     canvas = np.zeros((TILE, TILE, 4), np.float32)
     row, column = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
@@ -192,29 +242,29 @@ def _hair(rng: np.random.Generator) -> Canvas:
     light = cv2.remap(
         streaks, (angle / math.pi + 0.5) * (TILE - 1), np.clip(away, 0, TILE - 1), cv2.INTER_LINEAR
     )
-    canvas[..., :3] = _linear(_COLOUR_HAIR).astype(np.float32) * (1.3 + 0.55 * light[..., None])
+    canvas[..., :3] = _linear(palette.hair).astype(np.float32) * (1.3 + 0.55 * light[..., None])
     canvas[..., 3] = 0.2
     return np.clip(canvas, 0.0, 1.0)
 
 
-def _eye(rng: np.random.Generator) -> Canvas:
+def _eye(palette: Palette, rng: np.random.Generator) -> Canvas:
     """An eyeball from the front: the tile spans its diameter."""
     row, column = (np.mgrid[0:TILE, 0:TILE] + 0.5) / (TILE / 2) - 1.0
     radius, angle = np.hypot(column, row) / _IRIS, np.arctan2(row, column)
     fibres = sum(rng.normal() * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(9, 60)) / 8
-    iris = _linear(np.array([0.27, 0.18, 0.12])) * (1.2 + 0.25 * fibres - 0.3 * radius)[..., None]
+    iris = _linear(palette.iris) * (1.2 + 0.25 * fibres - 0.3 * radius)[..., None]
     iris *= 1.0 - 0.7 * np.clip((radius - 0.8) / 0.2, 0, 1)[..., None]
     iris *= np.clip((radius - 0.38) / 0.06, 0, 1)[..., None]
-    white = _linear(np.array([0.90, 0.87, 0.85]))
+    white = _linear(palette.white)
     edge = np.clip((radius - 0.95) / 0.1, 0, 1)[..., None]
     canvas = np.ones((TILE, TILE, 4), np.float32)
     canvas[..., :3] = np.clip(iris * (1 - edge) + white * edge, 0, 1)
     return canvas
 
 
-def _flat() -> Canvas:
+def _flat(palette: Palette) -> Canvas:
     canvas = np.zeros((TILE, TILE, 4), np.float32)
-    canvas[:] = (*_linear(np.array([0.45, 0.16, 0.15])), 0.2)
-    canvas[: TILE // 2, TILE // 2 :] = (*_linear(np.array([0.66, 0.33, 0.33])), 0.4)
-    canvas[TILE // 2 :] = (*_linear(np.array([0.86, 0.83, 0.76])), 0.6)
+    canvas[:] = (*_linear(palette.mouth), 0.2)
+    canvas[: TILE // 2, TILE // 2 :] = (*_linear(palette.tongue), 0.4)
+    canvas[TILE // 2 :] = (*_linear(palette.teeth), 0.6)
     return canvas

@@ -1,0 +1,130 @@
+"""Where mouth and eyes are in a warped picture: a moved mesh goes in, square crops come out.
+
+A crop's place follows the head, not the expression, so that a feature moves within its crop as it
+does on the face. The subject's left eye is seen mirrored: one network knows both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.face_geometry import Points
+from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from engines.renderers.warp.deform import Moved
+from engines.types import Floats, Motion, Rgb
+
+MOUTH_SIDE, EYE_SIDE = 96, 64
+"""Pixels of the crops."""
+_LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
+MOUTH_FEATURES = 4 * len(_LIPS) + 3
+EYE_FEATURES = 4 * len(RIGHT_EYE) + 6
+_RINGS = (RIGHT_EYE, LEFT_EYE)
+_MOUTH_SPAN, _MOUTH_DROP = 2.3, 0.20  # mouth widths: of the crop, of its middle below the corners
+_EYE_SPAN = 2.1  # eye widths
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A square of the frame."""
+
+    matrix: NDArray[np.float64]
+    """`(2, 3)` frame ← crop, pixels."""
+    side: int
+    """Of the crop, pixels."""
+
+    def cut(self, picture: Rgb) -> Rgb:
+        """`(side, side, 3)` of a picture that has the frame's coordinates."""
+        return cv2.warpAffine(
+            picture,
+            self.matrix,
+            (self.side, self.side),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ).astype(np.uint8, copy=False)
+
+    def inside(self, points: Points) -> Points:
+        """`(n, 2)` frame pixels as −1…1 across the crop."""
+        back = np.linalg.inv(self.matrix[:, :2])
+        at = (points - self.matrix[:, 2]) @ back.T
+        scaled: Points = (at + 0.5) * (2.0 / self.side) - 1.0
+        return scaled
+
+
+def mouth_crop(moved: Moved, mouth_width: float) -> Crop:
+    """The crop of the mouth; `mouth_width`: at rest, frame pixels."""
+    left, right = moved.rigid[61, :2], moved.rigid[291, :2]
+    along = _unit(right - left)
+    down = np.array([-along[1], along[0]])
+    width = mouth_width * moved.scale
+    return _crop(
+        (left + right) / 2 + _MOUTH_DROP * width * down, along, _MOUTH_SPAN * width, MOUTH_SIDE
+    )
+
+
+def eye_crop(moved: Moved, number: int, eye_width: float) -> Crop:
+    """The crop of the subject's right (0) or left (1) eye; `eye_width`: at rest, frame pixels."""
+    outer, inner = (moved.rigid[_RINGS[number][corner], :2] for corner in (0, 8))
+    return _crop(
+        (outer + inner) / 2,
+        _unit(inner - outer),
+        _EYE_SPAN * eye_width * moved.scale,
+        EYE_SIDE,
+        mirrored=number == 1,
+    )
+
+
+def eye_width(points: Points, number: int) -> float:
+    """Between the corners of the right (0) or left (1) eye, in the points' unit."""
+    ring = _RINGS[number]
+    return float(np.linalg.norm(points[ring[0], :2] - points[ring[8], :2]))
+
+
+def mouth_features(crop: Crop, moved: Moved, resting: Floats, motion: Motion) -> Floats:
+    """`(MOUTH_FEATURES,)` the lips in the crop, their way from `resting`, the head's turn.
+
+    `resting`: `(40, 2)` `lips_in` of the crop at rest.
+    """
+    lips = lips_in(crop, moved)
+    return _finite(lips, lips - resting, motion.pose[:3])
+
+
+def lips_in(crop: Crop, moved: Moved) -> Floats:
+    """`(40, 2)` inner and outer lips, −1…1 across the crop."""
+    return crop.inside(moved.face[_LIPS, :2]).astype(np.float32)
+
+
+def eye_features(crop: Crop, moved: Moved, number: int, resting: Floats, motion: Motion) -> Floats:
+    """`(EYE_FEATURES,)` lids in the crop, their way from `resting`, openness, gaze, turn."""
+    lids = lids_in(crop, moved, number)
+    sign = np.float32(1 - 2 * number)
+    gaze = moved.gaze[number] * [sign, 1.0]
+    turn = motion.pose[:3] * [1.0, sign, sign]
+    return _finite(lids, lids - resting, moved.openness[number : number + 1], gaze, turn)
+
+
+def lids_in(crop: Crop, moved: Moved, number: int) -> Floats:
+    """`(16, 2)` the lids' edges, −1…1 across the crop."""
+    return crop.inside(moved.face[_RINGS[number], :2]).astype(np.float32)
+
+
+def _finite(*parts: NDArray[np.floating]) -> Floats:
+    joined = np.concatenate([part.ravel() for part in parts])
+    return np.nan_to_num(joined, posinf=0.0, neginf=0.0).clip(-3, 3).astype(np.float32)
+
+
+def _unit(vector: Points) -> Points:
+    unit: Points = vector / (np.linalg.norm(vector) + 1e-6)
+    return unit
+
+
+def _crop(centre: Points, along: Points, span: float, side: int, *, mirrored: bool = False) -> Crop:
+    """A crop whose x runs along `along`; y runs down the picture, mirrored or not."""
+    turn = -1.0 if mirrored else 1.0
+    down = turn * np.array([-along[1], along[0]])
+    axes = np.stack([along, down], axis=1) * (span / side)
+    corner = centre - axes @ np.full(2, (side - 1) / 2)
+    return Crop(np.column_stack([axes, corner]), side)
