@@ -49,11 +49,12 @@ class DownBlock3d(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(in_features, out_features, KERNEL, padding=KERNEL // 2)
         self.norm = nn.BatchNorm3d(out_features)
-        self.pool = nn.AvgPool3d((1, 2, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(b, in, d, h, w)` → `(b, out, d, h/2, w/2)`."""
-        return self.pool(functional.relu(self.norm(self.conv(x))))
+        x = functional.relu(self.norm(self.conv(x)))
+        # Slice by slice: torch has no 3-D mean of float16 on the CPU.
+        return functional.avg_pool2d(x.flatten(1, 2), 2).unflatten(1, x.shape[1:3])
 
 
 class UpBlock3d(nn.Module):
