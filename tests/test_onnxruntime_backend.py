@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from engines import registry
-from engines.backends.onnxruntime import ANY, OnnxNetwork, load
+from engines.backends import onnxruntime as backend
+from engines.backends.onnxruntime import OnnxNetwork, load
+from engines.backends.signature import ANY
 from engines.drivers.speech_network import FILE, OnnxSpeechNetwork, speech_network
-from engines.errors import EngineError
+from engines.errors import BackendUnavailable, EngineError
 from engines.face_mesh import BLENDSHAPES
 from engines.log_mel import BANDS
 from engines.phones import PHONES
@@ -121,3 +123,36 @@ def test_a_file_that_is_no_speech_network_is_refused(
     monkeypatch.setattr(shipped, "outputs", {"phones": (1, ANY, 40)})
     with pytest.raises(EngineError, match="no speech network"):
         OnnxSpeechNetwork(tmp_path / "speech.onnx")
+
+
+def test_another_provider_than_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes another one without a word where it cannot have the one it was asked for."""
+    session = backend.onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        session, "get_providers", lambda self: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(BackendUnavailable, match=r"on CUDAExecutionProvider, .*, not on CPU"):
+        load(WHOLE)
+
+
+def test_a_build_without_the_cpu_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        backend.onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider"]
+    )
+    found = load.examine()
+    assert not found.usable
+    assert "CPUExecutionProvider" in found.trouble
+    assert found.mend
+
+
+def test_a_failure_within_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = load(WHOLE)
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(backend.onnxruntime.InferenceSession, "run", fail)
+    with pytest.raises(EngineError, match=r"'speech' failed while it ran \(RuntimeError\)"):
+        network(*zeros(network, 1))
+    monkeypatch.undo()
+    assert len(network(*zeros(network, 1))) == 2

@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from engines.backends import signature
 from engines.backends.bound import BoundNetwork
+from engines.backends.signature import Port
 from engines.errors import EngineError
-from engines.types import ModelSpec, Network
+from engines.types import Examined, ModelSpec, Network
 
 
-def load(spec: ModelSpec, *, threads: int = 1) -> Network:
-    """A network that runs on `threads` threads; one is fastest for nets of a few milliseconds.
+class LiteRt:
+    """The backend."""
 
-    Its outputs come in the order of `spec.outputs`. Raises `EngineError` where the file is not such
-    a model, or has other inputs or outputs than the spec says.
-    """
-    return LitertNetwork(spec, threads)
+    name = "litert"
+
+    def examine(self) -> Examined:
+        """Whether it works on this machine: where this module can be imported, it does."""
+        return Examined(True, version("ai-edge-litert"), "CPU")
+
+    def __call__(self, spec: ModelSpec, *, threads: int = 1) -> LitertNetwork:
+        """A network that runs on `threads` threads; one is fastest for nets of a few milliseconds.
+
+        Its outputs come in the order of `spec.outputs`. Raises `EngineError` where the file is not
+        such a model, or has other inputs or outputs than the spec says.
+        """
+        return LitertNetwork(spec, threads)
+
+
+load = LiteRt()
+"""The backend; called, it loads a network."""
 
 
 class LitertNetwork:
     """One interpreter with its buffers. Not thread-safe; lets go of the GIL while it runs."""
 
     def __init__(self, spec: ModelSpec, threads: int) -> None:
-        """See `load`."""
+        """See `LiteRt.__call__`."""
         self._name = spec.name
         try:
             content = _content(spec)
@@ -38,25 +55,30 @@ class LitertNetwork:
                 f"the network {spec.name!r} cannot be loaded ({error}); remove its file"
                 " so that it is fetched anew"
             ) from error
-        taken = _tensors(spec, interpreter.get_input_details(), spec.inputs)
-        given = _tensors(spec, interpreter.get_output_details(), spec.outputs)
-        self.inputs: Mapping[str, tuple[int, ...]] = {n: shape for n, (_, shape) in taken.items()}
+        taken, given = interpreter.get_input_details(), interpreter.get_output_details()
+        self._takes = signature.declared(spec.name, _ports(taken), spec.inputs)
+        gives = signature.declared(spec.name, _ports(given), spec.outputs)
+        self.inputs: Mapping[str, tuple[int, ...]] = signature.shapes(self._takes)
         """Names and shapes, in the order in which they are taken."""
-        self.outputs: Mapping[str, tuple[int, ...]] = {n: shape for n, (_, shape) in given.items()}
+        self.outputs: Mapping[str, tuple[int, ...]] = signature.shapes(gives)
         """Names and shapes, in the order in which they are given."""
-        self._inputs = [index for index, _ in taken.values()]
-        self._outputs = [index for index, _ in given.values()]
+        self._inputs = _numbers(taken, self._takes)
+        self._outputs = _numbers(given, gives)
         self._interpreter: Interpreter | None = interpreter
 
     def bind(self, **constants: NDArray[Any]) -> Network:
         """The same network with these inputs fixed."""
-        return BoundNetwork(self, self._name, constants)
+        return BoundNetwork(self, self._name, self._takes, constants)
 
     def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Runs the network once; the arrays returned are the caller's to keep."""
+        """Runs the network once; the arrays returned are the caller's to keep.
+
+        Raises `EngineError` for arrays that the network does not take; the next call works.
+        """
         interpreter = self._interpreter
         if interpreter is None:
             raise EngineError(f"the network {self._name!r} was closed")
+        signature.check(self._name, self._takes, inputs)
         for index, value in zip(self._inputs, inputs, strict=True):
             interpreter.set_tensor(index, value)
         interpreter.invoke()
@@ -74,15 +96,14 @@ def _content(spec: ModelSpec) -> bytes:
         return archive.read(spec.member)
 
 
-def _tensors(
-    spec: ModelSpec, details: list[dict[str, Any]], expected: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Tensor numbers and shapes in the order of `expected`, or in the file's own if it is empty."""
-    found = {
-        detail["name"]: (detail["index"], tuple(map(int, detail["shape"]))) for detail in details
+def _ports(details: list[dict[str, Any]]) -> dict[str, Port]:
+    return {
+        detail["name"]: Port(tuple(map(int, detail["shape"])), np.dtype(detail["dtype"]))
+        for detail in details
     }
-    for name, shape in expected.items():
-        if name not in found or found[name][1] != shape:
-            have = {key: own for key, (_, own) in found.items()}
-            raise EngineError(f"the network {spec.name!r} has {have}, not {name!r} of {shape}")
-    return {name: found[name] for name in expected or found}
+
+
+def _numbers(details: list[dict[str, Any]], ports: Mapping[str, Port]) -> list[int]:
+    """The interpreter's own numbers of some tensors, in order."""
+    numbers = {detail["name"]: int(detail["index"]) for detail in details}
+    return [numbers[name] for name in ports]
