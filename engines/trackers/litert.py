@@ -7,6 +7,7 @@ while none is followed; then each picture's landmarks say where to look in the n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,7 +61,8 @@ class LitertTracker:
         landmarks = reading.landmarks
         if self._smooth:
             landmarks = self._filter(landmarks, now_ns / 1e9)
-        return face(self._blendshapes, picture, landmarks, reading.score)
+        found = face(self._blendshapes, picture, landmarks, reading.score)
+        return replace(found, picture=picture)
 
     def find(self, picture: Picture) -> Sequence[Face]:
         """All faces of a still picture, largest first; leaves the tracking state alone."""

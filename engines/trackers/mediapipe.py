@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,7 +51,7 @@ class MediapipeTracker:
         if min(picture.rgb.shape[:2]) < _MIN_SIDE:
             return None
         faces = self._call(lambda: self._track(picture, now_ms))
-        return faces[0] if faces else None
+        return replace(faces[0], picture=picture) if faces else None
 
     def find(self, picture: Picture) -> Sequence[Face]:
         """All faces of a still picture, largest first; leaves the tracking state alone."""
