@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 
+from engines.backends import model_file
 from engines.backends.tensorrt import driver, package
 from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.driver import Device
 from engines.backends.tensorrt.manifest import Key
 from engines.backends.tensorrt.missing import Missing
 from engines.backends.tensorrt.package import Package
-from engines.errors import EngineError
 from engines.types import Examined, ModelSpec, Network
 
 
@@ -42,52 +42,37 @@ class TensorrtBackend:
     def __call__(self, spec: ModelSpec, *, threads: int = 1) -> Network:
         """The network, its engine built now or before; `threads` are the processor's and unused.
 
-        Raises `BackendUnavailable`, `UnsupportedNetwork`, `BuildCancelled`, `DeviceFull`.
+        Raises `BackendUnavailable`, `UnsupportedNetwork`, `BuildCancelled`, `DeviceFull`,
+        `DeviceLost`, and `EngineError` where the file is not the one that is meant.
         """
-        found, device = package.find(), driver.probe()
-        found.check_serves(device.target)
-        plan = self._plan(spec, found, device)
-        # Only now: this module opens CUDA.
-        from engines.backends.tensorrt.network import TensorrtNetwork  # noqa: PLC0415
+        found, present = package.find(), driver.probe()
+        found.check_serves(present.target)
+        plan = self._plan(spec, found, present)
+        from engines.backends.tensorrt import device, network  # noqa: PLC0415  import TensorRT
 
-        return TensorrtNetwork(spec, plan)
+        return network.load(device.runtime(), plan, spec)
 
-    def _plan(self, spec: ModelSpec, found: Package, device: Device) -> bytes:
+    def _plan(self, spec: ModelSpec, found: Package, present: Device) -> bytes:
         from engines.backends.tensorrt import build  # noqa: PLC0415  imports TensorRT
 
-        onnx = _content(spec)
+        onnx = model_file.content(spec)
         key = Key(
             onnx=hashlib.sha256(onnx).hexdigest(),
             package=found.name,
             version=found.version,
-            capabilities=(device.target,),
-            driver=device.driver,
+            capabilities=(present.target,),
+            driver=present.driver,
             precision=build.PRECISION,
             shapes=spec.inputs,
             workspace=build.WORKSPACE,
         )
-        if spec.sha256 and spec.sha256 != key.onnx:
-            raise EngineError(
-                f"the file of the network {spec.name!r} is damaged or of another network (sha256"
-                f" {key.onnx}, not {spec.sha256}); fetch or export it anew"
-            )
-        cache = self._cache or EngineCache()
-        return cache.plan(
+        return (self._cache or EngineCache()).plan(
             key,
             lambda: (
                 build.build(onnx, spec.name, capabilities=key.capabilities, shapes=spec.inputs).plan
             ),
             name=spec.name,
         )
-
-
-def _content(spec: ModelSpec) -> bytes:
-    try:
-        return spec.path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"the file of the network {spec.name!r} cannot be read ({error.strerror})"
-        ) from error
 
 
 backend = TensorrtBackend()

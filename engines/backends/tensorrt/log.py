@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from threading import Lock
 
 from engines.backends.tensorrt.api import trt
@@ -58,23 +58,3 @@ class Log(trt.ILogger):
 
 LOG = Log()
 """The process's only logger: every builder, parser and runtime is given this one."""
-
-
-class Heard:
-    """The errors written since it was last asked, for a runtime that lives for long."""
-
-    logger = LOG
-
-    def __init__(self) -> None:
-        """Listens from now on, until it is closed."""
-        self._listening = ExitStack()
-        self._errors = self._listening.enter_context(LOG.errors())
-
-    def take(self) -> list[str]:
-        """The errors since the last call, oldest first."""
-        taken, self._errors[:] = self._errors[:], []
-        return taken
-
-    def close(self) -> None:
-        """Listens no more; calling it twice does no harm."""
-        self._listening.close()
