@@ -36,6 +36,7 @@ class Artefact(nn.Module):
         if any(module.training for module in modules):
             raise ValueError("networks in training: call eval() first")
         self.config = modules.config
+        self.eval()  # exporters leave everything inside in the mode in which this is
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each input."""
