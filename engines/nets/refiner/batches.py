@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engines.nets.refiner import pairs
 from engines.nets.refiner.network import Part
+from engines.renderers.refined import crops
 
 _HELD_OUT_EACH = 8
 _LIP_MIRROR = np.r_[np.arange(10, -1, -1), np.arange(19, 10, -1)]
@@ -29,6 +30,8 @@ class Batch:
     """`(n, 3, s, s)`."""
     features: Tensor
     """`(n, f)`."""
+    opening: Tensor
+    """`(n, 1, s, s)` 1 between the warped lips or lids."""
     yaw: Tensor
     """`(n,)` degrees, of the true head."""
 
@@ -99,11 +102,17 @@ class Crops:
             stacked = torch.from_numpy(np.stack([of[number] for number in chosen]))
             return stacked.permute(0, 3, 1, 2).float() / 255.0
 
+        features = np.stack([self._features[number] for number in chosen])
+        mouth = self.part.name == "mouth"
+        openings = np.stack(
+            [crops.opening(crops.ring(row, mouth=mouth), self.part.side) for row in features]
+        )
         return Batch(
             pictures(self._warped),
             pictures(self._true),
             pictures(self._resting),
-            torch.from_numpy(np.stack([self._features[number] for number in chosen])),
+            torch.from_numpy(features),
+            torch.from_numpy(openings)[:, None],
             torch.tensor([self._yaw[number] for number in chosen]),
         )
 
@@ -122,6 +131,7 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
             for crop in (batch.warped, batch.true, batch.resting)
         ),
         torch.where(chosen[:, None], features, batch.features),
+        torch.where(pick, batch.opening.flip(3), batch.opening),
         torch.where(chosen, -batch.yaw, batch.yaw),
     )
 
@@ -153,5 +163,6 @@ def _recoloured(batch: Batch, rng: np.random.Generator) -> Batch:
         seen(batch.true),
         seen(batch.resting),
         batch.features + torch.from_numpy(noise),
+        batch.opening,
         batch.yaw,
     )

@@ -11,7 +11,7 @@ from engines.trackers.litert import LitertTracker
 from engines.types import Weights
 
 
-def make(  # noqa: PLR0913
+def make(
     folder: Path,
     weights: Weights,
     *,

@@ -111,14 +111,21 @@ def window(side: int) -> Tensor:
     return smooth[:, None] * smooth[None]
 
 
-def apply(correction: Tensor, warped: Tensor) -> Tensor:
-    """`(n, 3, s, s)` the warped crop, shifted and added to."""
+def apply(correction: Tensor, warped: Tensor, opening: Tensor) -> Tensor:
+    """`(n, 3, s, s)` the warped crop, shifted, and added to outside the opening.
+
+    `opening`: `(n, 1, s, s)` 1 between the warped crop's lips or lids: what lies there is drawn
+    sharper than a network of this size could.
+    """
     count, _, side, _ = warped.shape
     faded = correction * window(side)
     at = (torch.arange(side) + 0.5) / side * 2 - 1
     grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)
     moved = grid + faded[:, :2].permute(0, 2, 3, 1)
     fetched = functional.grid_sample(
-        warped, moved.expand(count, -1, -1, -1), padding_mode="border", align_corners=False
+        torch.cat([warped, opening], dim=1),
+        moved.expand(count, -1, -1, -1),
+        padding_mode="border",
+        align_corners=False,
     )
-    return fetched + faded[:, 2:]
+    return fetched[:, :3] + faded[:, 2:] * (1 - fetched[:, 3:])

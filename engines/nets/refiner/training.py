@@ -22,6 +22,7 @@ _EMA = 0.998
 _WARM_UP = 0.02
 _CRITIC_FROM = 0.5
 """Of the training: from then on the discriminator has a say."""
+_SMOOTH = 1.0
 _CRITIC_WEIGHT = 0.012
 _CRITIC_RATE = 2e-4
 _SAVE_EVERY_S = 60.0
@@ -65,8 +66,9 @@ def train(part_name: str, work: Path, plan: Plan, seed: int = 3) -> Refiner:
         batch = people.batch(rng, plan.count)
         if drawn is not None:
             batch = _joined(batch, drawn.batch(rng, plan.kept))
-        made = correct(net, batch)
-        loss = likeness(made, batch.true, weight)
+        correction = corrections(net, batch)
+        made = apply(correction, batch.warped, batch.opening)
+        loss = likeness(made, batch.true, weight) + _SMOOTH * _roughness(correction[:, :2])
         if done > _CRITIC_FROM:
             loss = loss + _CRITIC_WEIGHT * _criticise(critic, critic_optimiser, made, batch)
         optimiser.zero_grad()
@@ -91,11 +93,11 @@ def train(part_name: str, work: Path, plan: Plan, seed: int = 3) -> Refiner:
     return _evaluated(average)
 
 
-def correct(net: nn.Module, batch: Batch) -> Tensor:
-    """`(n, 3, s, s)` the corrected crops."""
+def corrections(net: nn.Module, batch: Batch) -> Tensor:
+    """`(n, 5, s, s)` what the network says of a batch."""
     with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
-        correction = net(batch.warped, batch.resting, batch.features)
-    return apply(correction.float(), batch.warped)
+        said: Tensor = net(batch.warped, batch.resting, batch.features)
+    return said.float()
 
 
 def examine(net: nn.Module, batch: Batch) -> dict[str, float]:
@@ -103,7 +105,12 @@ def examine(net: nn.Module, batch: Batch) -> dict[str, float]:
     weight = _weight(batch.true.shape[-1])
     net.eval()
     with torch.no_grad():
-        made = torch.cat([correct(net, piece) for piece in pieces(batch, 32)])
+        made = torch.cat(
+            [
+                apply(corrections(net, piece), piece.warped, piece.opening)
+                for piece in pieces(batch, 32)
+            ]
+        )
     own, warp = psnr(made, batch.true, weight), psnr(batch.warped, batch.true, weight)
     steep = batch.yaw.abs() > 25
     return {
@@ -147,6 +154,11 @@ def _criticise(
     with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
         score = critic(made, batch.resting)
     return -score.float().mean()
+
+
+def _roughness(shift: Tensor) -> Tensor:
+    """How much neighbours are fetched from different places: teeth are not to be bent."""
+    return shift.diff(dim=2).abs().mean() + shift.diff(dim=3).abs().mean()
 
 
 def _weight(side: int) -> Tensor:

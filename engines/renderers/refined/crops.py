@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.face_geometry import Points
-from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_EYE
 from engines.renderers.warp.deform import Moved
 from engines.types import Floats, Motion, Rgb
 
@@ -109,6 +109,34 @@ def eye_features(crop: Crop, moved: Moved, number: int, resting: Floats, motion:
 def lids_in(crop: Crop, moved: Moved, number: int) -> Floats:
     """`(16, 2)` the lids' edges, −1…1 across the crop."""
     return crop.inside(moved.face[_RINGS[number], :2]).astype(np.float32)
+
+
+def opening(points: Floats, side: int) -> Floats:
+    """`(side, side)` 1 between lips or lids, soft at their edges.
+
+    `points`: the ring of the inner lips or the lids, −1…1 across the crop.
+    """
+    mask = np.zeros((side, side), np.float32)
+    ring = np.rint(((points + 1) * (side / 2) - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [ring], 1.0, cv2.LINE_8, 4)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), side / 96), np.float32)
+
+
+def face_in(crop: Crop, moved: Moved) -> Floats:
+    """`(side, side)` 1 well inside the face's outline, 0 beyond it."""
+    mask = np.zeros((crop.side, crop.side), np.float32)
+    outline = (crop.inside(moved.face[OVAL, :2]) + 1) * (crop.side / 2) - 0.5
+    cv2.fillPoly(mask, [np.rint(outline * 16).clip(-(2**15), 2**15).astype(np.int32)], 1.0, 8, 4)
+    sigma = crop.side / 24
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
+    return np.clip(2 * soft - 1, 0, 1)
+
+
+def ring(features: Floats, *, mouth: bool) -> Floats:
+    """`(20 or 16, 2)` the inner lips or the lids that features tell of."""
+    count = len(INNER_LIPS) if mouth else len(RIGHT_EYE)
+    points: Floats = features[: 2 * count].reshape(count, 2)
+    return points
 
 
 def _finite(*parts: NDArray[np.floating]) -> Floats:

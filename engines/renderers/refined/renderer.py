@@ -1,0 +1,161 @@
+"""The refined renderer: warped pictures whose mouth and eyes a small network corrects.
+
+The warp renderer draws the picture; crops of its mouth and eyes, of the same avatar at rest, and
+where the motion has lips and lids go into the network. Where a feature rests, nothing is changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.backends import onnxruntime
+from engines.face_geometry import smoothstep
+from engines.face_mesh import INNER_LIPS, OUTER_LIPS
+from engines.renderers.refined import crops
+from engines.renderers.refined.correction import confine, correct
+from engines.renderers.warp import WarpRenderer
+from engines.renderers.warp.deform import Moved, deform
+from engines.renderers.warp.mesh import Mesh
+from engines.types import (
+    Avatar,
+    Backdrop,
+    Floats,
+    ModelSpec,
+    Motion,
+    Network,
+    Picture,
+    Portrait,
+    Rgb,
+    Space,
+)
+
+_MODELS = Path(__file__).parents[2] / "models"
+_LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
+_MOUTH_MOVES = (0.03, 0.10)  # mouth widths that a lip is off its rest: not corrected, wholly
+_LIDS_MOVE = (0.06, 0.20)  # of openness
+_GAZE_MOVES = (0.03, 0.10)  # eye widths
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedFeatures:
+    """A warp avatar and what the networks know of it at rest."""
+
+    warped: Avatar
+    mouth: Network
+    """Bound to the mouth at rest."""
+    lips: Floats
+    """`(40, 2)` across the crop."""
+    eyes: tuple[Network, Network]
+    """Bound to each eye at rest."""
+    lids: tuple[Floats, Floats]
+    """`(16, 2)` across the crop."""
+
+
+class RefinedRenderer:
+    """Draws `mesh478` motions of one portrait. No state: one instance serves many sessions."""
+
+    name = "refined"
+    space = Space.MESH478
+
+    def __init__(self, models: Path = _MODELS) -> None:
+        """Loads the two networks from the folder `models`; raises `EngineError`."""
+        self._warp = WarpRenderer()
+        self._mouth = _load(models, "mouth", crops.MOUTH_SIDE, crops.MOUTH_FEATURES)
+        self._eye = _load(models, "eyes", crops.EYE_SIDE, crops.EYE_FEATURES)
+
+    def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
+        """As `WarpRenderer.prepare`, and a look at mouth and eyes at rest."""
+        warped = self._warp.prepare(portrait, id=id, consent=consent, size=size)
+        mesh: Mesh = warped.features.mesh
+        still = Motion.neutral()
+        moved = deform(mesh, still)
+        picture = self._warp.render(warped, still).rgb
+        mouth = crops.mouth_crop(moved, mesh.mouth_width)
+        right, left = _eye_crops(mesh, moved)
+        features = RefinedFeatures(
+            warped,
+            self._mouth.bind(resting=_planes(mouth.cut(picture))),
+            crops.lips_in(mouth, moved),
+            (
+                self._eye.bind(resting=_planes(right.cut(picture))),
+                self._eye.bind(resting=_planes(left.cut(picture))),
+            ),
+            (crops.lids_in(right, moved, 0), crops.lids_in(left, moved, 1)),
+        )
+        return Avatar(id, portrait, features, self.name, consent)
+
+    def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
+        """The same person before another background; without a matte nothing can change."""
+        features: RefinedFeatures = avatar.features
+        warped = self._warp.with_backdrop(features.warped, backdrop)
+        return replace(avatar, features=replace(features, warped=warped))
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
+        features: RefinedFeatures = avatar.features
+        drawn = self._warp.render(features.warped, motion)
+        mesh: Mesh = features.warped.features.mesh
+        moved = deform(mesh, motion)
+        strength = np.float32(_mouth_strength(mesh, moved))
+        if strength > 0:
+            crop = crops.mouth_crop(moved, mesh.mouth_width)
+            known = crops.mouth_features(crop, moved, features.lips, motion)
+            face = crops.face_in(crop, moved) * strength
+            _refine(drawn.rgb, crop, features.mouth, known, face, mouth=True)
+        for number, crop in enumerate(_eye_crops(mesh, moved)):
+            strength = np.float32(_eye_strength(moved, number))
+            if strength > 0:
+                known = crops.eye_features(crop, moved, number, features.lids[number], motion)
+                face = crops.face_in(crop, moved) * strength
+                _refine(drawn.rgb, crop, features.eyes[number], known, face, mouth=False)
+        return drawn
+
+
+def _refine(
+    picture: Rgb, crop: crops.Crop, network: Network, known: Floats, face: Floats, *, mouth: bool
+) -> None:
+    """`face`: `(s, s)` how much of the correction is wanted where."""
+    correction = network(_planes(crop.cut(picture)), known[None])[0][0]
+    opening = crops.opening(crops.ring(known, mouth=mouth), crop.side)
+    correct(picture, crop, confine(correction, opening, face))
+
+
+def _load(models: Path, part: str, side: int, features: int) -> Network:
+    crop = (1, 3, side, side)
+    return onnxruntime.load(
+        ModelSpec(
+            f"refiner_{part}",
+            models / f"refiner_{part}.onnx",
+            "",
+            inputs={"warped": crop, "resting": crop, "features": (1, features)},
+            outputs={"correction": (1, 5, side, side)},
+        )
+    )
+
+
+def _eye_crops(mesh: Mesh, moved: Moved) -> tuple[crops.Crop, crops.Crop]:
+    right, left = (
+        crops.eye_crop(moved, number, crops.eye_width(mesh.points, number)) for number in (0, 1)
+    )
+    return right, left
+
+
+def _planes(crop: Rgb) -> NDArray[np.float32]:
+    """`(1, 3, s, s)` 0…1."""
+    planes = crop.transpose(2, 0, 1)[None].astype(np.float32)
+    return np.ascontiguousarray(planes / np.float32(255.0))
+
+
+def _mouth_strength(mesh: Mesh, moved: Moved) -> float:
+    apart = np.linalg.norm(moved.expression[_LIPS, :2], axis=1).max()
+    return float(smoothstep(*_MOUTH_MOVES, apart / (mesh.mouth_width * moved.scale)))
+
+
+def _eye_strength(moved: Moved, number: int) -> float:
+    lids = smoothstep(*_LIDS_MOVE, abs(1.0 - float(moved.openness[number])))
+    gaze = smoothstep(*_GAZE_MOVES, float(np.linalg.norm(moved.gaze[number])))
+    return float(max(lids, gaze))
