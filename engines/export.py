@@ -27,7 +27,7 @@ from torch import nn
 from engines import atomic_file, model_card, parity, registry
 from engines.errors import EngineError, UnusableCheckpoint
 from engines.model_card import Precision
-from engines.parity import TOLERANCES, Trial
+from engines.parity import TOLERANCES, Run, Trial
 from engines.types import ModelSpec
 
 OPSET = 20
@@ -111,9 +111,8 @@ def to_onnx(artefact: Exportable) -> onnx.ModelProto:
             )
         model: onnx.ModelProto = program.model_proto
     except (RuntimeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
         raise EngineError(
-            f"torch {torch.__version__} cannot write {artefact.name!r} as ONNX ({first})"
+            f"torch {torch.__version__} cannot write {artefact.name!r} as ONNX ({_gist(error)})"
         ) from error
     _strip(model)
     props = {"artefact": artefact.name, "precision": artefact.precision}
@@ -132,13 +131,12 @@ def check_finite(name: str, module: nn.Module) -> None:
             )
 
 
-def runner(module: nn.Module) -> Callable[..., Sequence[NDArray[Any]]]:
-    """The module as a function of arrays, for `parity`."""
-    module.eval()
+def runner(call: Callable[..., Any]) -> Run:
+    """A function of tensors, or a module, as a function of arrays."""
 
     def run(*inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
         with torch.inference_mode():
-            given = module(*(torch.from_numpy(np.ascontiguousarray(each)) for each in inputs))
+            given = call(*(torch.from_numpy(np.ascontiguousarray(each)) for each in inputs))
         outputs = given if isinstance(given, tuple) else (given,)
         return [each.numpy() for each in outputs]
 
@@ -189,6 +187,12 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.setLevel(before)
+
+
+def _gist(error: Exception) -> str:
+    """The line of the exporter's long message that names the trouble."""
+    head, _, summary = str(error).partition("## Exception summary")
+    return next((line.strip() for line in (summary or head).splitlines() if line.strip()), "")
 
 
 def _strip(model: onnx.ModelProto) -> None:
