@@ -44,7 +44,6 @@ def _uploaded(
     if not arrays:
         return {}
     cuda = engine.runtime.cuda
-    cuda.use()
     size = sum(tensor.size for tensor in arrays)
     claim = engine.runtime.memory.claim(size, f"what is bound to {engine.name!r}")
     opened.callback(claim.close)
@@ -57,6 +56,7 @@ def _uploaded(
             opened.callback(cuda.free, address)
             pinned = cuda.pin(tensor.size)
             passing.callback(cuda.unpin, pinned)
+            passing.callback(cuda.settle, stream)
             view = cuda.view(pinned, tensor.size).view(tensor.dtype).reshape(tensor.shape)
             np.copyto(view, array)
             cuda.to_device(address, pinned, tensor.size, stream)

@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import logging
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,9 @@ class Cuda:
         self._api = _bindings() if api is None else api
         self._current = threading.local()
         try:
-            self._do("cuInit", 0)
-            self._device = self._do("cuDeviceGet", 0)
-            self._context = self._do("cuDevicePrimaryCtxRetain", self._device)
+            self._ask("cuInit", 0)
+            self._device = self._ask("cuDeviceGet", 0)
+            self._context = self._ask("cuDevicePrimaryCtxRetain", self._device)
         except EngineError as error:
             raise BackendUnavailable(
                 f"the NVIDIA device cannot be used: {error}; `nvidia-smi` says more"
@@ -63,11 +64,14 @@ class Cuda:
             self._free("cuDevicePrimaryCtxRelease", self._device)
 
     def use(self) -> None:
-        """Makes the device current in this thread; raises `DeviceLost` where it is lost."""
+        """Makes the device current in this thread, as each call here does before it is made.
+
+        Raises `DeviceLost` where it is lost.
+        """
         if self.lost:
             raise DeviceLost(self.lost)
         if not getattr(self._current, "set", False):
-            self._do("cuCtxSetCurrent", self._context)
+            self._ask("cuCtxSetCurrent", self._context)
             self._current.set = True
 
     def free_memory(self) -> tuple[int, int]:
@@ -115,6 +119,11 @@ class Cuda:
     def finish(self, stream: int) -> None:
         """Waits for all that is queued; a fault of the device shows here at the latest."""
         self._do("cuStreamSynchronize", stream)
+
+    def settle(self, stream: int) -> None:
+        """As `finish`, before its memory is freed: never raises, and a lost device has no work."""
+        with suppress(EngineError):
+            self.finish(stream)
 
     def event(self) -> int:
         """A mark in a stream that a thread can wait for asleep, without turning on a core."""
@@ -167,8 +176,10 @@ class Cuda:
         self._free("cuGraphExecDestroy", executable)
 
     def _do(self, function: str, *arguments: Any) -> Any:
-        if self.lost:
-            raise DeviceLost(self.lost)
+        self.use()
+        return self._ask(function, *arguments)
+
+    def _ask(self, function: str, *arguments: Any) -> Any:
         try:
             code, *values = getattr(self._api, function)(*arguments)
         # A function or a code that the bindings, or the driver, do not know.
@@ -184,7 +195,6 @@ class Cuda:
     def _free(self, function: str, handle: int) -> None:
         """Never raises: what is freed is not used any more, and a lost device freed it all."""
         try:
-            self.use()
             self._do(function, handle)
         except DeviceLost:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 from engines.backends.tensorrt import driver, package
 from engines.backends.tensorrt.cuda import Cuda
@@ -25,7 +26,10 @@ def runtime() -> Runtime:
             driver.probe()  # a runtime without a driver is the end of the process
             from engines.backends.tensorrt.log import LOG  # noqa: PLC0415  imports TensorRT
 
-            cuda = Cuda()
-            _opened.append(Runtime(found.module, LOG, cuda, DeviceMemory(cuda)))
+            with ExitStack() as opened:
+                cuda = Cuda()
+                opened.callback(cuda.close)
+                _opened.append(Runtime(found.module, LOG, cuda, DeviceMemory(cuda)))
+                opened.pop_all()
         _opened[0].cuda.use()
         return _opened[0]

@@ -64,19 +64,31 @@ class Runtime:
         return self.ask("deserialize_cuda_engine", self._runtime.deserialize_cuda_engine, plan)
 
     def ask(self, what: str, call: Callable[..., T | None], *arguments: Any) -> T:
-        """What the call gives, unless that is `None` or `False`, or it raises.
+        """What the call gives; raises `EngineError` where that is `None` or `False`.
 
-        Raises `DeviceLost` where the device is why, `DeviceFull` where its memory is.
+        `DeviceFull` is raised where the reason given is memory, `DeviceLost` where the device was
+        lost before.
         """
+        given, errors = self._called(what, call, *arguments)
+        if given is None or given is False:
+            raise _failed(what, errors)
+        return given
+
+    def tell(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
+        """As `ask`, of a call that gives nothing: an error in the log is its only sign."""
+        _, errors = self._called(what, call, *arguments)
+        if errors:
+            raise _failed(what, errors)
+
+    def _called(
+        self, what: str, call: Callable[..., T | None], *arguments: Any
+    ) -> tuple[T | None, Sequence[str]]:
         self.cuda.use()
         with self._log.errors() as errors:
             try:
-                given = call(*arguments)
+                return call(*arguments), errors
             except (RuntimeError, TypeError, ValueError, MemoryError) as error:
                 raise _failed(what, [str(error), *errors]) from error
-            if given is None or given is False:
-                raise _failed(what, errors)
-        return given
 
 
 class Engine:
@@ -92,7 +104,9 @@ class Engine:
             opened.callback(claim.close)
             engine = runtime.deserialize(plan)
             self.inputs = _tensors(runtime.module, engine, spec, spec.inputs, "INPUT")
-            self.outputs = _tensors(runtime.module, engine, spec, spec.outputs, "OUTPUT")
+            outputs = _tensors(runtime.module, engine, spec, spec.outputs, "OUTPUT")
+            wanted = len(spec.outputs) or len(outputs)
+            self.outputs, self.unwanted = outputs[:wanted], outputs[wanted:]
             self.activations = int(engine.device_memory_size_v2)
             """Bytes that each lane needs beside its inputs and outputs."""
             self._engine: trt.ICudaEngine | None = engine
@@ -108,15 +122,17 @@ class Engine:
 
         `graphs`: whether one that can make its own graphs is to do so.
         """
-        engine, module, ask = self._engine, self.runtime.module, self.runtime.ask
+        engine, module = self._engine, self.runtime.module
+        ask, tell = self.runtime.ask, self.runtime.tell
         assert engine is not None
         strategy = module.ExecutionContextAllocationStrategy.USER_MANAGED
         if not self.captures_itself:
             return ask("create_execution_context", engine.create_execution_context, strategy)
         config = ask("create_runtime_config", engine.create_runtime_config)
-        config.set_execution_context_allocation_strategy(strategy)
+        tell("allocation strategy", config.set_execution_context_allocation_strategy, strategy)
         if graphs:
-            config.cuda_graph_strategy = module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+            whole = module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+            tell("graph strategy", setattr, config, "cuda_graph_strategy", whole)
         return ask("create_execution_context", engine.create_execution_context, config)
 
     def close(self) -> None:
@@ -142,7 +158,7 @@ def _tensors(
     expected: Mapping[str, tuple[int, ...]],
     mode: str,
 ) -> tuple[Tensor, ...]:
-    """Those of one mode in the order of `expected`, or in the engine's own where that is empty."""
+    """Those of one mode: first those of `expected`, in its order, then the others."""
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     wanted = getattr(module.TensorIOMode, mode)
     shapes = {
@@ -156,7 +172,7 @@ def _tensors(
                 f"the engine of {spec.name!r} has {mode.lower()}s {shapes}, not {name!r} of {shape}"
             )
     found: list[Tensor] = []
-    for name in expected or shapes:
+    for name in {**expected, **shapes}:
         if any(size < 1 for size in shapes[name]):
             raise EngineError(
                 f"the engine of {spec.name!r} has {name!r} of {shapes[name]}: name its sizes in the"

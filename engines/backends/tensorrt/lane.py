@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -56,10 +56,9 @@ class Lane:
         self._ran = False
         self._set: int | None = None
         self._inputs: dict[str, Slot] = {}
-        self._cuda.use()
         with ExitStack() as opened:
-            size = engine.activations + sum(tensor.size for tensor in (*inputs, *engine.outputs))
-            self._claim(size, opened)
+            tensors = (*inputs, *engine.outputs, *engine.unwanted)
+            self._claim(engine.activations + sum(each.size for each in tensors), opened)
             self._memory = opened.enter_context(ExitStack())
             self._open(opened, graphs=graphs)
             for tensor in inputs:
@@ -73,24 +72,25 @@ class Lane:
         self._event = cuda.event()
         opened.callback(cuda.drop_event, self._event)
         self._outputs = [Slot(engine, tensor, self._memory) for tensor in engine.outputs]
-        activations = cuda.allocate(engine.activations) if engine.activations else 0
-        if activations:
-            self._memory.callback(cuda.free, activations)
+        unwanted = [(each.name, self._allocated(each.size)) for each in engine.unwanted]
+        activations = self._allocated(engine.activations) if engine.activations else 0
         self._context = engine.context(graphs=graphs)
         opened.callback(self.__dict__.pop, "_context")  # TensorRT frees what nobody holds
         if activations:
-            self._context.set_device_memory(activations, engine.activations)
-        for slot in self._outputs:
-            self._point(slot.tensor.name, slot.address)
+            give = self._context.set_device_memory
+            engine.runtime.tell("set_device_memory", give, activations, engine.activations)
+        for name, address in [
+            (each.tensor.name, each.address) for each in self._outputs
+        ] + unwanted:
+            self._point(name, address)
         self._graphs = Graphs(cuda, self._stream)
         opened.callback(self._graphs.close)
-        opened.callback(self._settle)
+        opened.callback(cuda.settle, self._stream)
 
     def make_ready(self, inputs: Sequence[Tensor]) -> None:
         """Allocates what frames that bring these inputs need beside what is there already."""
         missing = [tensor for tensor in inputs if tensor.name not in self._inputs]
         if missing:
-            self._cuda.use()
             self._claim(sum(tensor.size for tensor in missing), self._memory)
             for tensor in missing:
                 self._inputs[tensor.name] = Slot(self._engine, tensor, self._memory)
@@ -103,7 +103,6 @@ class Lane:
         After an error the lane is to be closed: what it had begun may still be on its way.
         """
         cuda = self._cuda
-        cuda.use()
         self.make_ready(tuple(inputs))
         for tensor, array in inputs.items():
             np.copyto(self._inputs[tensor.name].array, array)
@@ -138,7 +137,9 @@ class Lane:
             raise
         except EngineError as error:
             self._records = False
-            _log.warning("the network %r runs without CUDA graphs: %s", self._engine.name, error)
+            # Its words, not itself: a record that is kept would keep this lane.
+            name, why = self._engine.name, str(error)
+            _log.warning("the network %r runs without CUDA graphs: %s", name, why)
             return False
         return True
 
@@ -150,8 +151,8 @@ class Lane:
         try:
             self._engine.runtime.ask("execute_async_v3", self._context.execute_async_v3, stream)
         except EngineError:
-            self._settle()  # where the device is why, it says so now, and no call comes after
-            self._cuda.use()
+            cuda.settle(stream)  # where the device is why, this finds out
+            cuda.use()
             raise
         for slot in self._outputs:
             cuda.to_host(slot.pinned, slot.address, slot.tensor.size, stream)
@@ -160,12 +161,11 @@ class Lane:
         ask = self._engine.runtime.ask
         ask("set_tensor_address", self._context.set_tensor_address, name, address)
 
+    def _allocated(self, size: int) -> int:
+        address = self._cuda.allocate(size)
+        self._memory.callback(self._cuda.free, address)
+        return address
+
     def _claim(self, size: int, opened: ExitStack) -> None:
         what = f"one more lane of {self._engine.name!r}"
         opened.callback(self._engine.runtime.memory.claim(size, what).close)
-
-    def _settle(self) -> None:
-        """Waits for what is on its way, so that nothing is freed under it."""
-        with suppress(EngineError):
-            self._cuda.use()
-            self._cuda.finish(self._stream)
