@@ -61,7 +61,7 @@ def export(artefact: Exportable, folder: Path, trials: Sequence[Trial]) -> model
     at least. Raises `UnusableCheckpoint` for weights that are no numbers, and `EngineError` where
     the file cannot be written or does not agree with torch; then no file is left.
     """
-    check_finite(artefact.name, artefact.module)
+    _check_finite(artefact)
     model = to_onnx(artefact)
     path = folder / artefact.file
     content = model.SerializeToString(deterministic=True)
@@ -121,16 +121,6 @@ def to_onnx(artefact: Exportable) -> onnx.ModelProto:
     return model
 
 
-def check_finite(name: str, module: nn.Module) -> None:
-    """Raises `UnusableCheckpoint` where a weight is infinite or not a number."""
-    for key, value in module.state_dict().items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise UnusableCheckpoint(
-                f"the weight {key!r} of {name!r} is not all finite numbers; the checkpoint is"
-                " damaged or was trained too far: fetch it anew"
-            )
-
-
 def runner(call: Callable[..., Any]) -> Run:
     """A function of tensors, or a module, as a function of arrays."""
 
@@ -146,6 +136,17 @@ def runner(call: Callable[..., Any]) -> Run:
 def against() -> str:
     """What artefacts are compared with, in words."""
     return f"torch {torch.__version__}"
+
+
+def _check_finite(artefact: Exportable) -> None:
+    """In half precision a weight may be infinite that is none in the checkpoint."""
+    for key, value in artefact.module.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UnusableCheckpoint(
+                f"the weight {key!r} of {artefact.name!r} is not all finite numbers in"
+                f" {artefact.precision}; the checkpoint is damaged, or its numbers are too large"
+                " for this precision: fetch it anew, or export in fp32"
+            )
 
 
 def _compare(artefact: Exportable, spec: ModelSpec, trials: Sequence[Trial]) -> model_card.Error:

@@ -67,8 +67,6 @@ def export_set(
     `sampling`: the form in which the volume is read; `count`: random inputs for each comparison,
     two at least. Raises as `export.export`; an older set then stays as it was.
     """
-    for module in source.modules:
-        export.check_finite(type(module).__name__, module)
     trials = trials_of(source.modules, np.random.default_rng(), count)
     artefacts: dict[str, dict[Precision, model_card.File]] = {}
     with atomic_folder.replacing(folder, known_by=model_card.CARD) as fresh:

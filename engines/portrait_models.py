@@ -29,8 +29,8 @@ SIGNATURES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("source_keypoints", "ratios"), ("offsets",)),
 }
 """Every artefact's inputs and outputs, in order."""
-ALWAYS_FP32 = ("motion", "lips", "eyes")
-"""Artefacts whose outputs are places: half precision would move them visibly and gain nothing."""
+ALWAYS_FP32 = ("appearance", "motion", "lips", "eyes")
+"""What gives places, which half precision would move visibly, and what runs once an avatar."""
 
 _AGAIN = "make the set anew by `visavis models export portrait`"
 
@@ -76,7 +76,7 @@ class PortraitModels:
     def spec(self, artefact: str, precision: Precision = "fp32") -> ModelSpec:
         """What a backend needs; the first call for a file reads it whole and checks its hash.
 
-        What gives places (`ALWAYS_FP32`) is given in fp32 all the same. Raises `ModelUnavailable`.
+        What is in `ALWAYS_FP32` is given in fp32 all the same. Raises `ModelUnavailable`.
         """
         if artefact in ALWAYS_FP32:
             precision = "fp32"

@@ -5,17 +5,18 @@ Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
 from pathlib import Path
 
 import torch
 
 from engines.errors import UnusableCheckpoint
 from engines.model_card import Card
+from engines.nets.portrait.checkpoint import FILES, RETARGETING, find_file, load_checkpoint
 from engines.nets.portrait.config import OFFICIAL, PortraitConfig, build
 from engines.portrait_export import Source
 
-CONFIGS: Mapping[str, PortraitConfig] = {"official": OFFICIAL}
+CONFIGS: dict[str, PortraitConfig] = {"official": OFFICIAL}
 """Sizes of networks by name."""
 
 
@@ -43,7 +44,15 @@ def checkpoint(
     licence: str = "as its author's; not known to Visavis",
 ) -> Source:
     """Networks of a checkpoint's files; raises `UnusableCheckpoint`."""
-    raise NotImplementedError
+    modules = load_checkpoint(folder, CONFIGS[sizes])
+    paths = [find_file(folder, place) for place in (*FILES.values(), RETARGETING)]
+    files = {path.name: _sha256(path) for path in paths}
+    return Source(modules, name, sizes, origin, licence, files)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def again(card: Card, folder: Path | None) -> Source:
@@ -54,7 +63,8 @@ def again(card: Card, folder: Path | None) -> Source:
             f" know; known: {', '.join(CONFIGS)}"
         )
     if folder is None:
-        assert card.seed is not None
+        if card.seed is None:
+            raise UnusableCheckpoint("the set was made of a checkpoint; name its folder")
         return random(card.seed, card.config, name=card.name)
     source = checkpoint(folder, card.config, name=card.name)
     if dict(source.files) != card.source:

@@ -1,8 +1,12 @@
-"""The order of the tests: those in a browser last."""
+"""The order of the tests, those in a browser last, and fixtures that several files share."""
 
 from __future__ import annotations
 
 import pytest
+
+from tests.exported_sets import exported_sets
+
+__all__ = ["exported_sets"]
 
 
 @pytest.hookimpl(trylast=True)

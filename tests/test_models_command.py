@@ -34,12 +34,13 @@ def test_the_list_as_json_is_one_document(
     out, err = capsys.readouterr()
     found = {each["name"]: each for each in json.loads(out)}
     assert err == ""
-    assert found.keys() == MODELS.keys()
+    assert found.keys() == {*MODELS, "speech"}
     assert found["face_landmarker"]["here"] is True
     assert found["selfie_segmenter"]["here"] is False
     for name, model in MODELS.items():
         assert found[name]["sha256"] == model.sha256
         assert found[name]["sources"] == [*model.wheels, model.address]
+    assert found["speech"]["here"] is True
 
 
 def test_the_list_for_people_names_file_and_licence(

@@ -78,8 +78,8 @@ def test_a_truncated_file_is_found_at_once(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     write_set(tmp_path)
-    (tmp_path / "appearance.fp16.onnx").unlink()
-    with pytest.raises(ModelUnavailable, match=r"incomplete .appearance\.fp16\.onnx"):
+    (tmp_path / "frame.fp16.onnx").unlink()
+    with pytest.raises(ModelUnavailable, match=r"incomplete .frame\.fp16\.onnx"):
         PortraitModels(tmp_path)
 
 
