@@ -29,6 +29,8 @@ _PACKAGES = (
     "opencv-python-headless",
     "ai-edge-litert",
     "onnxruntime",
+    "openvino",
+    "torch",
     "hibari-tts",
 )
 

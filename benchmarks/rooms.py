@@ -6,6 +6,8 @@ process used (`time.process_time`), so work that a library gives to threads of i
 The first picture is reported as cold, apart from the others: it pays for what is set up lazily.
 Both codecs decode and encode the same pictures; the total counts the mean of the two.
 
+With `--networks` each network is measured on each backend besides (`benchmarks/networks.py`).
+
 On a busy machine believe CPU rather than wall time, and ratios within one run rather than either.
 """
 
@@ -27,7 +29,7 @@ from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from numpy.typing import NDArray
 
-from benchmarks import clip, packets, record, spread
+from benchmarks import clip, networks, packets, record, spread
 from engines import avatars, registry
 from engines.backends.litert import load
 from engines.renderers.warp import renderer
@@ -114,6 +116,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--renderer", default="warp", help="renderer (warp)")
     parser.add_argument("--size", type=int, default=512, help="avatar's width and height (512)")
     parser.add_argument(
+        "--networks",
+        choices=("compact", "official"),
+        help="measure each network on each backend too; `official`: with portraits of the public"
+        " checkpoints' size, which take half an hour and 10 GB",
+    )
+    parser.add_argument(
         "--pictures", type=int, help=f"how many ({_PICTURES}; {_QUICK_PICTURES} with --quick)"
     )
 
@@ -128,13 +136,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     watch = Stopwatch()
     measure(args, camera, watch)
     rooms = watch.figures(pictures)
-    figures = {
+    figures: dict[str, Any] = {
         "rooms": rooms,
         "total_cpu_ms_per_picture": total(rooms),
         "picture": list(camera[0].shape),
     }
+    if args.networks is not None:
+        figures["networks"] = networks.measure(
+            official=args.networks == "official", quick=args.quick
+        )
     done = recorder.finish(figures)
     show(figures)
+    networks.show(figures.get("networks", {}))
     record.write(done, args.json)
     return done
 
