@@ -16,7 +16,7 @@ from engines.nets.portrait.artefacts import (  # noqa: E402
     LipsArtefact,
     MotionArtefact,
 )
-from engines.nets.portrait.config import OFFICIAL, build  # noqa: E402
+from engines.nets.portrait.config import COMPACT, OFFICIAL, build  # noqa: E402
 from engines.nets.portrait.folding import spectral_weight, without_batch_norms  # noqa: E402
 from engines.nets.portrait.fused_decoder import FusedDecoder  # noqa: E402
 from engines.nets.portrait.fused_warping import FusedWarping  # noqa: E402
@@ -232,3 +232,22 @@ def test_artefacts_of_the_official_sizes_have_the_documented_inputs_and_outputs(
 def test_networks_in_training_are_refused() -> None:
     with pytest.raises(ValueError, match="eval"):
         FrameArtefact(build(TINY))
+
+
+def _gflops(artefact: Any) -> float:
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+
+    with FlopCounterMode(display=False) as counter:
+        artefact(*(torch.empty(shape) for shape in artefact.shapes().values()))
+    return float(counter.get_total_flops()) / 1e9
+
+
+def test_the_compact_set_is_within_its_budget_and_phases_save_work() -> None:
+    with torch.device("meta"):
+        modules = build(COMPACT).eval()
+        frame = _gflops(FrameArtefact(modules))
+        assert frame < 12
+        assert frame < 0.95 * _gflops(FrameArtefact(modules, phases=False))
+        assert _gflops(AppearanceArtefact(modules)) < 8
+        assert _gflops(MotionArtefact(modules)) < 2
+    assert COMPACT.size == 256
