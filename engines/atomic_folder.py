@@ -24,43 +24,51 @@ def replacing(folder: Path, *, known_by: str) -> Iterator[Path]:
     """
     folder = folder.absolute()
     fresh, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    with _locked(folder):
+    with _own(fresh, folder):
         try:
-            _recover(folder, fresh, old)
-            _check_replaceable(folder, known_by)
-            fresh.mkdir()
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        try:
+            with _told_of(folder):
+                _recover(folder, fresh, old)
+                _check_replaceable(folder, known_by)
             yield fresh
-            _exchange(folder, fresh, old)
-        finally:
+            with _told_of(folder):
+                _exchange(folder, fresh, old)
+        except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's parent, which needs no file for that."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder.parent, os.O_RDONLY)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+def _own(fresh: Path, folder: Path) -> Iterator[None]:
+    """Makes the fresh folder this process's own; the system gives up a dead process's claim."""
+    with _told_of(folder):
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir(exist_ok=True)
+        descriptor = os.open(fresh, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise EngineError(
-                f"another process is writing into {folder.parent}; wait until it has ended"
+                f"another process is writing {folder}; wait until it has ended"
             ) from error
         yield
     finally:
         os.close(descriptor)
 
 
+@contextmanager
+def _told_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
 def _recover(folder: Path, fresh: Path, old: Path) -> None:
     """Clears away what a killed process has left."""
-    shutil.rmtree(fresh, ignore_errors=True)
+    for left in fresh.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     if old.exists() and not folder.exists():  # killed between the two renames
         old.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
@@ -75,12 +83,8 @@ def _check_replaceable(folder: Path, known_by: str) -> None:
 
 
 def _exchange(folder: Path, fresh: Path, old: Path) -> None:
-    try:
-        settle(fresh)
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        settle(folder.parent)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    shutil.rmtree(old, ignore_errors=True)
+    settle(fresh)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    settle(folder.parent)

@@ -62,31 +62,32 @@ def export(artefact: Exportable, folder: Path, trials: Sequence[Trial]) -> model
     the file cannot be written or does not agree with torch; then no file is left.
     """
     _check_finite(artefact)
-    model = to_onnx(artefact)
-    path = folder / artefact.file
-    content = model.SerializeToString(deterministic=True)
-    atomic_file.write(path, content)
+    spec = _write(artefact, folder / artefact.file)
     try:
-        spec = ModelSpec(
-            name=f"{artefact.name}.{artefact.precision}",
-            path=path,
-            sha256=hashlib.sha256(content).hexdigest(),
-            inputs=_shapes(model.graph.input),
-            outputs=_shapes(model.graph.output),
-        )
         error = _compare(artefact, spec, trials)
     except BaseException:
-        path.unlink(missing_ok=True)
+        spec.path.unlink(missing_ok=True)
         raise
     return model_card.File(
-        file=path.name,
+        file=spec.path.name,
         sha256=spec.sha256,
-        bytes=len(content),
+        bytes=spec.path.stat().st_size,
         opset=OPSET,
         inputs=dict(spec.inputs),
         outputs=dict(spec.outputs),
         error=error,
     )
+
+
+def _write(artefact: Exportable, path: Path) -> ModelSpec:
+    """Holds the model's several copies in memory no longer than until it is written."""
+    model = to_onnx(artefact)
+    inputs, outputs = _shapes(model.graph.input), _shapes(model.graph.output)
+    content = model.SerializeToString(deterministic=True)
+    atomic_file.write(path, content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = f"{artefact.name}.{artefact.precision}"
+    return ModelSpec(name=name, path=path, sha256=sha256, inputs=inputs, outputs=outputs)
 
 
 def to_onnx(artefact: Exportable) -> onnx.ModelProto:

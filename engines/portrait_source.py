@@ -13,10 +13,10 @@ import torch
 from engines.errors import UnusableCheckpoint
 from engines.model_card import Card
 from engines.nets.portrait.checkpoint import FILES, RETARGETING, find_file, load_checkpoint
-from engines.nets.portrait.config import OFFICIAL, PortraitConfig, build
+from engines.nets.portrait.config import COMPACT, OFFICIAL, PortraitConfig, build
 from engines.portrait_export import Source
 
-CONFIGS: dict[str, PortraitConfig] = {"official": OFFICIAL}
+CONFIGS: dict[str, PortraitConfig] = {"official": OFFICIAL, "compact": COMPACT}
 """Sizes of networks by name."""
 
 

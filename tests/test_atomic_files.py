@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
@@ -121,11 +120,9 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_write_the_same_folder(tmp_path: Path) -> None:
-    held = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    try:
+    with atomic_folder.replacing(tmp_path / "set", known_by=CARD) as fresh:
+        (fresh / CARD).write_text("one")
         with pytest.raises(EngineError, match="another process"):
-            put(tmp_path / "set", "one")
-    finally:
-        os.close(held)
-    put(tmp_path / "set", "one")
+            put(tmp_path / "set", "two")
+        put(tmp_path / "other", "three")
+    assert contents(tmp_path) == {"set/card.json": "one", "other/card.json": "three"}
