@@ -221,7 +221,7 @@ class Models(Section):
 
 
 class Engines(Section):
-    """Which renderer draws, and what runs the networks."""
+    """Which renderer draws, and what runs its networks."""
 
     renderer: str = Field(
         default="warp",
@@ -231,9 +231,9 @@ class Engines(Section):
     backend: str = Field(
         default="auto",
         min_length=1,
-        description="What runs the networks, by its registered name: `tensorrt`, `openvino`,"
-        " `onnxruntime`; `auto`: the fastest that works here, see engines.md. One that is named"
-        " and does not work here is an error.",
+        description="What runs the renderer's networks, by its registered name: `tensorrt`,"
+        " `openvino`, `onnxruntime`; `auto`: the fastest that works here, see engines.md. One that"
+        " is named and does not work here is an error.",
     )
     threads: int = Field(
         default=1, ge=1, le=256, description="Processor threads that one network runs on."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -326,6 +327,18 @@ def test_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ok  Python" in shown
     assert "–   portrait networks" in shown
     assert "NO  face_landmarker" in shown
+
+
+def test_a_gpu_is_examined_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def report(args: argparse.Namespace) -> int:
+        asked.append(args.json)
+        return 1
+
+    monkeypatch.setattr("live.commands.gpu_report.run_gpu_report", report)
+    assert main(["doctor", "--gpu", "--json"]) == 1
+    assert asked == [True]
 
 
 _WATCHED = """

@@ -25,11 +25,20 @@ def add_to(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (visavis.toml)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument(
+        "--gpu",
+        action="store_true",
+        help="run the networks on the NVIDIA GPU, for some minutes, and make a report to send back",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the findings; 1 where something that is needed is missing."""
+    if args.gpu:
+        from live.commands.gpu_report import run_gpu_report  # noqa: PLC0415  only this needs it
+
+        return run_gpu_report(args)
     findings = list(examine(settings.load(args.config)))
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
