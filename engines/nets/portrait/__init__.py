@@ -7,8 +7,8 @@ that serves imports it.
 As in the reference: batch and instance norms with eps 1e-5, layer and response norms with 1e-6;
 positions run from −1 to 1 between the centres of the outer cells, but volumes are sampled with
 `align_corners=False` and zeros outside; nearest upsampling; leaky ReLUs of slope 0.2 in the
-decoder, 0.01 before the last convolution of the warping; GELU by the error function; instance norms without
-weights; Gaussians of variance 0.01; angles from 66 bins of 3°, from −97.5° on.
+decoder, 0.01 before the last convolution of the warping; GELU by the error function; instance norms
+without weights; Gaussians of variance 0.01; angles from 66 bins of 3°, from −97.5° on.
 
 Where it is not the reference:
 
