@@ -17,7 +17,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from engines import atomic_folder, export, model_card
+from engines import atomic_file, atomic_folder, export, implicit_map, model_card
 from engines.export import Exportable
 from engines.model_card import Card, Precision
 from engines.nets.portrait.artefacts import ARTEFACTS, FrameArtefact, Sampling
@@ -79,7 +79,15 @@ def export_set(
                 tell(Made(file, time.monotonic() - began))
         card = _card(source, artefacts)
         model_card.write(card, fresh)
+        _keep_map(folder, fresh)
     return card
+
+
+def _keep_map(folder: Path, fresh: Path) -> None:
+    """A map is of one motion network, which it names: it outlives what else is exported anew."""
+    fitted = folder / implicit_map.FILE
+    if fitted.is_file():
+        atomic_file.write(fresh / implicit_map.FILE, fitted.read_bytes())
 
 
 def trials_of(

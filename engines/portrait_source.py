@@ -13,7 +13,7 @@ import torch
 from engines.errors import UnusableCheckpoint
 from engines.model_card import Card
 from engines.nets.portrait.checkpoint import FILES, RETARGETING, find_file, load_checkpoint
-from engines.nets.portrait.config import COMPACT, OFFICIAL, PortraitConfig, build
+from engines.nets.portrait.config import COMPACT, OFFICIAL, PortraitConfig, PortraitModules, build
 from engines.portrait_export import Source
 
 CONFIGS: dict[str, PortraitConfig] = {"official": OFFICIAL, "compact": COMPACT}
@@ -32,7 +32,23 @@ def random(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         modules = build(CONFIGS[sizes]).eval()
+        _centre(modules)
     return Source(modules, name, sizes, origin, licence, seed=seed)
+
+
+def _centre(modules: PortraitModules) -> None:
+    """Gives the last norm before `compressed` the statistics of a random picture.
+
+    Untrained, its few channels may all be negative everywhere, and the rectifier after it would
+    let nothing of the portrait through.
+    """
+    config, motion = modules.config, modules.warping.dense_motion_network
+    picture = torch.rand(1, 3, config.input_size, config.input_size)
+    motion.norm.momentum = None  # of this one picture
+    motion.norm.train()
+    with torch.inference_mode():
+        motion.compressed(modules.appearance(picture))
+    motion.norm.eval()
 
 
 def checkpoint(
@@ -50,6 +66,15 @@ def checkpoint(
     return Source(modules, name, sizes, origin, licence, files)
 
 
+def _check_sizes(card: Card, config: PortraitConfig) -> None:
+    if (card.keypoints, card.size) != (config.keypoints, config.size):
+        raise UnusableCheckpoint(
+            f"the set was made of networks of sizes {card.config!r} as another version has them:"
+            f" {card.keypoints} keypoints and pictures of {card.size}, not {config.keypoints} and"
+            f" {config.size}; export it anew"
+        )
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -65,7 +90,9 @@ def again(card: Card, folder: Path | None) -> Source:
     if folder is None:
         if card.seed is None:
             raise UnusableCheckpoint("the set was made of a checkpoint; name its folder")
-        return random(card.seed, card.config, name=card.name)
+        source = random(card.seed, card.config, name=card.name)
+        _check_sizes(card, source.modules.config)
+        return source
     source = checkpoint(folder, card.config, name=card.name)
     if dict(source.files) != card.source:
         raise UnusableCheckpoint(

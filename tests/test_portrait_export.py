@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import engines
+from engines import implicit_map, registry
 from engines.errors import ModelUnavailable, UnusableCheckpoint
 from engines.model_card import CARD
 from engines.portrait_models import ALWAYS_FP32, SIGNATURES, PortraitModels
 from engines.portrait_trials import PortraitTrials
+from engines.types import Examined
 from live.__main__ import main
 from tests.exported_sets import SEED, ExportedSets
 
@@ -109,7 +114,9 @@ def test_a_checkpoint_becomes_the_users_set(
     assert main(["models", "export", "portrait", "--checkpoint", str(folder), *words]) == 0
     out, err = capsys.readouterr()
     assert out.strip() == str(models_folder / "portrait")
-    assert [line.partition(":")[0] for line in err.splitlines()] == [
+    *files, following = err.splitlines()
+    assert following == "next: visavis models fit portrait"
+    assert [line.partition(":")[0] for line in files] == [
         *("appearance.fp32.onnx", "motion.fp32.onnx", "frame.fp32.onnx", "frame.fp16.onnx"),
         *("lips.fp32.onnx", "eyes.fp32.onnx"),
     ]
@@ -127,6 +134,17 @@ def test_what_the_user_does_not_say_is_not_made_up(tmp_path: Path) -> None:
     card = portrait_export.export_set(source, tmp_path / "set", precisions=("fp32",), count=2)
     assert "not known" in card.licence
     assert PortraitModels(tmp_path / "set").precisions("frame") == ("fp32",)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_fitted_to_a_motion_network_outlives_another_export(copied: Path) -> None:
+    (copied / implicit_map.FILE).write_bytes(b"a map")
+    motion = (copied / "motion.fp32.onnx").read_bytes()
+    source = portrait_source.random(SEED, "tiny", name="x")
+    portrait_export.export_set(source, copied, precisions=("fp32",), count=2)
+    assert (copied / implicit_map.FILE).read_bytes() == b"a map"
+    assert (copied / "motion.fp32.onnx").read_bytes() == motion
+    assert not (copied / "frame.fp16.onnx").exists()
 
 
 @pytest.mark.usefixtures("quick")
@@ -227,6 +245,67 @@ def test_the_weights_of_a_set_are_known_again(tiny: Path, tmp_path: Path) -> Non
         for each, where in ((known, folder), (card, None))
     )
     assert all(np.array_equal(a, b) for a, b in zip(one(picture), two(picture), strict=True))
+
+
+def test_sizes_of_another_version_are_said(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(portrait_source.CONFIGS, "tiny", portrait_source.CONFIGS["compact"])
+    assert main(["models", "parity", str(copied)]) == 2
+    assert "sizes 'tiny' as another version has them" in capsys.readouterr().err
+
+
+def test_without_torch_the_command_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("engines.portrait_export", "engines.export"):
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(engines, "portrait_export")
+    monkeypatch.delattr(engines, "export")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    words = ["--random", "1", "--out", str(tmp_path / "set")]
+    assert main(["models", "export", "portrait", *words]) == 1
+    assert "needs the package torch" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compiling_tells_what_came_of_each_network(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    from engines.backends.tensorrt import build  # noqa: PLC0415
+
+    asked = []
+
+    def built(onnx: bytes, name: str, *, capabilities: Sequence[str], **_: Any) -> build.Built:
+        asked.append((name, tuple(capabilities), len(onnx)))
+        return build.Built(b"plan", 12, 0.5, 1.0)
+
+    monkeypatch.setattr(build, "build", built)
+    words = ["compile", str(tiny), "--capability", "SM89", "--precision", "fp16"]
+    assert main(["models", *words]) == 0
+    assert "frame.fp16: 12 layers for SM89, 0.0 MB in 1.5 s" in capsys.readouterr().out
+    assert [(name, kinds) for name, kinds, _ in asked] == [
+        (name, ("SM89",))
+        for name in ("appearance.fp32", "motion.fp32", "frame.fp16", "lips.fp32", "eyes.fp32")
+    ]
+    assert all(size > 1000 for *_, size in asked)
+
+
+def test_compiling_for_the_gpu_that_is_here_needs_one(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Gone:
+        name = "tensorrt"
+
+        def examine(self) -> Examined:
+            return Examined(False, "", "", "no driver", "install one")
+
+    monkeypatch.setattr(registry, "load", lambda group, name: Gone())
+    assert main(["models", "compile", str(tiny)]) == 1
+    said = capsys.readouterr().err
+    assert "no driver; install one" in said
+    assert "--capability SM89" in said
 
 
 def test_random_weights_are_listed_as_such_and_not_served(

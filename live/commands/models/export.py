@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from engines import implicit_map
 from engines.portrait_models import FOLDER
 from engines.weights import ModelStore
 from live import settings
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
             tell=_tell,
         )
     print(folder)
+    if args.random is None and not (folder / implicit_map.FILE).exists():
+        sys.stderr.write("next: visavis models fit portrait\n")
     return 0
 
 
