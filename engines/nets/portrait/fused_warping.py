@@ -2,7 +2,7 @@
 
 * Batch norms are folded into convolutions.
 * The single keypoints' motions are pure translations, so that sampling the volume under each is
-  three small matrix products, one along each axis; and Gaussians are products of three as well.
+  three small matrix products, one along each axis.
 * The weights of the motions sum to 1, so that the motion field is the identity and one product of
   the weights with the translations.
 * What depends on the portrait only (`compressed`) comes in from outside. The source's Gaussians are
@@ -22,6 +22,8 @@ from engines.nets.portrait.dense_motion import HEAT_VARIANCE, axis, identity_gri
 from engines.nets.portrait.folding import without_batch_norms
 from engines.nets.portrait.sampling import SAMPLINGS
 from engines.nets.portrait.warping import WarpingNetwork
+
+_LEAST_EXPONENT = -46.0
 
 
 class FusedWarping(nn.Module):
@@ -62,14 +64,18 @@ def _heat(kp_driving: Tensor, kp_source: Tensor, size: tuple[int, int, int]) -> 
 
 
 def _gaussians(points: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """`(b, k, d, h, w)`."""
+    """`(b, k, d, h, w)`; what is below 10⁻²⁰ stays there.
+
+    Far from a keypoint a Gaussian is too small for a normal float, and processors take many times
+    as long over convolutions of such numbers.
+    """
     d, h, w = size
-    along_x, along_y, along_z = (
-        torch.exp(-0.5 * (axis(n, points) - points[..., i : i + 1]).square() / HEAT_VARIANCE)
+    x, y, z = (
+        (axis(n, points) - points[..., i : i + 1]).square() / (-2 * HEAT_VARIANCE)
         for i, n in enumerate((w, h, d))
     )
-    flat = along_y.unsqueeze(-1) * along_x.unsqueeze(-2)
-    return along_z[..., None, None] * flat.unsqueeze(2)
+    exponent = z[..., None, None] + (y.unsqueeze(-1) + x.unsqueeze(-2)).unsqueeze(2)
+    return exponent.clamp(min=_LEAST_EXPONENT).exp()
 
 
 def _moved(compressed: Tensor, shift: Tensor) -> Tensor:
