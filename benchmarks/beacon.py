@@ -75,7 +75,7 @@ class BeaconRenderer:
 def beacon() -> Iterator[None]:
     """Lets every session draw and say the time."""
     renderer, sound = registry.renderer, Speaker.sound
-    registry.renderer = lambda name: BeaconRenderer(renderer(name))
+    registry.renderer = lambda name, source=None: BeaconRenderer(renderer(name, source))
     setattr(Speaker, "sound", lambda self, pts_ns: bursts(pts_ns))  # noqa: B010  (mypy)
     try:
         yield

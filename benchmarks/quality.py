@@ -42,6 +42,7 @@ from benchmarks import record, signals
 from benchmarks.reenactment import Clip, Performance, Stage
 from benchmarks.sheet import contact_sheet
 from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from engines.network_source import NetworkSource
 from engines.weights import ModelStore
 from live import settings
 from live.avatars import AvatarStore
@@ -99,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--avatar", default="mira", metavar="ID", help="for cross-reenactment")
     parser.add_argument("--size", type=int, default=512, help="of the rendered pictures")
     parser.add_argument("--tracker", default="litert", help="reads driver and output")
-    parser.add_argument("--driver", default="face")
+    parser.add_argument("--driver", help="unset: the camera's own in the renderer's space")
     parser.add_argument("--renderer", default="warp")
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help="saves driver and avatars side by side"
@@ -109,15 +110,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Plays every clip, prints the table and returns the record."""
     recorder = record.Recorder("quality", args)
+    chosen = settings.load()
     stage = Stage(
-        ModelStore(settings.load().models.folder),
+        ModelStore(chosen.models.folder),
         tracker=args.tracker,
         driver=args.driver,
         renderer=args.renderer,
+        source=NetworkSource(chosen.models.folder, chosen.engines.backend, chosen.engines.threads),
         size=args.size,
         progress=_tell,
     )
-    other = stage.avatar(AvatarStore(settings.load().avatars.folder).entry(args.avatar))
+    other = stage.avatar(AvatarStore(chosen.avatars.folder).entry(args.avatar))
     rows: dict[str, Figures] = {}
     strips = []
     for file in map(Path, args.clip or [DEFAULT_CLIP]):

@@ -17,11 +17,13 @@ import numpy as np
 from engines import registry
 from engines.drivers.neutral import energy
 from engines.face_geometry import eye_distance
-from engines.types import Avatar, Face, Motion, Picture, Portrait, Rgb, Weights
+from engines.network_source import NetworkSource
+from engines.types import Avatar, Face, Motion, Picture, Portrait, Rgb, Space, Weights
 from live.avatars import Entry
 from live.errors import Unprocessable
 from live.workshop import prepare
 
+_DRIVERS = {Space.IMPLICIT21: "implicit"}
 _CALIBRATION_S = 1.5
 _LEAST_HEIGHT = 480  # smaller clips are enlarged: no portrait can be made of a 60 pixel face
 
@@ -65,17 +67,22 @@ class Stage:
         weights: Weights,
         *,
         tracker: str,
-        driver: str,
+        driver: str | None,
         renderer: str,
+        source: NetworkSource,
         size: int,
         progress: Progress,
     ) -> None:
-        """Parts by their registered names; raises `UnknownPart`."""
+        """Parts by their registered names; raises `UnknownPart` and what the parts raise.
+
+        `driver`: `None` for the camera's own in the renderer's space; `source`: of networks.
+        """
         self._weights = weights
         self._tracker = tracker
         self._finder = registry.tracker(tracker, weights)
-        self._driver = driver
-        self._renderer = registry.renderer(renderer)
+        self._source = source
+        self._renderer = registry.renderer(renderer, source)
+        self._driver = driver or _DRIVERS.get(self._renderer.space, "face")
         self._size = size
         self._progress = progress
 
@@ -117,7 +124,7 @@ class Stage:
         return Performance([picture.rgb for picture in pictures], faces, rest[0])
 
     def _drive(self, clip: Clip) -> Iterator[Motion]:
-        driver = registry.driver(self._driver)
+        driver = registry.driver(self._driver, self._source)
         times = [picture.pts_ns for picture in clip.pictures]
         step = round(float(np.median(np.diff(times))))
         for before in range(round(_CALIBRATION_S * 1e9 / step), 0, -1):

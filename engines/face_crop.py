@@ -15,6 +15,8 @@ from engines.types import Rgb
 _EYE_CORNERS = ((33, 133), (362, 263))
 _MOUTH_CORNERS = (61, 291)
 _LIPS = (13, 14)  # the middle of the upper and of the lower one, inside
+_LINEAR, _MIRRORED = cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101
+_ROOM = 4  # pixels beyond the square that a look-up may touch
 _SHRUNK_FROM = 0.75  # of the size: above, a linear look-up skips hardly any pixel
 
 
@@ -44,25 +46,58 @@ class Crop:
 
     def cut(self, picture: Rgb, size: int) -> Rgb:
         """`(size, size, 3)`; what lies beyond the picture's edges is mirrored from within."""
-        return warp(picture, cv2.invertAffineTransform(self.matrix(size)), size)
-
-
-def warp(picture: Rgb, matrix: NDArray[Any], size: int) -> Rgb:
-    """`(size, size, 3)` a picture under a similarity `(2, 3)`, target ← picture; no aliasing."""
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if scale < _SHRUNK_FROM:
         height, width = picture.shape[:2]
-        small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        # The same places in the smaller picture: pixel centres, as above.
-        steps = np.array([width / small[0], height / small[1]])
-        matrix = np.column_stack(
-            [matrix[:, :2] * steps, matrix[:, 2] + matrix[:, :2] @ ((steps - 1) / 2)]
+        # Only what is looked at need be shrunk: a face is a small part of a camera's picture.
+        reach = np.abs(self.down).sum() * self.half + _ROOM
+        low = np.clip(np.floor(self.centre - reach), 0, [width - 1, height - 1]).astype(int)
+        high = np.clip(np.ceil(self.centre + reach), low + 1, [width, height]).astype(int)
+        matrix = self.matrix(size)
+        matrix[:, 2] -= low
+        near = picture[low[1] : high[1], low[0] : high[0]]
+        matrix, small = _shrunk(cv2.invertAffineTransform(matrix), near.shape[1], near.shape[0])
+        if small is not None:
+            near = np.asarray(cv2.resize(near, small, interpolation=cv2.INTER_AREA), np.uint8)
+        whole = (size, size)
+        cut = cv2.warpAffine(near, matrix, whole, flags=_LINEAR, borderMode=_MIRRORED)
+        return np.asarray(cut, np.uint8)
+
+
+class FixedWarp:
+    """One similarity for many square pictures; looks up without aliasing."""
+
+    def __init__(self, matrix: NDArray[np.floating], side: int, size: int) -> None:
+        """`matrix`: `(2, 3)` target ← picture; `side` and `size`: theirs, in pixels."""
+        matrix, self._small = _shrunk(matrix, side, side)
+        back = cv2.invertAffineTransform(matrix)
+        x, y = np.meshgrid(np.arange(size), np.arange(size))
+        across, down = (
+            (row[0] * x + row[1] * y + row[2]).astype(np.float32) for row in np.asarray(back)
         )
-        picture = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
-    flat = cv2.warpAffine(
-        picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return np.asarray(flat, np.uint8)
+        # Fixed-point: three fifths of the time of warpAffine, which finds the places each time.
+        self._places, self._between = cv2.convertMaps(across, down, cv2.CV_16SC2)
+
+    def __call__(self, picture: Rgb) -> Rgb:
+        """`(size, size, 3)`."""
+        if self._small is not None:
+            small = cv2.resize(picture, self._small, interpolation=cv2.INTER_AREA)
+            picture = np.asarray(small, np.uint8)
+        there = cv2.remap(picture, self._places, self._between, _LINEAR, borderMode=_MIRRORED)
+        return np.asarray(there, np.uint8)
+
+
+def _shrunk(
+    matrix: NDArray[Any], width: int, height: int
+) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
+    """The size to shrink a picture to before it is looked up, if any, and the matrix from there."""
+    matrix = np.asarray(matrix, np.float64)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale >= _SHRUNK_FROM:
+        return matrix, None
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # The same places in the smaller picture; whole numbers are pixel centres in both.
+    steps = np.array([width / small[0], height / small[1]])
+    shift = matrix[:, 2] + matrix[:, :2] @ ((steps - 1) / 2)
+    return np.column_stack([matrix[:, :2] * steps, shift]), small
 
 
 def upright_crop(landmarks: Points, width: float, raise_by: float) -> Crop:

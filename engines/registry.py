@@ -7,6 +7,8 @@ factory takes:
 * tracker: `factory(weights: Weights) -> Tracker`
 * driver: `factory() -> Driver`
 * renderer: `factory() -> Renderer`
+  (a driver or renderer that runs networks has `from_networks(source: NetworkSource)` beside, and is
+  made by that where the operator's folder and backend are known)
 * voice: `factory(options: Mapping[str, str]) -> Voice`; the options are its own, from the settings
 * backend: itself a `Backend`, called with `(spec, *, threads=1)`
 """
@@ -15,10 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engines.errors import SpaceMismatch, UnknownPart
 from engines.types import Driver, Renderer, Tracker, Translating, Voice, Weights
+
+if TYPE_CHECKING:
+    from engines.network_source import NetworkSource
 
 GROUPS = ("trackers", "drivers", "renderers", "voices", "backends")
 
@@ -53,16 +58,21 @@ def tracker(name: str, weights: Weights) -> Tracker:
     return part
 
 
-def driver(name: str) -> Driver:
-    """A new driver for one session."""
-    part: Driver = load("drivers", name)()
+def driver(name: str, source: NetworkSource | None = None) -> Driver:
+    """A new driver for one session; `source`: of the networks that it may need."""
+    part: Driver = _made(load("drivers", name), source)
     return part
 
 
-def renderer(name: str) -> Renderer:
-    """A renderer."""
-    part: Renderer = load("renderers", name)()
+def renderer(name: str, source: NetworkSource | None = None) -> Renderer:
+    """A renderer; `source`: of the networks that it may need."""
+    part: Renderer = _made(load("renderers", name), source)
     return part
+
+
+def _made(factory: Any, source: NetworkSource | None) -> Any:
+    from_networks = getattr(factory, "from_networks", None)
+    return factory() if source is None or from_networks is None else from_networks(source)
 
 
 def voice(name: str, options: Mapping[str, str] | None = None) -> Voice:
@@ -71,10 +81,15 @@ def voice(name: str, options: Mapping[str, str] | None = None) -> Voice:
     return part
 
 
+def understands(renderer: Renderer, driver: Driver) -> bool:
+    """Whether a renderer draws the motions of a driver."""
+    also = renderer.also if isinstance(renderer, Translating) else ()
+    return driver.space in (renderer.space, *also)
+
+
 def check_spaces(driver: Driver, renderer: Renderer) -> None:
     """Raises `SpaceMismatch` where the two cannot understand each other."""
-    also = renderer.also if isinstance(renderer, Translating) else ()
-    if driver.space not in (renderer.space, *also):
+    if not understands(renderer, driver):
         raise SpaceMismatch(
             f"the driver speaks {driver.space}, the renderer {renderer.name!r} {renderer.space};"
             " choose two of one space"

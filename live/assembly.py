@@ -8,9 +8,11 @@ from engines.types import Avatar
 from engines.weights import ModelStore
 from live import parts, rtc
 from live.avatars import AvatarStore
+from live.easel import Reserve
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.renderers import DRIVER, RESERVE
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
 from live.server import Rooms
 from live.session import Session
@@ -27,17 +29,38 @@ def assemble(settings: Settings) -> Rooms:
     models = ModelStore(settings.models.folder)
     store = AvatarStore(settings.avatars.folder)
     metrics = Metrics()
-    prepared = PreparedAvatars(store, lambda: parts.workshop(models))
+    renderers = parts.renderers(settings.engines, settings.models)
+    prepared = PreparedAvatars(store, lambda: parts.workshop(models, renderers))
     voices = Voices(settings.voice.options(), settings.voice.default)
-    of_each_call = Parts(lambda: parts.tracker(models), parts.driver, parts.renderer, voices.open)
     call_settings = _call_settings(settings)
 
-    async def open_avatar(id: str) -> Avatar:
-        return await prepared.open(id, settings.video.size)
+    def parts_by(renderer: str) -> Parts:
+        return Parts(
+            lambda: parts.tracker(models),
+            lambda name: renderers.driver(name, renderer),
+            lambda: renderers.get(renderer),
+            voices.open,
+        )
+
+    async def open_reserve(id: str) -> Reserve:
+        avatar = await prepared.open(id, settings.video.size, RESERVE)
+        by = renderers.get(RESERVE)
+        return Reserve(by, avatar, lambda: renderers.driver(DRIVER, RESERVE))
 
     async def request_call(avatar: str, driver: str) -> SessionRequest:
+        by = renderers.name
+
+        async def open_avatar(id: str) -> Avatar:
+            return await prepared.open(id, settings.video.size, by)
+
         return SessionRequest(
-            await open_avatar(avatar), of_each_call, call_settings, driver, open_avatar
+            await open_avatar(avatar),
+            parts_by(by),
+            call_settings,
+            driver,
+            open_avatar,
+            open_reserve if by != RESERVE else None,
+            renderers.lose,
         )
 
     pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics)

@@ -5,6 +5,12 @@ VisavisError                      500
 │   ├── UnknownPart               422
 │   ├── SpaceMismatch             422
 │   ├── ModelUnavailable          503  retry
+│   ├── BackendUnavailable        503
+│   ├── DeviceFull                503  retry
+│   ├── DeviceLost                503  retry
+│   ├── BuildCancelled            503  retry
+│   ├── UnsupportedNetwork        500
+│   ├── UnusableCheckpoint        422
 │   ├── UnusablePortrait          422
 │   ├── UnusableSound             422
 │   ├── UnusableText              422
@@ -28,10 +34,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from engines.errors import (
+    BackendUnavailable,
+    BuildCancelled,
+    DeviceFull,
+    DeviceLost,
     EngineError,
     ModelUnavailable,
     SpaceMismatch,
     UnknownPart,
+    UnsupportedNetwork,
+    UnusableCheckpoint,
     UnusablePortrait,
     UnusableSound,
     UnusableText,
@@ -40,9 +52,13 @@ from engines.errors import (
 )
 
 __all__ = [
+    "BackendUnavailable",
     "BadRequest",
     "BadSdp",
+    "BuildCancelled",
     "Conflict",
+    "DeviceFull",
+    "DeviceLost",
     "EngineError",
     "Full",
     "ModelUnavailable",
@@ -55,6 +71,8 @@ __all__ = [
     "TooManyRequests",
     "UnknownPart",
     "Unprocessable",
+    "UnsupportedNetwork",
+    "UnusableCheckpoint",
     "UnusablePortrait",
     "UnusableSound",
     "UnusableText",

@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from live import clock, measures
+from live.easel import Fall
 from live.measures import Tally
 from live.utterance import Reason
 
@@ -137,6 +138,14 @@ class _Frames(Collector):
             if name.startswith("dropped."):
                 dropped.add_metric([name.removeprefix("dropped.")], count)
         yield dropped
+        falls = CounterMetricFamily(
+            "visavis_fallbacks",
+            "Calls whose renderer was lost for a simpler one.",
+            labels=["reason"],
+        )
+        for reason in Fall:
+            falls.add_metric([reason], totals.counts[f"fallbacks.{reason}"])
+        yield falls
         rooms = HistogramMetricFamily(
             "visavis_room_seconds", "Time that one frame spends in a room.", labels=["room"]
         )

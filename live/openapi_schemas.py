@@ -106,6 +106,7 @@ def all_schemas() -> Json:
                 "mode": text(description="The driver."),
                 "skin": text(enum=list(SKINS), description="Of the peer's own voice."),
                 "avatar": text(),
+                "renderer": text(description="That draws now."),
                 "codec": {"type": ["string", "null"], "description": "Of the video."},
                 "frames": object_of({"in": _COUNT, "out": _COUNT, "dropped": map_of(_COUNT)}),
                 "fps": object_of({"in": {"type": "number"}, "out": {"type": "number"}}),

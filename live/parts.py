@@ -1,16 +1,15 @@
-"""Names go in, parts of the engines come out: which tracker, driver and renderer Visavis uses."""
+"""Settings go in, parts of the engines come out: which tracker, driver and renderer are used."""
 
 from __future__ import annotations
 
-from functools import cache
-
 from engines import portraits, registry
-from engines.types import Driver, Portrait, Renderer, Tracker, Weights
+from engines.network_source import NetworkSource
+from engines.types import Portrait, Tracker, Weights
+from live.renderers import DRIVER, Renderers
+from live.sections import Engines, Models
 from live.workshop import Workshop
 
 TRACKER = "litert"
-RENDERER = "warp"
-DRIVER = "auto"
 
 
 def tracker(weights: Weights) -> Tracker:
@@ -18,23 +17,23 @@ def tracker(weights: Weights) -> Tracker:
     return registry.tracker(TRACKER, weights)
 
 
-def driver(name: str) -> Driver:
-    """A new driver; raises `UnknownPart`."""
-    return registry.driver(name)
+def renderers(engines: Engines, models: Models) -> Renderers:
+    """The process's renderers, as the operator has settled."""
+    source = NetworkSource(models.folder, engines.backend, engines.threads)
+    return Renderers(engines.renderer, source)
 
 
-@cache
-def renderer() -> Renderer:
-    """The process's renderer: it has no state of a session."""
-    return registry.renderer(RENDERER)
+def workshop(weights: Weights, renderers: Renderers) -> Workshop:
+    """What makes avatars, loaded, and what the first call needs.
 
-
-def workshop(weights: Weights) -> Workshop:
-    """What makes avatars, loaded, and what the first call needs; raises `ModelUnavailable`."""
+    Raises `ModelUnavailable`, `UnknownPart`, `BackendUnavailable`.
+    """
     of_portraits = tracker(weights)
-    driver(DRIVER)  # loads the network that the drivers of all calls share
+    renderers.driver(
+        DRIVER, renderers.name
+    )  # loads the networks that the drivers of all calls share
 
     def read(image: bytes) -> Portrait:
         return portraits.read(image, of_portraits, weights)
 
-    return Workshop(of_portraits, renderer(), read)
+    return Workshop(of_portraits, renderers.get(renderers.name), read, others=renderers.get)

@@ -20,11 +20,11 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from engines.registry import check_spaces
+from engines.errors import DeviceLost
+from engines.registry import check_spaces, understands
 from engines.types import (
     Avatar,
     Backdrop,
-    BackdropKind,
     Driver,
     Face,
     Listening,
@@ -37,7 +37,7 @@ from engines.types import (
 )
 from live.clock import MILLISECOND, SECOND
 from live.disclosure import Stamp, Stamped
-from live.errors import Unprocessable
+from live.easel import Easel, Fall, misunderstood
 from live.measures import Durations
 
 ROOMS = ("track", "drive", "render", "stamp")
@@ -60,9 +60,7 @@ class FaceState(StrEnum):
 class _Requests:
     """What the next frame is to begin with; `None` leaves a thing as it is."""
 
-    avatar: Avatar | None = None
     driver: Driver | None = None
-    backdrop: Backdrop | None = None
     mirror: bool | None = None
     liveliness: float | None = None
     calibrate: bool = False
@@ -83,19 +81,18 @@ class Pipeline:
         stamp: Stamp,
         *,
         liveliness: float | None = None,
+        on_fall: Callable[[Fall], None] = lambda fall: None,
     ) -> None:
-        """Raises `SpaceMismatch`, or `Unprocessable` where another renderer made the avatar.
+        """Raises `SpaceMismatch`, `DeviceFull`, or `Unprocessable` where another renderer made the
+        avatar.
 
-        `liveliness`: of drivers that are `Lively`; `None`: as they come.
+        `liveliness`: of drivers that are `Lively`; `None`: as they come. `on_fall` is called on the
+        pipeline's thread where another renderer takes over.
         """
         check_spaces(driver, renderer)
-        _check_avatar(avatar, renderer)
+        self.easel = Easel(renderer, avatar, on_fall)
         self._tracker = tracker
         self._driver = driver
-        self._renderer = renderer
-        self._avatar = avatar
-        self._shown = avatar
-        self._backdrop = Backdrop()
         self._stamp = stamp
         self._mirror = False
         self._liveliness = liveliness
@@ -115,7 +112,7 @@ class Pipeline:
     @property
     def avatar(self) -> Avatar:
         """The avatar on show, before its own background."""
-        return self._avatar
+        return self.easel.avatar
 
     @property
     def listens(self) -> bool:
@@ -158,16 +155,17 @@ class Pipeline:
         mirror: bool | None = None,
         liveliness: float | None = None,
     ) -> None:
-        """Exchanges parts of a running call from its next frame on; raises as the constructor."""
+        """Exchanges parts of a running call from its next frame on; raises as the constructor.
+
+        May take some time where another background is asked for.
+        """
         if driver is not None:
-            check_spaces(driver, self._renderer)
-        if avatar is not None:
-            _check_avatar(avatar, self._renderer)
+            check_spaces(driver, self.easel.renderer)
+        if avatar is not None or backdrop is not None:
+            self.easel.ask(avatar, backdrop)
         with self._lock:
             new = {
-                "avatar": avatar,
                 "driver": driver,
-                "backdrop": backdrop,
                 "mirror": mirror,
                 "liveliness": liveliness,
             }
@@ -181,20 +179,51 @@ class Pipeline:
             self._requests.calibrate = True
 
     def close(self) -> None:
-        """Frees the tracker's networks; the thread that calls the pipeline calls this too."""
+        """Frees the tracker's networks and the renderer's seat.
+
+        The thread that calls the pipeline calls this too.
+        """
         self._tracker.close()
+        self.easel.close()
 
     def _finish(
         self, face: Face | None, sounds: Sequence[Sound], pts_ns: int, captured_ns: int
     ) -> Stamped:
-        motions = self._timed("drive", lambda: self._driver.drive(face, sounds, pts_ns))
+        motions = self._timed("drive", lambda: self._drive(face, sounds, pts_ns))
         # The times are the camera picture's whatever the driver made of them: a held motion is
         # shown now, and latency is counted from the camera.
         last = motions[-1] if motions else self.motion
         self.motion = replace(last, pts_ns=pts_ns, captured_ns=captured_ns)
-        drawn = self._timed("render", lambda: self._renderer.render(self._shown, self.motion))
+        drawn = self._timed("render", self._draw)
         drawn = replace(drawn, pts_ns=pts_ns, captured_ns=captured_ns)
         return self._timed("stamp", lambda: self._stamp(drawn))
+
+    def _drive(self, face: Face | None, sounds: Sequence[Sound], pts_ns: int) -> Sequence[Motion]:
+        try:
+            return self._driver.drive(face, sounds, pts_ns)
+        except DeviceLost as error:
+            if not self._fall(error):
+                raise
+        return self._driver.drive(face, sounds, pts_ns)
+
+    def _draw(self) -> Picture:
+        try:
+            return self.easel.draw(self.motion)
+        except Exception as error:
+            if not self._fall(error):
+                raise
+        return self.easel.draw(self.motion)
+
+    def _fall(self, error: Exception) -> bool:
+        """Goes on with the reserve; says whether there is one."""
+        reserve = self.easel.fall(error)
+        if reserve is None:
+            return False
+        if misunderstood(self._driver, reserve):
+            self._driver = reserve.driver()
+            self._enliven()
+            self.motion = Motion.neutral(self.motion.pts_ns, self.motion.captured_ns)
+        return True
 
     def _forward(self, pts_ns: int) -> int:
         """A time later than that of the frame before: filters divide by the difference."""
@@ -226,7 +255,7 @@ class Pipeline:
     def _apply_requests(self) -> None:
         with self._lock:
             wanted, self._requests = self._requests, _Requests()
-        if wanted.driver is not None:
+        if wanted.driver is not None and understands(self.easel.renderer, wanted.driver):
             self._driver = wanted.driver
         if wanted.liveliness is not None:
             self._liveliness = wanted.liveliness
@@ -237,28 +266,10 @@ class Pipeline:
             # the face has jumped to the other side, and its neutral place with it
             self._tracker.reset()
             self._driver.calibrate()
-        if wanted.avatar is not None:
-            self._avatar = wanted.avatar
-        if wanted.backdrop is not None:
-            self._backdrop = wanted.backdrop
-        if wanted.avatar is not None or wanted.backdrop is not None:
-            plain = self._backdrop.kind is BackdropKind.KEEP
-            self._shown = (
-                self._avatar
-                if plain
-                else self._renderer.with_backdrop(self._avatar, self._backdrop)
-            )
+        self.easel.turn()
         if wanted.calibrate:
             self._driver.calibrate()
 
     def _enliven(self) -> None:
         if self._liveliness is not None and isinstance(self._driver, Lively):
             self._driver.liveliness = self._liveliness
-
-
-def _check_avatar(avatar: Avatar, renderer: Renderer) -> None:
-    if avatar.made_by != renderer.name:
-        raise Unprocessable(
-            f"this avatar was made by the renderer {avatar.made_by!r}, the call draws with"
-            f" {renderer.name!r}; add the avatar again with that renderer"
-        )

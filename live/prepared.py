@@ -24,6 +24,9 @@ KEPT = 8
 WAITING = 16
 """Jobs that may wait for the thread."""
 
+_Key = tuple[str, int, str]
+"""Id, size, renderer."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -37,8 +40,8 @@ class PreparedAvatars:
         self._workshop = cache(furnish)
         self.trouble = ""
         """Why the parts could not be loaded when it was last tried."""
-        self._kept: OrderedDict[tuple[str, int], Avatar] = OrderedDict()
-        self._coming: dict[tuple[str, int], asyncio.Task[Avatar]] = {}
+        self._kept: OrderedDict[_Key, Avatar] = OrderedDict()
+        self._coming: dict[_Key, asyncio.Task[Avatar]] = {}
         self._jobs = 0
         self._thread = OneThread("portraits")
 
@@ -59,18 +62,19 @@ class PreparedAvatars:
         """Whether the parts are loaded."""
         return self._workshop.cache_info().currsize > 0
 
-    async def open(self, id: str, size: int) -> Avatar:
+    async def open(self, id: str, size: int, by: str = "") -> Avatar:
         """The avatar, ready for pictures of `size` × `size`.
 
-        Raises `NotFound`, `NoConsent`, `UnusablePortrait`. Whoever asks for an avatar that is being
-        prepared waits for that one.
+        `by`: the name of the renderer that makes it; empty: the workshop's own. Raises `NotFound`,
+        `NoConsent`, `UnusablePortrait`. Whoever asks for an avatar that is being prepared waits
+        for that one.
         """
-        key = (id, size)
+        key = (id, size, by)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         if key not in self._coming:
-            task = asyncio.create_task(self._run(self._prepare, id, size))
+            task = asyncio.create_task(self._run(self._prepare, *key))
             self._coming[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(self._coming[key])
@@ -105,7 +109,7 @@ class PreparedAvatars:
         """Lets the thread end."""
         self._thread.close()
 
-    def _keep(self, key: tuple[str, int], task: asyncio.Task[Avatar]) -> None:
+    def _keep(self, key: _Key, task: asyncio.Task[Avatar]) -> None:
         # The exception is fetched in any case: nobody may have stayed to wait for it.
         failed = task.cancelled() or task.exception() is not None
         if self._coming.get(key) is not task:  # forgotten in the meantime
@@ -116,8 +120,8 @@ class PreparedAvatars:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def _prepare(self, id: str, size: int) -> Avatar:
-        return self._workshop().prepare(self._store.entry(id), size)
+    def _prepare(self, id: str, size: int, by: str) -> Avatar:
+        return self._workshop().prepare(self._store.entry(id), size, by)
 
     def _add(self, image: bytes, statement: Statement, id: str, name: str) -> Entry:
         return self._workshop().add(self._store, image, statement, id=id, name=name)

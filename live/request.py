@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engines.types import Avatar, Driver, Renderer, Tracker, Voice
 from engines.voice_skins.changes import NO_SKIN
 from live.disclosure import DEFAULT_TEXT
+from live.easel import Reserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +82,8 @@ class SessionRequest:
     driver: str = "face"
     open_avatar: Callable[[str], Awaitable[Avatar]] | None = None
     """Finds another avatar for the running call; raises `NotFound`. `None`: it keeps its first."""
+    open_reserve: Callable[[str], Awaitable[Reserve]] | None = None
+    """Finds what the avatar of an id is drawn by where the renderer is lost; raises as
+    `open_avatar`. `None`: nothing; a call whose pictures fail is ended."""
+    on_device_lost: Callable[[], None] = lambda: None
+    """Tells the process, on any thread, so that it opens no more calls there."""

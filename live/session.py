@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from engines.types import Avatar
 from live import messages, wire
 from live.channel import Channel
 from live.clock import SessionClock, now_ns
 from live.connection import Connection
 from live.disclosure import VisibleLabel
 from live.ears import Ears
+from live.easel import Fall, Reserve
 from live.egress import AvatarTrack, VoiceTrack
-from live.errors import Conflict, Unprocessable
+from live.errors import Conflict, Unprocessable, VisavisError
 from live.ingest import Camera, Microphone
 from live.measures import Counts, Tally
 from live.peer_clock import PeerClock
@@ -37,6 +39,10 @@ logger = logging.getLogger(__name__)
 _FREE_WITHIN_S = 2.0
 _STATS_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.25
+_DEGRADED = (
+    "the graphics device or its networks failed, so a simpler renderer draws the avatar now; a new"
+    " call may be drawn as before"
+)
 _SKIN_FAILED = (
     "the voice skin has failed, so nobody hears your voice now; choose a skin anew, or none"
 )
@@ -72,7 +78,7 @@ class Session:
         self._disguise = VoiceChange(self._voice.put, self._on_skin_failure, self._counts)
         self._wear(self._settings.speech.skin)
         self._offer: wire.Offer | None = None
-        self._answering = asyncio.Lock()
+        self._answering, self._changing = asyncio.Lock(), asyncio.Lock()
         self._pipeline: Pipeline | None = None
         self._channel = Channel(self.change, self.say, self.interrupt, self._hello)
         self._connection = Connection(
@@ -88,6 +94,7 @@ class Session:
             self._build, self._camera.frames, ears, self._video.show, self._counts, self._on_failure
         )
         self._told_state = ""
+        self._untold_fall = False
         self._connected = asyncio.Event()
         self._end: asyncio.Future[str] = self._loop.create_future()
         self.closed = asyncio.Event()
@@ -138,20 +145,20 @@ class Session:
             self._wear(wanted.skin)
         avatar = driver = None
         if wanted.avatar is not None and wanted.avatar != self._avatar:
-            if self._request.open_avatar is None:
-                raise Unprocessable("the avatar of this call cannot be changed")
-            avatar = await self._request.open_avatar(wanted.avatar)
+            avatar = await self._opened(wanted.avatar, fallen=pipeline.easel.fallen is not None)
         if wanted.driver is not None and wanted.driver != self._driver:
             driver = await asyncio.to_thread(self._request.parts.driver, wanted.driver)
         if wanted.voice is not None:
             await self._talk.choose(wanted.voice)
-        pipeline.request(
-            avatar=avatar,
-            driver=driver,
-            backdrop=wanted.backdrop,
-            mirror=wanted.mirror,
-            liveliness=wanted.liveliness,
-        )
+        async with self._changing:  # one after the other, as they came
+            await asyncio.to_thread(
+                pipeline.request,
+                avatar=avatar,
+                driver=driver,
+                backdrop=wanted.backdrop,
+                mirror=wanted.mirror,
+                liveliness=wanted.liveliness,
+            )
         if avatar is not None:
             self._avatar = avatar.id
         if driver is not None and wanted.driver is not None:
@@ -205,6 +212,7 @@ class Session:
             "mode": self._driver,
             "skin": self._disguise.skin,
             "avatar": self._avatar,
+            "renderer": self._renderer(),
             "codec": self._connection.codec,
             "frames": {
                 "in": self._counts["in"],
@@ -254,6 +262,18 @@ class Session:
         if self._offer is None or not self._offer.hears_voice:
             raise Conflict("this call takes no sound; offer audio that is sendrecv or recvonly")
 
+    async def _opened(self, id: str, *, fallen: bool) -> Avatar:
+        """Another avatar, made by the renderer that draws now."""
+        if fallen and self._request.open_reserve is not None:
+            return (await self._request.open_reserve(id)).avatar
+        if self._request.open_avatar is None:
+            raise Unprocessable("the avatar of this call cannot be changed")
+        return await self._request.open_avatar(id)
+
+    def _renderer(self) -> str:
+        made_by = self._request.avatar.made_by
+        return made_by if self._pipeline is None else self._pipeline.easel.renderer.name
+
     def _state(self) -> str:
         if self._end.done():
             return "closed"
@@ -266,14 +286,24 @@ class Session:
 
     def _build(self) -> Pipeline:
         parts, settings = self._request.parts, self._settings
-        return Pipeline(
+        pipeline = Pipeline(
             parts.tracker(),
             parts.driver(self._request.driver),
             parts.renderer(),
             self._request.avatar,
             VisibleLabel(settings.label_text, visible=settings.label_visible),
             liveliness=settings.speech.liveliness,
+            on_fall=self._on_fall,
         )
+        pipeline.easel.reserve_comes = self._request.open_reserve is not None
+        return pipeline
+
+    def _on_fall(self, fall: Fall) -> None:
+        """Called on the worker's thread."""
+        self._counts.add(f"fallbacks.{fall}")
+        if fall is Fall.DEVICE_LOST:
+            self._request.on_device_lost()
+        self._untold_fall = True
 
     def _on_speech(self, type: str, values: Mapping[str, Any]) -> None:
         if type == "started":
@@ -303,6 +333,20 @@ class Session:
         self._untold_failure = True
         self._tell_failure()
 
+    def _tell_fall(self) -> None:
+        """Tells the peer, once and as soon as it can be told, that another renderer draws."""
+        if self._untold_fall and self._pipeline is not None:
+            easel = self._pipeline.easel
+            told = self._channel.send(
+                "state",
+                state="degraded",
+                reason=easel.fallen,
+                renderer=easel.renderer.name,
+                message=_DEGRADED,
+            )
+            if told:
+                self._untold_fall, self._told_state = False, "degraded"
+
     def _tell_failure(self) -> None:
         """Tells the peer, as soon as it can be told, that its voice is not heard."""
         if self._untold_failure:
@@ -318,6 +362,7 @@ class Session:
             self._watch_silence(),
             self._connection.resolve_hidden(),
             self._tell(),
+            self._keep_reserve(),
         )
         tasks = [asyncio.create_task(watch, name="session-watch") for watch in watches]
         reason = await self._end
@@ -347,11 +392,34 @@ class Session:
                 self._finish("silent")
             await asyncio.sleep(_LOOK_EVERY_S)
 
+    async def _keep_reserve(self) -> None:
+        """Has what takes over at hand, made beside the call before anything is lost."""
+        open_reserve = self._request.open_reserve
+        if open_reserve is None:
+            return
+        kept = ""
+        await self._connected.wait()
+        while True:
+            if self._pipeline is not None and kept != self._avatar:
+                kept = self._avatar
+                self._pipeline.easel.keep(await self._reserve(open_reserve, kept))
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _reserve(
+        self, open_reserve: Callable[[str], Awaitable[Reserve]], avatar: str
+    ) -> Reserve | None:
+        try:
+            return await open_reserve(avatar)
+        except VisavisError as error:
+            logger.warning("a call has no renderer in reserve: %s", type(error).__name__)
+            return None
+
     async def _tell(self) -> None:
         """Tells the peer of every change of state soon, and how the call goes every second."""
         await self._connected.wait()
         next_stats = self._loop.time()
         while True:
+            self._tell_fall()
             self._tell_state(self._state())
             self._tell_failure()
             if self._loop.time() >= next_stats:

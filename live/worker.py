@@ -109,7 +109,7 @@ class Worker:
                 self._counts.add("dropped.failed")
                 if failures == 1:
                     logger.warning("a picture failed in a room: %s", type(error).__name__)
-                if failures == _MOST_FAILURES:
+                if failures >= _MOST_FAILURES and not pipeline.easel.reserve_comes:
                     self._on_failure()
                     return
 

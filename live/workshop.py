@@ -19,16 +19,27 @@ class Workshop:
     """The parts that make avatars. Used by one thread at a time."""
 
     def __init__(
-        self, tracker: Tracker, renderer: Renderer, read: Callable[[bytes], Portrait]
+        self,
+        tracker: Tracker,
+        renderer: Renderer,
+        read: Callable[[bytes], Portrait],
+        *,
+        others: Callable[[str], Renderer] | None = None,
     ) -> None:
-        """`read` makes a portrait of an image file's bytes; raises `UnusablePortrait`."""
+        """`read` makes a portrait of an image file's bytes; raises `UnusablePortrait`.
+
+        `others`: renderers that avatars may be made by, by name; `None`: `renderer` alone.
+        """
         self._tracker = tracker
         self._renderer = renderer
         self._read = read
+        self._others = others
 
-    def prepare(self, entry: Entry, size: int) -> Avatar:
-        """As the function `prepare`."""
-        return prepare(entry, self._tracker, self._renderer, size)
+    def prepare(self, entry: Entry, size: int, by: str = "") -> Avatar:
+        """As the function `prepare`; `by`: a renderer's name, empty for the workshop's own."""
+        own = self._others is None or by in ("", self._renderer.name)
+        renderer = self._renderer if own or self._others is None else self._others(by)
+        return prepare(entry, self._tracker, renderer, size)
 
     def add(
         self,

@@ -109,6 +109,7 @@ class FakeCall:
             "mode": "face",
             "skin": "none",
             "avatar": self.avatar,
+            "renderer": "fake",
             "codec": "H264",
             "frames": {"in": 3, "out": 2, "dropped": {"late": 1}},
             "fps": {"in": 30.0, "out": 29.5},

@@ -211,7 +211,7 @@ class CountingWorkshop(Workshop):
         self.go = threading.Event()
         self.go.set()
 
-    def prepare(self, entry: Entry, size: int) -> Avatar:
+    def prepare(self, entry: Entry, size: int, by: str = "") -> Avatar:
         self.prepared.append(entry.id)
         self.threads.add(threading.get_ident())
         assert self.go.wait(10)

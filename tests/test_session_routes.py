@@ -66,7 +66,7 @@ def test_a_call_from_offer_to_end(tmp_path: Path) -> None:
         ("avatar=", SDP, OFFER, 400, "avatar=ID"),
         ("avatar=nobody", SDP, OFFER, 404, "no such avatar"),
         ("avatar=../x", SDP, OFFER, 400, "lower-case"),
-        ("avatar=ada&driver=feet", SDP, OFFER, 422, "auto, face, speech"),
+        ("avatar=ada&driver=feet", SDP, OFFER, 422, "auto, face, implicit, speech"),
         ("avatar=ada", {"Content-Type": "application/json"}, OFFER, 415, "application/sdp"),
         ("avatar=ada", {}, OFFER, 415, "application/sdp"),
         ("avatar=ada", SDP, "", 400, "empty"),

@@ -263,7 +263,10 @@ export class Conversation extends EventTarget {
     if (message.type === "error" && typeof message.message === "string") {
       this.#notice.flash("server", "The server could not do that", message.message, 6000);
     }
-    if (message.type === "state") {
+    if (message.type === "state" && message.state === "degraded") {
+      const words = typeof message.message === "string" ? message.message : "";
+      this.#notice.flash("renderer", "A simpler avatar now", words, 8000);
+    } else if (message.type === "state") {
       this.#faceState = message.state;
       this.#showFaceState();
     }

@@ -87,6 +87,7 @@ function figuresOf(sample) {
     ["Video", `${sample.size} ${sample.codec}`],
     ["Bitrate up, down", `${sample.mbitOut.toFixed(1)}, ${sample.mbitIn.toFixed(1)} Mbit/s`],
     ["Packet loss up, down", `${percent(sample.lossOut)}, ${percent(sample.lossIn)} %`],
+    ["Drawn by", sample.renderer || "–"],
     ["Dropped by server", sample.dropped === undefined ? "–" : String(sample.dropped)],
   ];
 }

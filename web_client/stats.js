@@ -22,6 +22,7 @@
  * @property {number} lossIn
  * @property {string} size of the picture that comes in
  * @property {string} codec
+ * @property {string} renderer that draws the avatar now; empty where the server does not tell
  * @property {number | undefined} dropped camera pictures that the server passed over
  * @property {Grade} grade
  */
@@ -35,6 +36,7 @@
  * @property {Record<string, Percentiles | null>} [rooms_ms] a room's time for one picture
  * @property {Percentiles | null} [latency_ms] from a camera picture's first packet to the avatar's
  * @property {{dropped?: Record<string, number>}} [frames]
+ * @property {string} [renderer]
  */
 
 /** Takes samples of one call; differences are those to the sample before. */
@@ -110,6 +112,7 @@ export class Meter {
       lossIn,
       size: inbound.frameWidth ? `${inbound.frameWidth} × ${inbound.frameHeight}` : "–",
       codec: String(codec?.mimeType ?? "").replace("video/", "") || "–",
+      renderer: typeof this.#server.renderer === "string" ? this.#server.renderer : "",
       dropped: this.#dropped(),
       grade: gradeOf(delayMs, fpsIn, Math.max(lossIn, lossOut)),
     };

@@ -8,11 +8,12 @@ from one to the other over a few frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.blendshapes import to_mesh
-from engines.drivers.face import FaceDriver, as_motion
+from engines.drivers.face import FaceDriver, Seen, as_motion
 from engines.drivers.life import Life, Living
 from engines.drivers.listening import LOOK_AHEAD_NS
 from engines.drivers.mouth_choice import MouthChoice
@@ -37,6 +38,20 @@ def _mouth() -> Points:
 
 
 _MOUTH = _mouth()
+
+
+class Followed(NamedTuple):
+    """One picture's motion, with and without the voice."""
+
+    camera: Parameters
+    """What the face moves, or the idle life where there is none."""
+    shown: Parameters
+    """The same, its mouth the voice's as far as that has it; `camera` itself where it has
+    nothing."""
+    pts_ns: int
+    captured_ns: int
+    dt_s: float
+    """Since the picture before."""
 
 
 class AutoDriver:
@@ -79,19 +94,30 @@ class AutoDriver:
         self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
     ) -> Sequence[Motion]:
         """One motion per call; `pts_ns`: the face's own time unless told."""
+        followed = self.follow(face, sounds, pts_ns)
+        return [as_motion(followed.shown, followed.pts_ns, followed.captured_ns)]
+
+    @property
+    def seen(self) -> Seen | None:
+        """What was made of the last picture's face."""
+        return self._face.seen
+
+    def follow(self, face: Face | None, sounds: Sequence[Sound], pts_ns: int | None) -> Followed:
+        """What `drive` shows, and what it would be without the voice."""
         if pts_ns is None and face is not None:
             pts_ns = face.pts_ns
         pts_ns, dt_s = self._clock.step(pts_ns)
         said = self._voice.at(pts_ns, dt_s, sounds)
         living = self._life.at(pts_ns, speaking=said.speaking, stressed=said.stressed)
         idle = _idle(living) if face is None else NEUTRAL
-        shown = self._face.follow(face, idle, dt_s)
+        camera = shown = self._face.follow(face, idle, dt_s)
         share = self._choice.share(face, said, dt_s)
         if share > 0.0:
             spoken = to_mesh(said.mouth) * _MOUTH
             mine = shown.expression * (1.0 - share * _MOUTH)
             shown = shown._replace(expression=mine + share * spoken)
-        return [as_motion(shown, pts_ns, face.captured_ns if face is not None else pts_ns)]
+        captured_ns = face.captured_ns if face is not None else pts_ns
+        return Followed(camera, shown, pts_ns, captured_ns, dt_s)
 
 
 def _idle(living: Living) -> Parameters:

@@ -7,11 +7,12 @@ the head's pose is taken off first, what is left of the landmarks is expression.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.drivers.eyes import Eyes, read
-from engines.drivers.neutral import NeutralCalibration
+from engines.drivers.neutral import Calmest, Neutral, NeutralCalibration
 from engines.drivers.one_euro import OneEuro
 from engines.drivers.pose import HeadPose, focal_length, measure, plausible, soft_limit
 from engines.drivers.presence import NEUTRAL, Parameters, Presence
@@ -35,6 +36,17 @@ _SHORTEST_S, _LONGEST_S = 1.0 / 240.0, 0.5
 _USUAL_S = 1.0 / 30.0
 
 
+class Seen(NamedTuple):
+    """What the driver made of a face, for those who read more of its picture."""
+
+    neutral: Neutral
+    pose: HeadPose
+    calmest: Calmest
+    """What this face has to do with the neutral one."""
+    dt_s: float
+    """Since the face before."""
+
+
 class FaceDriver:
     """The driver of a camera call. One per session; not thread-safe."""
 
@@ -56,6 +68,8 @@ class FaceDriver:
         self._pace = Pace()
         self._focal: float | None = None
         self._last_pose: HeadPose | None = None
+        self.seen: Seen | None = None
+        """The face of the last frame; `None`: there was none."""
 
     def calibrate(self) -> None:
         """Takes the best face of the next second as neutral; the avatar fades over to it."""
@@ -79,6 +93,7 @@ class FaceDriver:
         `passed_s`: the seconds since the frame before, for a frame without a face.
         """
         if face is None:
+            self.seen = None
             return self._presence.lost(self._pace.missed(passed_s), idle)
         dt_s = self._pace.step(face)
         return self._presence.seen(self._follow(face, dt_s), dt_s)
@@ -88,6 +103,7 @@ class FaceDriver:
         self._follow_picture_size(face, landmarks)
         neutral = self._calibration.offer(face, landmarks, dt_s)
         pose = self._last_pose = measure(landmarks, neutral)
+        self.seen = Seen(neutral, pose, self._calibration.calmest, dt_s)
         # In the reference pose, eye distances; then in the head's own axes.
         shape = (landmarks - pose.centre) @ pose.rotation / pose.scale
         moved = (shape - neutral.shape) @ neutral.orientation / neutral.mouth_scale

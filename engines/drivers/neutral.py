@@ -116,31 +116,61 @@ def energy(face: Face) -> float:
     return float(_LIP_GAP_WEIGHT * gap + _TURN_WEIGHT * turn + face.blendshapes[_CALM].sum())
 
 
+class Calmest:
+    """Which faces the neutral one is made of: the calmest of the first second, and its like."""
+
+    def __init__(self) -> None:
+        """Starts at the first face."""
+        self.restart()
+
+    def restart(self) -> None:
+        """Takes the next second anew."""
+        self._energy, self._averaged, self._age_s = np.inf, 0, 0.0
+        self.in_window = True
+        """Whether the face weighed last belonged to that second."""
+        self.share = 0.0
+        """How much it counts: 1 takes the place of all before, 1/n joins n − 1 others, 0 does not
+        count."""
+
+    def weigh(self, face: Face, dt_s: float) -> float:
+        """The share of one more face, `dt_s` after the one before."""
+        level = energy(face)
+        self.in_window = self._age_s <= WINDOW_S
+        self._age_s += dt_s
+        if level < self._energy - (_ALIKE if self.in_window else _BETTER):
+            self._energy, self._averaged = level, 1
+        elif self.in_window and level < self._energy + _ALIKE and self._averaged < _MOST_AVERAGED:
+            self._averaged += 1
+            self._energy = min(self._energy, level)
+        else:
+            self.share = 0.0
+            return self.share
+        self.share = 1.0 / self._averaged
+        return self.share
+
+
 class NeutralCalibration:
     """Finds the neutral face while the call runs; `current` fades to what has been found."""
 
     def __init__(self) -> None:
         """Starts at the first face offered."""
+        self.calmest = Calmest()
+        """What became of the face offered last."""
         self.current: Neutral | None = None
         self._target: Neutral | None = None
         self._shape: Points = np.zeros((0, 3))
         self._blendshapes: Points = np.zeros(0)
-        self._energy = np.inf
-        self._averaged = 0
         self._poses: list[Points] = []
-        self._age_s = 0.0
 
     def restart(self) -> None:
         """Takes the next second anew; `current` stays until something better is found."""
-        self._energy, self._averaged, self._age_s = np.inf, 0, 0.0
+        self.calmest.restart()
         self._poses.clear()
 
     def offer(self, face: Face, landmarks: Points, dt_s: float) -> Neutral:
         """Weighs one frame and gives the neutral face to use for it."""
-        in_window = self._age_s <= WINDOW_S
-        self._age_s += dt_s
-        if self._weigh(face, landmarks, in_window):
-            self._target = self._placed(landmarks, in_window)
+        if self._weigh(face, landmarks, dt_s):
+            self._target = self._placed(landmarks, self.calmest.in_window)
         assert self._target is not None
         if self.current is None:
             self.current = self._target
@@ -154,25 +184,22 @@ class NeutralCalibration:
         self._target = _moved(self._target, scale, shift)
         self._poses.clear()
 
-    def _weigh(self, face: Face, landmarks: Points, in_window: bool) -> bool:
+    def _weigh(self, face: Face, landmarks: Points, dt_s: float) -> bool:
         """Whether the candidate or its pose has changed."""
-        level, blendshapes = energy(face), face.blendshapes.astype(np.float64)
+        share, in_window = self.calmest.weigh(face, dt_s), self.calmest.in_window
+        blendshapes = face.blendshapes.astype(np.float64)
         shape = shape_of(landmarks)
         if len(self._shape):
             # Poses are told relative to the candidate: each stands as the one before it stood.
             shape = _aligned(shape, self._shape)
-        if level < self._energy - (_ALIKE if in_window else _BETTER):
+        if share == 1.0:
             if not in_window:  # where one looks is no matter of calm
                 keep_gaze(shape, blendshapes, self._shape, self._blendshapes)
             self._shape, self._blendshapes = shape, blendshapes
-            self._energy, self._averaged = level, 1
-            return True
-        if in_window and level < self._energy + _ALIKE and self._averaged < _MOST_AVERAGED:
-            self._averaged += 1
-            self._shape = self._shape + (shape - self._shape) / self._averaged
-            self._blendshapes += (blendshapes - self._blendshapes) / self._averaged
-            self._energy = min(self._energy, level)
-        return in_window
+        elif share > 0.0:
+            self._shape = self._shape + share * (shape - self._shape)
+            self._blendshapes += share * (blendshapes - self._blendshapes)
+        return in_window or share > 0.0
 
     def _placed(self, landmarks: Points, in_window: bool) -> Neutral:
         """The candidate's shape in the reference pose: the window's median, or the one in use."""
@@ -195,12 +222,17 @@ class NeutralCalibration:
     def _fade(self, dt_s: float) -> None:
         assert self.current is not None
         assert self._target is not None
-        share = 1.0 - float(np.exp(-dt_s / _FADE_S))
+        share = fade_share(dt_s)
         self.current = self.current.toward(self._target, share)
         apart = np.abs(self.current.shape - self._target.shape).max()
         moved = np.abs(self.current.centre - self._target.centre).max() / self.current.scale
         if max(apart, moved, abs(self.current.scale / self._target.scale - 1.0)) < 1e-4:
             self.current = self._target
+
+
+def fade_share(dt_s: float) -> float:
+    """How much of the way to what was found the neutral face goes in a step of time."""
+    return 1.0 - float(np.exp(-dt_s / _FADE_S))
 
 
 def _pose_of(fit: Similarity) -> Points:

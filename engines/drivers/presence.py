@@ -18,7 +18,7 @@ class Parameters(NamedTuple):
     """What a motion is made of."""
 
     expression: Values
-    """`(478, 3)`."""
+    """As the space has it: `(478, 3)`, or of implicit keypoints `(21, 3)`."""
     pose: Values
     """`(6,)`."""
     eyes: Values
@@ -36,12 +36,14 @@ NEUTRAL = Parameters(np.zeros((478, 3)), np.zeros(6), np.array([[1.0, 0.0, 0.0],
 class Presence:
     """Joins what the face does with what is shown when there is none."""
 
-    def __init__(self, hold_s: float = HOLD_S, ease_s: float = EASE_S) -> None:
-        """Starts neutral, without a face. `hold_s`: how long a lost face stays as it was, `ease_s`:
-        how long it takes to go."""
+    def __init__(
+        self, hold_s: float = HOLD_S, ease_s: float = EASE_S, neutral: Parameters = NEUTRAL
+    ) -> None:
+        """Starts at `neutral`, without a face. `hold_s`: how long a lost face stays as it was,
+        `ease_s`: how long it takes to go."""
         self._hold_s, self._ease_s = hold_s, ease_s
-        self._shown = NEUTRAL
-        self._start = NEUTRAL
+        self._shown = neutral
+        self._start = neutral
         self._since_s = 0.0
         self._fade_s = 0.0
         self._present = False

@@ -75,7 +75,9 @@ def run_add(args: argparse.Namespace) -> int:
         image = args.image.read_bytes()
     except OSError as error:
         raise BadRequest(f"cannot read {args.image}: {error.strerror}") from error
-    workshop = parts.workshop(ModelStore(chosen.models.folder))
+    workshop = parts.workshop(
+        ModelStore(chosen.models.folder), parts.renderers(chosen.engines, chosen.models)
+    )
     store = AvatarStore(chosen.avatars.folder)
     entry = workshop.add(store, image, statement, id=args.id, name=args.name)
     workshop.close()

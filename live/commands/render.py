@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from engines import registry
 from engines.sound_file import read_sound
+from engines.types import Space
 from engines.weights import ModelStore
 from live import logs, parts, settings
 from live.avatars import AvatarStore
@@ -26,7 +28,8 @@ from live.workshop import prepare
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
 
-_BY_CAMERA, _BY_VOICE = "face", "speech"
+_BY_CAMERA = defaultdict(lambda: "face", {Space.IMPLICIT21: "implicit"})
+_BY_VOICE = "speech"
 _LINES = 10
 """Lines of progress where there is no terminal."""
 
@@ -51,6 +54,7 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument("--language", metavar="TAG", help="of the text, such as de")
     parser.add_argument("--pace", type=float, metavar="FACTOR", help="of the voice, 0.5…2")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.mp4")
+    parser.add_argument("--renderer", metavar="NAME", help="that draws (warp)")
     parser.add_argument("--size", type=int, metavar="PIXELS", help="width and height (512)")
     parser.add_argument(
         "--record-motion", type=Path, metavar="FILE.jsonl", help="writes each frame's motion"
@@ -61,7 +65,8 @@ def add_to(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Renders one file."""
-    chosen = settings.load(args.config, {"video": {"size": args.size}})
+    told = {"video": {"size": args.size}, "engines": {"renderer": args.renderer}}
+    chosen = settings.load(args.config, told)
     logs.set_up(chosen.logs.level, chosen.logs.format)
     # Before the networks are loaded: a misspelt name should not cost seconds.
     source = args.camera_video or args.speech
@@ -69,12 +74,15 @@ def run(args: argparse.Namespace) -> int:
         check_source(source)
     check_target(args.output, ".mp4", source=source)
     entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
-    name, work = _by_camera(args, chosen) if args.camera_video else _by_voice(args, chosen)
+    work = _by_camera(args, chosen) if args.camera_video else _by_voice(args, chosen)
+    renderers = parts.renderers(chosen.engines, chosen.models)
+    renderer = renderers.get(renderers.name)
+    name = _BY_CAMERA[renderer.space] if args.camera_video else _BY_VOICE
+    driver = renderers.driver(name, renderers.name)
     tracker = parts.tracker(ModelStore(chosen.models.folder))
-    renderer = parts.renderer()
     avatar = prepare(entry, tracker, renderer, chosen.video.size)
     stamp = VisibleLabel(chosen.label.text, visible=chosen.label.visible)
-    pipeline = Pipeline(tracker, parts.driver(name), renderer, avatar, stamp)
+    pipeline = Pipeline(tracker, driver, renderer, avatar, stamp)
     try:
         with Progress(args.output.name) as progress:
             done = work(pipeline, progress)
@@ -84,9 +92,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _by_camera(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
-    """The driver's name, and the work."""
-
+def _by_camera(args: argparse.Namespace, chosen: Settings) -> Work:
     def work(pipeline: Pipeline, progress: Progress) -> str:
         done = render_camera(
             args.camera_video,
@@ -98,10 +104,10 @@ def _by_camera(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
         )
         return f"{done.frames} frames, {done.without_face} of them without a face"
 
-    return _BY_CAMERA, work
+    return work
 
 
-def _by_voice(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
+def _by_voice(args: argparse.Namespace, chosen: Settings) -> Work:
     recording = _recorded(args.speech) if args.speech else _said(args, chosen)
 
     def work(pipeline: Pipeline, progress: Progress) -> str:
@@ -115,7 +121,7 @@ def _by_voice(args: argparse.Namespace, chosen: Settings) -> tuple[str, Work]:
         )
         return f"{frames} frames"
 
-    return _BY_VOICE, work
+    return work
 
 
 def _recorded(file: Path) -> spoken.Recording:

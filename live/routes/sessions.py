@@ -13,8 +13,8 @@ from live.allowance import Allowance
 from live.avatars import check_id
 from live.bodies import read_object, read_text
 from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
-from live.parts import DRIVER
 from live.pool import Pool
+from live.renderers import DRIVER
 from live.request import SessionRequest
 from live.sections import IceServer
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_crop import Crop, upright_crop, warp
+from engines.face_crop import Crop, FixedWarp, upright_crop
 from engines.face_geometry import Points
 from engines.renderers.warp.drawing import rgb
 from engines.renderers.warp.framing import Framed, frame
@@ -63,8 +63,8 @@ class Paste:
     """Lays a network's picture over the still frame; made once for an avatar and a background."""
 
     size: int
-    matrix: Points
-    """`(2, 3)` frame ← network's picture, pixels."""
+    there: FixedWarp
+    """Frame ← network's picture."""
     mask: NDArray[np.uint8]
     """`(size, size, 3)` how much of the network's picture is seen."""
     rest: Rgb
@@ -87,12 +87,12 @@ class Paste:
         mask = cv2.warpAffine(soft, matrix, (size, size), flags=cv2.INTER_LINEAR)
         mask = rgb(cv2.merge([mask, mask, mask]))
         rest = cv2.multiply(still, cv2.bitwise_not(mask), scale=1 / 255)
-        return cls(size, np.asarray(matrix, np.float64), mask, rgb(rest))
+        return cls(size, FixedWarp(matrix, drawn, size), mask, rgb(rest))
 
     def over(self, drawn: Rgb) -> Rgb:
         """`(size, size, 3)` the frame with a network's picture in it."""
-        there = warp(drawn, self.matrix, self.size)
-        return rgb(cv2.add(cv2.multiply(there, self.mask, scale=1 / 255), self.rest))
+        shown = cv2.multiply(self.there(drawn), self.mask, scale=1 / 255)
+        return rgb(cv2.add(shown, self.rest))
 
 
 def _soft_square(size: int) -> NDArray[np.uint8]:

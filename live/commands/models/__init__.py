@@ -32,6 +32,7 @@ def add_to(subparsers: Subparsers) -> None:
         ("fetch", "fetch the networks that are not here yet", _add_fetch),
         ("export", "make networks of a checkpoint (needs torch)", _add_export),
         ("parity", "compare the networks on every backend, on random inputs", _add_parity),
+        ("fit", "find out how a portrait's networks answer to camera and voice", _add_fit),
         ("compile", "build the engines of a portrait's networks ahead", _add_compile),
     ):
         part = parts.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
@@ -113,6 +114,19 @@ def _add_parity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "network",
+        nargs="?",
+        default="portrait",
+        metavar="NETWORK",
+        help="portrait, or the folder of a set of a portrait's networks",
+    )
+    parser.add_argument(
+        "--samples", type=_many, default=90, metavar="N", help="pictures of each avatar; unset: 90"
+    )
+
+
 def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "network",
@@ -142,10 +156,18 @@ def _known(name: str) -> str:
 
 
 def _several(text: str) -> int:
+    return _between(text, 2, 100)
+
+
+def _many(text: str) -> int:
+    return _between(text, 10, 10_000)
+
+
+def _between(text: str, least: int, most: int) -> int:
     try:
         number = int(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from error
-    if not 2 <= number <= 100:
-        raise argparse.ArgumentTypeError("between 2 and 100")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"between {least} and {most}")
     return number

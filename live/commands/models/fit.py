@@ -1,0 +1,51 @@
+"""`visavis models fit`: how a portrait's networks answer to camera and voice is found out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from engines import avatars, implicit_map, implicit_map_fit, registry
+from engines.network_source import NetworkSource
+from engines.portrait_models import PortraitModels
+from engines.portrait_networks import PortraitNetworks
+from engines.types import Picture, Portrait, Tracker
+from engines.weights import ModelStore
+from live import parts, settings
+from live.avatars import read_matte, read_picture
+from live.commands.models.sets import meant
+from live.renderers import RESERVE
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draws the built-in avatars in motions that are known, and writes the map beside the card."""
+    chosen = settings.load(args.config)
+    models = PortraitModels(meant(args.network, chosen.models.folder), untrained=True)
+    source = NetworkSource(chosen.models.folder, chosen.engines.backend, chosen.engines.threads)
+    networks = PortraitNetworks(models, source)
+    tracker = parts.tracker(ModelStore(chosen.models.folder))
+    try:
+        fitted = implicit_map_fit.fit(
+            networks.open("motion"),
+            models.spec("motion").sha256,
+            registry.renderer(RESERVE),
+            [_portrait(name, tracker) for name in avatars.ids()],
+            samples=args.samples,
+            progress=_tell,
+        )
+    finally:
+        tracker.close()
+        networks.close()
+    path = implicit_map.write(fitted, models.folder)
+    print(f"{path}: explains {fitted.held_out:.0%} of what strangers' keypoints do")
+    return 0
+
+
+def _portrait(name: str, tracker: Tracker) -> Portrait:
+    folder = avatars.folder(name)
+    rgb = read_picture(folder / "portrait.jpg")
+    return Portrait(rgb, tuple(tracker.find(Picture(rgb))), read_matte(folder / "matte.png"))
+
+
+def _tell(done: int, total: int) -> None:
+    sys.stderr.write(f"{done} of {total} pictures seen\n")

@@ -1,0 +1,157 @@
+"""Motions go in, pictures come out: the renderer at work, and the one that takes its place.
+
+A renderer may live on a device that can go away in the middle of a call. Then, or where it fails
+again and again, another one that needs no device draws the same avatar from the same picture on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engines.errors import DeviceLost
+from engines.registry import understands
+from engines.types import (
+    Avatar,
+    Backdrop,
+    BackdropKind,
+    Driver,
+    Motion,
+    Picture,
+    Renderer,
+    Seat,
+    Seated,
+)
+from live.errors import Unprocessable
+
+logger = logging.getLogger(__name__)
+
+_MOST_FAILURES = 3
+"""Pictures in a row that may fail to be drawn; a tenth of a second."""
+
+
+class Fall(StrEnum):
+    """Why another renderer has taken over."""
+
+    DEVICE_LOST = "device_lost"
+    RENDER_FAILED = "render_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What draws where the first renderer cannot."""
+
+    renderer: Renderer
+    avatar: Avatar
+    """The same, made by this renderer."""
+    driver: Callable[[], Driver]
+    """Makes one that this renderer understands."""
+
+
+class Easel:
+    """One call's renderer and avatar. One thread draws; `ask` and `keep` may be any other's."""
+
+    def __init__(self, renderer: Renderer, avatar: Avatar, on_fall: Callable[[Fall], None]) -> None:
+        """Takes a seat where the renderer has seats; `on_fall` is called on the drawing thread.
+
+        Raises `Unprocessable` where another renderer made the avatar, `DeviceFull`.
+        """
+        _check_avatar(avatar, renderer)
+        self.renderer = renderer
+        """That draws now."""
+        self.fallen: Fall | None = None
+        self.reserve_comes = False
+        """Whether a reserve is being made: until then, a lost device is no reason to give up."""
+        self._on_fall = on_fall
+        self._seat: Seat | None = renderer.seat() if isinstance(renderer, Seated) else None
+        self._shown = self.avatar = self._wanted = avatar
+        self._backdrop = Backdrop()
+        self._asked: tuple[Avatar, Avatar] | None = None
+        self._reserve: Reserve | None = None
+        self._failures = 0
+        self._lock = threading.Lock()
+
+    def ask(self, avatar: Avatar | None = None, backdrop: Backdrop | None = None) -> None:
+        """Another avatar, another background, or both, from the next picture on.
+
+        Takes as long as the renderer's `with_backdrop`. Raises `Unprocessable` where another
+        renderer made the avatar.
+        """
+        if avatar is not None:
+            _check_avatar(avatar, self.renderer)
+        with self._lock:
+            self._wanted = avatar or self._wanted
+            self._backdrop = backdrop or self._backdrop
+            self._asked = self._wanted, _before(self.renderer, self._wanted, self._backdrop)
+
+    def keep(self, reserve: Reserve | None) -> None:
+        """Has a reserve at hand; `None`: there is none to be had."""
+        with self._lock:
+            self._reserve = reserve
+            self.reserve_comes = False
+
+    def turn(self) -> None:
+        """Takes what was asked for; called before a picture."""
+        if self._asked is not None:
+            with self._lock:
+                asked, self._asked = self._asked, None
+            if asked is not None and asked[0].made_by == self.renderer.name:
+                self.avatar, self._shown = asked
+
+    def draw(self, motion: Motion) -> Picture:
+        """One picture; raises what the renderer raises."""
+        picture = self.renderer.render(self._shown, motion)
+        self._failures = 0
+        return picture
+
+    def fall(self, error: Exception) -> Reserve | None:
+        """What takes over after this error, and has done so; `None`: nothing, for now."""
+        lost = isinstance(error, DeviceLost)
+        self._failures += 1
+        reserve = self._reserve
+        if reserve is None or self.fallen or not (lost or self._failures >= _MOST_FAILURES):
+            return None
+        with self._lock:
+            before, self.renderer = self.renderer, reserve.renderer
+            self.avatar = self._wanted = reserve.avatar
+            self._asked = None
+            self._shown = _before(self.renderer, self.avatar, self._backdrop)
+            self.fallen = Fall.DEVICE_LOST if lost else Fall.RENDER_FAILED
+        self.close()
+        logger.warning(
+            "the renderer %s was lost (%s, %s); the call goes on with %s",
+            before.name,
+            self.fallen,
+            type(error).__name__,
+            self.renderer.name,
+        )
+        self._on_fall(self.fallen)
+        return reserve
+
+    def close(self) -> None:
+        """Gives the seat back."""
+        if self._seat is not None:
+            self._seat.close()
+            self._seat = None
+
+
+def misunderstood(driver: Driver, reserve: Reserve) -> bool:
+    """Whether a driver has to be exchanged for this reserve."""
+    return not understands(reserve.renderer, driver)
+
+
+def _before(renderer: Renderer, avatar: Avatar, backdrop: Backdrop) -> Avatar:
+    if backdrop.kind is BackdropKind.KEEP:
+        return avatar
+    return renderer.with_backdrop(avatar, backdrop)
+
+
+def _check_avatar(avatar: Avatar, renderer: Renderer) -> None:
+    if avatar.made_by != renderer.name:
+        raise Unprocessable(
+            f"this avatar was made by the renderer {avatar.made_by!r}, the call draws with"
+            f" {renderer.name!r}; add the avatar again with that renderer"
+        )
