@@ -159,10 +159,11 @@ def _compare(artefact: Exportable, spec: ModelSpec, trials: Sequence[Trial]) -> 
     finally:
         network.close()
     if not found.within(TOLERANCES[artefact.precision]):
+        mend = "report it" if artefact.precision == "fp32" else "export in fp32 only"
         raise EngineError(
             f"{artefact.file} does not do what torch does: {found.output!r} is off by"
             f" {found.mean:.3g} on average and {found.max:.3g} at most, where different inputs make"
-            f" a difference of {found.spread:.3g}; it was not kept. Export in fp32, or report it"
+            f" a difference of {found.spread:.3g}; it was not kept; {mend}"
         )
     return model_card.Error(
         max=found.max,

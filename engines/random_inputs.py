@@ -90,4 +90,7 @@ _BY_NAME: Mapping[str, Callable[[Shape, np.random.Generator], Floats]] = {
     "stitching": _share,
     "ratios": _ratios,
     "mel": _mel,
+    "warped": _picture,
+    "resting": _picture,
+    "features": _volume,
 }

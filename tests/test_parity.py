@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines import parity, parity_table, random_inputs
+from engines import parity, parity_table, random_inputs, shipped_models
 from engines.backends import choice
 from engines.errors import UnsupportedNetwork
 from engines.parity import TOLERANCES, Deviation, Trial
@@ -196,6 +196,17 @@ def test_speech_is_the_same_on_every_backend(capsys: pytest.CaptureFixture[str])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["network"] for row in rows} == {"speech"}
     assert {row["verdict"] for row in rows} == {"agrees"}
+
+
+def test_every_network_in_the_package_can_be_compared() -> None:
+    assert "speech" in shipped_models.names()
+    for name in shipped_models.names():
+        found = shipped_models.shipped(name)
+        assert found.whole()
+        network = choice.find("onnxruntime")(found.spec)
+        assert random_inputs.draw(network.inputs, np.random.default_rng(0)).keys() == {
+            *network.inputs
+        }
 
 
 def test_a_backend_that_is_named_has_to_work(

@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engines import shipped_models
 from engines.backends import choice
 from engines.errors import EngineError
 from engines.portrait_models import PortraitModels
 from engines.weights import MODELS, ModelStore
 from live import settings
 from live.commands.models import sets
-from live.commands.models.subjects import speech_spec
 
 Entry = dict[str, Any]
+
+_PURPOSES = {"speech": "hears speech: which phone is said, and how the mouth moves with it"}
+"""Of networks whose cards do not say."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     runs_on = _runs_on(chosen.engines.backend)
     entries = [
         *_fetched(store),
-        _speech(),
+        *_shipped(),
         *_portraits(store.folder, runs_on),
     ]
     if args.json:
@@ -53,19 +56,20 @@ def _fetched(store: ModelStore) -> Iterator[Entry]:
         }
 
 
-def _speech() -> Entry:
-    spec, card = speech_spec()
-    return {
-        "name": "speech",
-        "here": True,
-        "file": str(spec.path),
-        "bytes": card["bytes"],
-        "sha256": spec.sha256,
-        "purpose": "hears speech: which phone is said and how the mouth moves",
-        "licence": "Apache-2.0",
-        "origin": f"this project, version {card['version']}; in the package",
-        "backend": {"name": "onnxruntime", "passed_over": []},
-    }
+def _shipped() -> Iterator[Entry]:
+    for name in shipped_models.names():
+        found = shipped_models.shipped(name)
+        yield {
+            "name": name,
+            "here": found.whole(),
+            "file": str(found.spec.path),
+            "bytes": found.card["bytes"],
+            "sha256": found.spec.sha256,
+            "purpose": found.card.get("purpose", _PURPOSES.get(name, "")),
+            "licence": found.card.get("licence", "Apache-2.0"),
+            "origin": f"this project, version {found.card['version']}; in the package",
+            "backend": {"name": "onnxruntime", "passed_over": []},
+        }
 
 
 def _runs_on(backend: str) -> Entry:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from engines import parity_table
+from engines import parity_table, shipped_models
 from engines.backends import choice
 from engines.errors import BackendUnavailable
 from engines.parity_table import Row, Subject, Verdict
@@ -22,8 +24,6 @@ from engines.types import Backend
 from engines.weights import ModelStore
 from live import settings
 from live.commands.models import sets, subjects
-
-_SPEECH = "speech"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     )
     rows = list(found) if args.json else _printed(found, seed)
     if args.json:
-        print(json.dumps({"seed": seed, "rows": [asdict(row) for row in rows]}, indent=2))
+        print(json.dumps({"seed": seed, "rows": [_told(row) for row in rows]}, indent=2))
     bad = {Verdict.MISSES, *([Verdict.REFUSED] if args.backend else [])}
     return 1 if any(row.verdict in bad for row in rows) else 0
 
@@ -58,18 +58,25 @@ def _subjects(args: argparse.Namespace, models: Path, seed: int) -> list[Subject
     generator = np.random.default_rng(seed)
     word = args.network
     found: list[Subject] = []
-    if word in (None, _SPEECH):
-        found.append(subjects.speech(generator, args.trials))
-    if word is None:
-        portraits = list(sets.folders(models))
-    else:
-        portraits = [] if word == _SPEECH else [sets.meant(word, models)]
-    for folder in portraits:
+    own = shipped_models.names()
+    for name in own if word is None else {word} & {*own}:
+        found.append(subjects.ours(name, generator, args.trials))
+    portraits = list(sets.folders(models)) if word is None else [sets.meant(word, models)]
+    for folder in () if word in own else portraits:
         which = PortraitModels(folder, untrained=True)
         found += subjects.portrait(which, generator, args.trials, args.checkpoint)
     if word is None and not portraits:
         sys.stderr.write(f"there is no set of a portrait's networks: {models / FOLDER}\n")
     return found
+
+
+def _told(row: Row) -> dict[str, Any]:
+    """The row as JSON has it, which knows no infinity."""
+    told = asdict(row)
+    for key, value in (told["deviation"] or {}).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            told["deviation"][key] = None
+    return told
 
 
 def _printed(found: Iterator[Row], seed: int) -> list[Row]:

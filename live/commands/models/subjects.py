@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engines import parity, random_inputs
+from engines import parity, random_inputs, shipped_models
 from engines.backends import choice
-from engines.drivers import speech_network
-from engines.parity import Run, Trial
+from engines.parity import Run
 from engines.parity_table import Subject
 from engines.portrait_models import PortraitModels
 from engines.portrait_trials import PortraitTrials
-from engines.types import ModelSpec, Network
+from engines.types import Network
 from live.commands.models.torch_needed import torch_needed
 
 _BACKEND = "onnxruntime"
 """The reference where torch is not."""
 
 
-def speech_spec() -> tuple[ModelSpec, Mapping[str, Any]]:
-    """The speech network's file, and what its card says."""
-    path = speech_network.FILE
-    card = json.loads(path.with_suffix(".json").read_bytes())
-    return ModelSpec("speech", path, card["sha256"]), card
-
-
-def speech(generator: np.random.Generator, count: int) -> Subject:
-    """The network that hears."""
-    spec, _ = speech_spec()
-
-    def trials() -> list[Trial]:
-        network = choice.find(_BACKEND)(spec)
+def ours(name: str, generator: np.random.Generator, count: int) -> Subject:
+    """A network that lies in the package; sizes that it leaves open are as they are drawn."""
+    spec = shipped_models.shipped(name).spec
+    with closing(choice.find(_BACKEND)(spec)) as network:
         drawn = [random_inputs.draw(network.inputs, generator) for _ in range(count)]
-        return parity.trials(network, [tuple(each.values()) for each in drawn])
-
-    return Subject("speech", {"fp32": spec}, trials, _BACKEND)
+        found = parity.trials(network, [tuple(each.values()) for each in drawn])
+    shapes = {input_: array.shape for input_, array in drawn[0].items()}
+    return Subject(name, {"fp32": replace(spec, inputs=shapes)}, lambda: found, _BACKEND)
 
 
 def portrait(
