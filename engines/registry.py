@@ -17,13 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engines.errors import SpaceMismatch, UnknownPart
 from engines.types import Driver, Renderer, Tracker, Translating, Voice, Weights
-
-if TYPE_CHECKING:
-    from engines.network_source import NetworkSource
 
 GROUPS = ("trackers", "drivers", "renderers", "voices", "backends")
 
@@ -58,19 +55,19 @@ def tracker(name: str, weights: Weights) -> Tracker:
     return part
 
 
-def driver(name: str, source: NetworkSource | None = None) -> Driver:
-    """A new driver for one session; `source`: of the networks that it may need."""
+def driver(name: str, source: object | None = None) -> Driver:
+    """A new driver for one session; `source`: a `NetworkSource`, for one that runs networks."""
     part: Driver = _made(load("drivers", name), source)
     return part
 
 
-def renderer(name: str, source: NetworkSource | None = None) -> Renderer:
-    """A renderer; `source`: of the networks that it may need."""
+def renderer(name: str, source: object | None = None) -> Renderer:
+    """A renderer; `source`: a `NetworkSource`, for one that runs networks."""
     part: Renderer = _made(load("renderers", name), source)
     return part
 
 
-def _made(factory: Any, source: NetworkSource | None) -> Any:
+def _made(factory: Any, source: object | None) -> Any:
     from_networks = getattr(factory, "from_networks", None)
     return factory() if source is None or from_networks is None else from_networks(source)
 
