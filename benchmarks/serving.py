@@ -32,7 +32,6 @@ from benchmarks.parts import CodedRenderer, CodedTracker, Passage
 from benchmarks.processes import Usage, usage
 from benchmarks.syllables import syllable_voice
 from engines import registry
-from engines.network_source import NetworkSource
 from engines.types import Renderer, Tracker, Weights
 from live.errors import VisavisError
 
@@ -142,7 +141,7 @@ def coded_parts(*, echo: bool) -> Iterator[None]:
     def coded_tracker(name: str, weights: Weights) -> Tracker:
         return CodedTracker(tracker(name, weights), passage, echo=echo)
 
-    def coded_renderer(name: str, source: NetworkSource | None = None) -> Renderer:
+    def coded_renderer(name: str, source: object | None = None) -> Renderer:
         return CodedRenderer(renderer(name, source), passage, echo=echo)
 
     registry.tracker, registry.renderer = coded_tracker, coded_renderer
