@@ -25,7 +25,7 @@ _ARTEFACTS = ("appearance", "motion", "frame")
 """Those that cost anything; lips and eyes are a few small matrices."""
 
 
-class _Hearing(nn.Module):
+class _Hearing(nn.Module):  # type: ignore[misc]  # torch is not looked into
     """A listener whose states are arguments and results like any other."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def portrait(sizes: str, folder: Path, generator: np.random.Generator) -> Iterat
     models = PortraitModels(folder / sizes, untrained=True)
     trials = portrait_export.trials_of(source.modules, generator, 1)
     for name in _ARTEFACTS:
-        files = {each: models.spec(name, each) for each in models.precisions(name)}
+        files = {str(each): models.spec(name, each) for each in models.precisions(name)}
         (trial,) = trials.of(name)
         on = partial(_on, run=references[name])
         yield Subject(f"{sizes} {name}", files, trial.inputs, on)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import random_inputs
+from engines.backends import onnxruntime
 from engines.drivers import speech_network
 from engines.types import ModelSpec
 from engines.weights import MODELS, ModelStore
@@ -82,7 +83,7 @@ def _trackers(generator: np.random.Generator) -> Iterator[Subject]:
 
 
 def _heard(generator: np.random.Generator) -> dict[str, NDArray[Any]]:
-    network = speech_network.load(ModelSpec("speech", speech_network.FILE, ""))
+    network = onnxruntime.load(ModelSpec("speech", speech_network.FILE, ""))
     shapes = {
         name: tuple(_FRAMES if size < 0 else size for size in shape)
         for name, shape in network.inputs.items()

@@ -236,7 +236,10 @@ class Engines(Section):
         " is named and does not work here is an error.",
     )
     threads: int = Field(
-        default=1, ge=1, le=256, description="Processor threads that one network runs on."
+        default=2,
+        ge=1,
+        le=256,
+        description="Processor threads that one of its networks runs on; no more than there are.",
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from engines import registry
-from engines.backends import onnxruntime as backend
 from engines.backends.onnxruntime import OnnxNetwork, load
 from engines.backends.signature import ANY
 from engines.drivers.speech_network import FILE, OnnxSpeechNetwork, speech_network
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_speech_network_is_refused(
 
 def test_another_provider_than_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes another one without a word where it cannot have the one it was asked for."""
-    session = backend.onnxruntime.InferenceSession
+    session = onnxruntime.InferenceSession
     monkeypatch.setattr(
         session, "get_providers", lambda self: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
@@ -136,9 +136,7 @@ def test_another_provider_than_asked_for_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_build_without_the_cpu_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        backend.onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider"]
-    )
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider"])
     found = load.examine()
     assert not found.usable
     assert "CPUExecutionProvider" in found.trouble
@@ -151,7 +149,7 @@ def test_a_failure_within_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) 
     def fail(*arguments: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(backend.onnxruntime.InferenceSession, "run", fail)
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", fail)
     with pytest.raises(EngineError, match=r"'speech' failed while it ran \(RuntimeError\)"):
         network(*zeros(network, 1))
     monkeypatch.undo()

@@ -211,7 +211,9 @@ def _compile(spec: ModelSpec, threads: int) -> _Compiled:
 
 
 def _settings(threads: int) -> dict[str, Any]:
-    at_once = max(1, min(_MOST_AT_ONCE, len(os.sched_getaffinity(0)) // threads))
+    cores = len(os.sched_getaffinity(0))
+    threads = min(threads, cores)
+    at_once = min(_MOST_AT_ONCE, cores // threads)
     return {
         # Left alone it takes bf16 where the CPU has it; a sampling grid does not survive that.
         "INFERENCE_PRECISION_HINT": "f32",
