@@ -45,7 +45,10 @@ class Error(_Checked):
     mean: Amount
     spread: Amount
     output: Name
+    by: Text = ""
+    """What ran the artefact when it came off worst."""
     against: Text
+    """What it was compared with."""
 
 
 class File(_Checked):

@@ -29,7 +29,7 @@ class Tolerance:
 
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(mean=0.002, max=1.0),
-    "fp16": Tolerance(mean=0.03, max=5.0),
+    "fp16": Tolerance(mean=0.1, max=10.0),
 }
 """By precision."""
 _ROUNDING = 2e-6
@@ -58,6 +58,13 @@ class Deviation:
     magnitude: float
     """The largest absolute value of the reference's."""
 
+    @property
+    def badness(self) -> tuple[float, float]:
+        """The mean error and the largest as shares of the spread: the smaller, the better."""
+        if self.spread == 0:
+            return (np.inf, np.inf)
+        return (self.mean / self.spread, self.max / self.spread)
+
     def within(self, tolerance: Tolerance) -> bool:
         """Whether it passes; an output that answers to no input never does."""
         rounding = _ROUNDING * self.magnitude
@@ -83,7 +90,7 @@ def deviation(run: Run, against: Sequence[Trial], names: Iterable[str]) -> Devia
         _deviation(name, [each[i] for each in outputs], [trial.outputs[i] for trial in against])
         for i, name in enumerate(names)
     ]
-    return max(found, key=_badness)
+    return max(found, key=lambda each: each.badness)
 
 
 def _deviation(name: str, own: list[NDArray[Any]], truth: list[NDArray[Any]]) -> Deviation:
@@ -113,9 +120,3 @@ def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
 def _number(value: Any, unknown: float = np.inf) -> float:
     """`unknown` where nothing can be said: a NaN is no agreement."""
     return float(value) if np.isfinite(value) else unknown
-
-
-def _badness(found: Deviation) -> tuple[float, float]:
-    if found.spread == 0:
-        return (np.inf, np.inf)
-    return (found.mean / found.spread, found.max / found.spread)

@@ -55,6 +55,7 @@ def write_set(folder: Path, **changed: Any) -> dict[str, Any]:
                     "mean": 0.01,
                     "spread": 10.0,
                     "output": outputs[0],
+                    "by": "onnxruntime",
                     "against": "torch",
                 },
             }

@@ -95,6 +95,7 @@ def test_half_precision_is_half_the_size_and_a_little_off(tmp_path: Path) -> Non
     half.last.half()
     file = export.export(small("fp16", half), tmp_path, trials(Small()))
     assert 1e-6 * file.error.spread < file.error.mean < 0.03 * file.error.spread
+    assert file.error.by == "torch in fp16"
     stored = {
         each.name: each.data_type for each in onnx.load(tmp_path / file.file).graph.initializer
     }

@@ -16,6 +16,7 @@ import engines
 from engines import implicit_map, registry
 from engines.errors import ModelUnavailable, UnusableCheckpoint
 from engines.model_card import CARD
+from engines.parity import TOLERANCES
 from engines.portrait_models import ALWAYS_FP32, SIGNATURES, PortraitModels
 from engines.portrait_trials import PortraitTrials
 from engines.types import Examined
@@ -85,7 +86,8 @@ def test_a_set_is_whole_and_agrees_with_torch(tiny: Path) -> None:
         for precision in models.precisions(name):
             spec = models.spec(name, precision)
             error = models.card.artefacts[name][precision].error
-            assert error.mean < (0.03 if precision == "fp16" else 0.002) * error.spread
+            assert 0 < error.mean <= TOLERANCES[precision].mean * error.spread
+            assert error.by == ("torch in fp16" if precision == "fp16" else "onnxruntime")
             assert tuple(spec.outputs) == SIGNATURES[name][1]
     assert {each.name for each in tiny.iterdir()} == {
         CARD,
