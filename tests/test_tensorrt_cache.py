@@ -20,7 +20,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines import atomic_file
 from engines.backends.tensorrt import cache as module
 from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.manifest import Key, packed, unpacked
@@ -203,7 +202,7 @@ def test_no_space_costs_the_keeping_only(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(atomic_file.os, "fsync", full)
+    monkeypatch.setattr("engines.atomic_file.os.fsync", full)
     assert EngineCache(tmp_path).plan(KEY, Counting(), name="net") == PLAN
     assert files(tmp_path) == []
     assert "not kept" in caplog.text

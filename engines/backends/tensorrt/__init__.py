@@ -63,7 +63,7 @@ class TensorrtBackend:
             capabilities=(present.target,),
             driver=present.driver,
             precision=build.PRECISION,
-            shapes=spec.inputs,
+            shapes=dict(spec.inputs),
             workspace=build.WORKSPACE,
         )
         return (self._cache or EngineCache()).plan(

@@ -134,13 +134,15 @@ class _Work:
         for index in range(network.num_inputs):
             tensor = network.get_input(index)
             own = tuple(tensor.shape)
-            shape = self.shapes.get(tensor.name, own)
-            if len(shape) != len(own) or any(
-                size not in (-1, wanted) for size, wanted in zip(own, shape, strict=True)
+            asked = self.shapes.get(tensor.name, own)
+            # In both, -1 agrees with any size.
+            if len(asked) != len(own) or any(
+                -1 not in sizes and sizes[0] != sizes[1] for sizes in zip(own, asked, strict=True)
             ):
                 raise UnsupportedNetwork(
-                    f"the network {self.name!r} takes {tensor.name!r} of {own}, not of {shape}"
+                    f"the network {self.name!r} takes {tensor.name!r} of {own}, not of {asked}"
                 )
+            shape = tuple(map(max, own, asked))
             if -1 in shape:
                 raise UnsupportedNetwork(
                     f"the network {self.name!r} leaves sizes of its input {tensor.name!r} open"

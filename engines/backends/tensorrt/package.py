@@ -72,7 +72,7 @@ def find() -> Package:
             module = importlib.import_module(name)
             version = str(module.__version__)
         # Its bindings load libraries by ctypes; a package half installed lacks any attribute.
-        except (ImportError, OSError, AttributeError) as error:
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
             installed = not isinstance(error, ModuleNotFoundError) or error.name != name
             reasons.append(f"{name} cannot be imported ({error})" if installed else f"no {name}")
             continue

@@ -9,6 +9,7 @@ from engines.backends.tensorrt.package import Package
 from engines.errors import UnsupportedNetwork
 
 _MOST_CHARACTERS = 1500
+_TURING = "check_turing_op_compatibility"  # operators that TensorRT-RTX lacks for SM75
 
 
 class ParserError(Protocol):
@@ -29,6 +30,8 @@ def refusal(
 ) -> UnsupportedNetwork:
     """The error to raise; `mend`: what to do, if it is known."""
     told = "; ".join(dict.fromkeys(reasons)) or "it does not say why"
+    if _TURING in told:
+        mend = "for a GPU of this kind take another backend"
     return UnsupportedNetwork(
         f"{package.name} {package.version} does not build the network {network!r}:"
         f" {told[:_MOST_CHARACTERS]}{'; ' if mend else ''}{mend}"
