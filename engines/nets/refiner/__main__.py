@@ -23,6 +23,13 @@ def main() -> None:
     _add_data(commands.add_parser("data", help="make synthetic people and their pairs"))
     _add_drawn(commands.add_parser("drawn", help="make crops that are to stay as they are"))
     _add_train(commands.add_parser("train", help="train, or go on training"))
+    export = commands.add_parser("export", help="write the ONNX files and their model card")
+    export.add_argument("--out", type=Path, default=_MODELS, metavar="FOLDER")
+    export.add_argument("--version", required=True, help="to be stored in the files")
+    export.set_defaults(run=_export)
+    measure = commands.add_parser("measure", help="examine the networks on people held out")
+    measure.add_argument("--sheets", type=Path, metavar="FOLDER", help="saves pictures of crops")
+    measure.set_defaults(run=_measure)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -96,6 +103,30 @@ def _train(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     training.train(arguments.part, arguments.work, training.Plan(arguments.minutes, arguments.rate))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    import torch  # noqa: PLC0415
+
+    from engines.nets.refiner import card  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    print(card.finish(arguments.work, arguments.out, arguments.version))
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    import torch  # noqa: PLC0415
+
+    from engines.nets.refiner import measure  # noqa: PLC0415
+    from engines.nets.refiner.network import PARTS  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    for part in PARTS:
+        for row in measure.measure(arguments.work, part):
+            print(part, "  ".join(f"{key} {value:.3f}" for key, value in row.items()), flush=True)
+        if arguments.sheets is not None:
+            arguments.sheets.mkdir(parents=True, exist_ok=True)
+            measure.sheet(arguments.work, part, arguments.sheets / f"{part}.png")
 
 
 if __name__ == "__main__":

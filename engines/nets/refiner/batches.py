@@ -15,6 +15,7 @@ from engines.nets.refiner.network import Part
 from engines.renderers.refined import crops
 
 _HELD_OUT_EACH = 8
+_LEAST_STRENGTH = 0.05
 _LIP_MIRROR = np.r_[np.arange(10, -1, -1), np.arange(19, 10, -1)]
 
 
@@ -32,6 +33,8 @@ class Batch:
     """`(n, f)`."""
     opening: Tensor
     """`(n, 1, s, s)` 1 between the warped lips or lids."""
+    strength: Tensor
+    """`(n, 1, 1, 1)` how far the correction is taken."""
     yaw: Tensor
     """`(n,)` degrees, of the true head."""
 
@@ -46,8 +49,8 @@ class Crops:
         self._true: list[NDArray[np.uint8]] = []
         self._resting: list[NDArray[np.uint8]] = []
         self._features: list[NDArray[np.float32]] = []
+        self._strength: list[float] = []
         self._yaw: list[float] = []
-        self._owner: list[int] = []
         self._seen: set[Path] = set()
         self._learnt: list[int] = []
         self._held: list[int] = []
@@ -66,6 +69,7 @@ class Crops:
 
     def _add(self, person: pairs.Person, *, held: bool) -> None:
         turns = (1.0,) if self.part.name == "mouth" else (1.0, -1.0)
+        strength_of = crops.mouth_strength if self.part.name == "mouth" else crops.eye_strength
         for number in range(len(person.mouths)):
             for eye, turn in enumerate(turns):
                 if self.part.name == "mouth":
@@ -75,13 +79,15 @@ class Crops:
                     misfit, crop = person.misfits[number, 1 + eye], person.eyes[number, eye]
                     resting = person.resting_eyes[eye]
                     features = person.eye_features[number, eye]
-                if misfit > pairs.MOST_MISFIT:
+                strength = strength_of(features)
+                if misfit > pairs.MOST_MISFIT or strength < _LEAST_STRENGTH:
                     continue
                 (self._held if held else self._learnt).append(len(self._warped))
                 self._warped.append(crop[0].copy())
                 self._true.append(crop[1].copy())
                 self._resting.append(resting)
                 self._features.append(features)
+                self._strength.append(strength)
                 self._yaw.append(turn * float(person.euler_deg[number, 0]))
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
@@ -104,15 +110,14 @@ class Crops:
 
         features = np.stack([self._features[number] for number in chosen])
         mouth = self.part.name == "mouth"
-        openings = np.stack(
-            [crops.opening(crops.ring(row, mouth=mouth), self.part.side) for row in features]
-        )
+        openings = np.stack([crops.opening(row, mouth=mouth) for row in features])
         return Batch(
             pictures(self._warped),
             pictures(self._true),
             pictures(self._resting),
             torch.from_numpy(features),
             torch.from_numpy(openings)[:, None],
+            torch.tensor([self._strength[number] for number in chosen])[:, None, None, None],
             torch.tensor([self._yaw[number] for number in chosen]),
         )
 
@@ -132,6 +137,7 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
         ),
         torch.where(chosen[:, None], features, batch.features),
         torch.where(pick, batch.opening.flip(3), batch.opening),
+        batch.strength,
         torch.where(chosen, -batch.yaw, batch.yaw),
     )
 
@@ -164,5 +170,6 @@ def _recoloured(batch: Batch, rng: np.random.Generator) -> Batch:
         seen(batch.resting),
         batch.features + torch.from_numpy(noise),
         batch.opening,
+        batch.strength,
         batch.yaw,
     )

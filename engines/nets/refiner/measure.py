@@ -1,4 +1,4 @@
-"""Measuring a refiner: held-out people and checkpoints go in, figures and contact sheets come out."""
+"""Measuring a refiner: held-out people and checkpoints go in, figures and sheets come out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from engines.nets.refiner.batches import Batch, Crops
 from engines.nets.refiner.losses import gmsd, psnr
 from engines.nets.refiner.network import PARTS, apply
-from engines.nets.refiner.training import load, pieces
+from engines.nets.refiner.training import corrections, load, pieces
 from engines.types import Floats, Rgb
 
 _AT_ONCE = 32
@@ -54,7 +54,7 @@ def corrected(work: Path, part_name: str, batch: Batch) -> Tensor:
     with torch.no_grad():
         return torch.cat(
             [
-                apply(net(piece.warped, piece.resting, piece.features), piece.warped, piece.opening)
+                apply(corrections(net, piece), piece.warped, piece.opening)
                 for piece in pieces(batch, _AT_ONCE)
             ]
         )

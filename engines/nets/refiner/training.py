@@ -97,7 +97,7 @@ def corrections(net: nn.Module, batch: Batch) -> Tensor:
     """`(n, 5, s, s)` what the network says of a batch."""
     with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
         said: Tensor = net(batch.warped, batch.resting, batch.features)
-    return said.float()
+    return said.float() * batch.strength
 
 
 def examine(net: nn.Module, batch: Batch) -> dict[str, float]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import Points
+from engines.face_geometry import Points, smoothstep
 from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, OVAL, RIGHT_EYE
 from engines.renderers.warp.deform import Moved
 from engines.types import Floats, Motion, Rgb
@@ -25,6 +25,10 @@ EYE_FEATURES = 4 * len(RIGHT_EYE) + 6
 _RINGS = (RIGHT_EYE, LEFT_EYE)
 _MOUTH_SPAN, _MOUTH_DROP = 2.3, 0.20  # mouth widths: of the crop, of its middle below the corners
 _EYE_SPAN = 2.1  # eye widths
+_LIPS_MOVE = (0.03, 0.10)  # mouth widths that a lip is off its rest: not corrected, wholly
+_LIPS_PART = (0.04, 0.14)  # mouth widths between the lips: wholly corrected, not
+_LIDS_CLOSE = (0.06, 0.20)  # of openness: not corrected, wholly
+_LIP_EDGE = 7  # pixels of the crop
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +115,36 @@ def lids_in(crop: Crop, moved: Moved, number: int) -> Floats:
     return crop.inside(moved.face[_RINGS[number], :2]).astype(np.float32)
 
 
-def opening(points: Floats, side: int) -> Floats:
-    """`(side, side)` 1 between lips or lids, soft at their edges.
+def mouth_strength(features: Floats) -> float:
+    """0…1 how far the mouth is to be corrected: not at rest, and not where it is wide open.
 
-    `points`: the ring of the inner lips or the lids, −1…1 across the crop.
+    What an open mouth shows is drawn sharper than a small network could.
     """
+    lips = _ring(features, mouth=True)
+    way = features[2 * len(_LIPS) : 4 * len(_LIPS)].reshape(-1, 2)
+    gap = float(np.linalg.norm(lips[5] - lips[15])) * _MOUTH_SPAN / 2
+    moved = float(np.linalg.norm(way, axis=1).max()) * _MOUTH_SPAN / 2
+    return float(smoothstep(*_LIPS_MOVE, moved) * (1 - smoothstep(*_LIPS_PART, gap)))
+
+
+def eye_strength(features: Floats) -> float:
+    """0…1 how far an eye is to be corrected: not where it is as open as at rest."""
+    openness = float(features[4 * len(RIGHT_EYE)])
+    return float(smoothstep(*_LIDS_CLOSE, 1.0 - openness))
+
+
+def opening(features: Floats, *, mouth: bool) -> Floats:
+    """`(side, side)` 1 between the lips and at their edges, or between the lids; soft.
+
+    `features`: of the mouth or an eye.
+    """
+    side = MOUTH_SIDE if mouth else EYE_SIDE
+    points = _ring(features, mouth=mouth)
     mask = np.zeros((side, side), np.float32)
     ring = np.rint(((points + 1) * (side / 2) - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [ring], 1.0, cv2.LINE_8, 4)
+    if mouth and mask.any():  # teeth that come into view must not be painted on the lips
+        mask = np.asarray(cv2.dilate(mask, np.ones((_LIP_EDGE, _LIP_EDGE), np.uint8)), np.float32)
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), side / 96), np.float32)
 
 
@@ -132,7 +158,7 @@ def face_in(crop: Crop, moved: Moved) -> Floats:
     return np.clip(2 * soft - 1, 0, 1)
 
 
-def ring(features: Floats, *, mouth: bool) -> Floats:
+def _ring(features: Floats, *, mouth: bool) -> Floats:
     """`(20 or 16, 2)` the inner lips or the lids that features tell of."""
     count = len(INNER_LIPS) if mouth else len(RIGHT_EYE)
     points: Floats = features[: 2 * count].reshape(count, 2)

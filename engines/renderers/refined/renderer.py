@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends import onnxruntime
-from engines.face_geometry import smoothstep
-from engines.face_mesh import INNER_LIPS, OUTER_LIPS
 from engines.renderers.refined import crops
 from engines.renderers.refined.correction import confine, correct
 from engines.renderers.warp import WarpRenderer
@@ -34,10 +32,6 @@ from engines.types import (
 )
 
 _MODELS = Path(__file__).parents[2] / "models"
-_LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
-_MOUTH_MOVES = (0.03, 0.10)  # mouth widths that a lip is off its rest: not corrected, wholly
-_LIDS_MOVE = (0.06, 0.20)  # of openness
-_GAZE_MOVES = (0.03, 0.10)  # eye widths
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +94,16 @@ class RefinedRenderer:
         drawn = self._warp.render(features.warped, motion)
         mesh: Mesh = features.warped.features.mesh
         moved = deform(mesh, motion)
-        strength = np.float32(_mouth_strength(mesh, moved))
-        if strength > 0:
-            crop = crops.mouth_crop(moved, mesh.mouth_width)
-            known = crops.mouth_features(crop, moved, features.lips, motion)
-            face = crops.face_in(crop, moved) * strength
-            _refine(drawn.rgb, crop, features.mouth, known, face, mouth=True)
-        for number, crop in enumerate(_eye_crops(mesh, moved)):
-            strength = np.float32(_eye_strength(moved, number))
-            if strength > 0:
-                known = crops.eye_features(crop, moved, number, features.lids[number], motion)
-                face = crops.face_in(crop, moved) * strength
-                _refine(drawn.rgb, crop, features.eyes[number], known, face, mouth=False)
+        mouth = crops.mouth_crop(moved, mesh.mouth_width)
+        known = crops.mouth_features(mouth, moved, features.lips, motion)
+        if strength := crops.mouth_strength(known):
+            face = crops.face_in(mouth, moved) * np.float32(strength)
+            _refine(drawn.rgb, mouth, features.mouth, known, face, mouth=True)
+        for number, eye in enumerate(_eye_crops(mesh, moved)):
+            known = crops.eye_features(eye, moved, number, features.lids[number], motion)
+            if strength := crops.eye_strength(known):
+                face = crops.face_in(eye, moved) * np.float32(strength)
+                _refine(drawn.rgb, eye, features.eyes[number], known, face, mouth=False)
         return drawn
 
 
@@ -120,7 +112,7 @@ def _refine(
 ) -> None:
     """`face`: `(s, s)` how much of the correction is wanted where."""
     correction = network(_planes(crop.cut(picture)), known[None])[0][0]
-    opening = crops.opening(crops.ring(known, mouth=mouth), crop.side)
+    opening = crops.opening(known, mouth=mouth)
     correct(picture, crop, confine(correction, opening, face))
 
 
@@ -148,14 +140,3 @@ def _planes(crop: Rgb) -> NDArray[np.float32]:
     """`(1, 3, s, s)` 0…1."""
     planes = crop.transpose(2, 0, 1)[None].astype(np.float32)
     return np.ascontiguousarray(planes / np.float32(255.0))
-
-
-def _mouth_strength(mesh: Mesh, moved: Moved) -> float:
-    apart = np.linalg.norm(moved.expression[_LIPS, :2], axis=1).max()
-    return float(smoothstep(*_MOUTH_MOVES, apart / (mesh.mouth_width * moved.scale)))
-
-
-def _eye_strength(moved: Moved, number: int) -> float:
-    lids = smoothstep(*_LIDS_MOVE, abs(1.0 - float(moved.openness[number])))
-    gaze = smoothstep(*_GAZE_MOVES, float(np.linalg.norm(moved.gaze[number])))
-    return float(max(lids, gaze))
