@@ -75,9 +75,12 @@ def test_every_network_of_a_portrait_is_built(capability: str, exported_sets: Ex
 
 
 @pytest.mark.timeout(1200)
-def test_every_network_of_a_portrait_is_built_at_full_size(exported_sets: ExportedSets) -> None:
-    """Of LivePortrait's sizes: 130 million parameters."""
-    for name, path in files(exported_sets("official")).items():
+@pytest.mark.parametrize("sizes", ["compact", "official"])
+def test_every_network_of_a_portrait_is_built_at_full_size(
+    sizes: str, exported_sets: ExportedSets
+) -> None:
+    """The official ones are LivePortrait's: 130 million parameters."""
+    for name, path in files(exported_sets(sizes)).items():
         if name == "motion.fp32":  # in one plan for all three it is refused, in one for each not
             for capability in NEWER:
                 built(path, capability)
@@ -87,24 +90,21 @@ def test_every_network_of_a_portrait_is_built_at_full_size(exported_sets: Export
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_the_frame_is_built_in_every_form_of_sampling(precision: Any) -> None:
+def test_the_frame_is_built_with_volumes_sampled_as_such(precision: Any) -> None:
+    """The exported sets have the other form, the atlas."""
     pytest.importorskip("torch")
     from engines import export  # noqa: PLC0415
     from engines.nets.portrait.artefacts import FrameArtefact  # noqa: PLC0415
     from tests.portrait_sets import random_set  # noqa: PLC0415
 
-    for sampling in ("native", "gather"):  # the exported sets have the atlas
-        frame = FrameArtefact(random_set(), sampling)
-        if precision == "fp16":
-            frame.half()
-        model = export.to_onnx(
-            export.Exportable("frame", precision, frame, frame.shapes(), frame.outputs)
-        )
-        volumes = [
-            node for node in model.graph.node if node.op_type == "GridSample" and not node.domain
-        ]
-        assert bool(volumes) == (sampling == "native")
-        build.build(model.SerializeToString(), sampling, capabilities=NEWER)
+    frame = FrameArtefact(random_set(), "native")
+    if precision == "fp16":
+        frame.half()
+    found = export.to_onnx(
+        export.Exportable("frame", precision, frame, frame.shapes(), frame.outputs)
+    )
+    assert "GridSample" in {node.op_type for node in found.graph.node}
+    build.build(found.SerializeToString(), "frame", capabilities=NEWER)
 
 
 def test_what_tensorrt_rtx_does_not_compile_for_turing_is_refused_with_its_reason(
