@@ -154,6 +154,8 @@ class FakeGpu:
         self.parts: Counter[str] = Counter()
         self.taken_by_others = 0
         self.computes = True
+        self.functions: dict[str, Callable[..., Any]] = {}
+        """What engines compute that are not to compute just anything, by name."""
         self.lost: CUresult | None = None
         self._seen: Counter[str] = Counter()
         self._failing: dict[tuple[str, int], CUresult | str] = {}

@@ -28,11 +28,11 @@ from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.examination import Check, Subject, examine
 from engines.errors import ModelUnavailable
 from engines.portrait_models import PortraitModels
+from engines.shipped_models import shipped
 from engines.types import Backend
 from engines.weights import ModelStore
 from live import settings
 from live.commands.models import sets
-from live.commands.models.subjects import speech_spec
 from live.examination import machine
 
 FILE = "visavis-gpu-report.json"
@@ -160,7 +160,7 @@ def _subjects(models: Path, notes: list[str]) -> Iterator[Subject]:
 
 def _speech() -> Subject:
     """The network that hears, for as many frames as are drawn: engines have fixed shapes."""
-    spec, _ = speech_spec()
+    spec = shipped("speech").spec
     with closing(onnxruntime.load(spec)) as network:
         drawn = random_inputs.draw(network.inputs, np.random.default_rng(0))
     shapes = {name: array.shape for name, array in drawn.items()}

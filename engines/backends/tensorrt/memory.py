@@ -29,16 +29,23 @@ class DeviceMemory:
     def claim(self, size: int, what: str) -> Claim:
         """Room for `size` bytes, which are then to be allocated; raises `DeviceFull`."""
         with self._lock:
-            free = self._cuda.free_memory()[0]
-            left = min(self.limit - self.claimed, free - self._reserve)
+            left = self.left()
             if size > left:
                 raise DeviceFull(
                     f"the device has no room for {what}: {_mb(size)} are needed,"
-                    f" {_mb(max(0, left))} are left of {_mb(self.limit)}; end a session, or other"
+                    f" {_mb(left)} are left of {_mb(self.limit)}; end a session, or other"
                     " programs that use it"
                 )
             self.claimed += size
         return Claim(self, size)
+
+    def free(self) -> int:
+        """Bytes of the device that nobody uses, other programs included."""
+        return self._cuda.free_memory()[0]
+
+    def left(self) -> int:
+        """Bytes that can still be claimed."""
+        return max(0, min(self.limit - self.claimed, self.free() - self._reserve))
 
     def give_back(self, size: int) -> None:
         """Ends a claim."""

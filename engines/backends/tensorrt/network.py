@@ -16,6 +16,7 @@ from engines.backends.tensorrt.constants import Constants
 from engines.backends.tensorrt.engine import Engine, Runtime, Tensor
 from engines.backends.tensorrt.lane import Lane
 from engines.backends.tensorrt.lanes import Lanes
+from engines.backends.tensorrt.memory import DeviceMemory
 from engines.errors import EngineError
 from engines.types import ModelSpec, Seat
 
@@ -64,6 +65,11 @@ class TensorRtNetwork:
             each.name: each.shape for each in engine.outputs
         }
         """Names and shapes of what comes out, in order."""
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """The account that it and all other networks on its device draw on."""
+        return self._engine.runtime.memory
 
     def bind(self, **constants: NDArray[Any]) -> TensorRtNetwork:
         """The same network with these inputs fixed: they cross to the device now, once.
