@@ -49,8 +49,9 @@ def test_cuda_has_the_call_with_these_parameters(driver: ModuleType, name: str) 
 @pytest.mark.parametrize("name", CUDA_CALLS)
 def test_cuda_gives_as_many_values(driver: ModuleType, name: str) -> None:
     """As far as its documentation tells: one paragraph under "Returns" for each."""
-    documented = re.split(r"\n(?:Returns|See Also)\n-+\n", getattr(driver, name).__doc__)[1]
-    values = len(re.findall(r"^(?:CUresult|\w+ : .*)$", documented, flags=re.M)) - 1
+    documentation = getattr(driver, name).__doc__
+    documented = re.split(r"\n *(?:Returns|See Also)\n *-+\n", documentation)[1]
+    values = len(re.findall(r"^ *(?:CUresult|\w+ : .*)$", documented, flags=re.M)) - 1
     annotation = str(inspect.signature(getattr(FakeGpu, name)).return_annotation)
     mine = 2 if "tuple" in annotation else int(annotation not in ("None", "CUresult"))
     assert mine == values

@@ -93,7 +93,7 @@ def examined(backend: Backend, models: Path) -> Report:
         return report
     report["device"] = asdict(driver.probe())
     with _heard(report["warnings"]):
-        for subject in _subjects(models, report["notes"]):
+        for subject in subjects(models, report["notes"]):
             checks = list(_followed(backend, subject))
             report["networks"].append(_network(subject, checks))
             report["ok"] &= all(check.ok for check in checks)
@@ -142,7 +142,7 @@ def _network(subject: Subject, checks: Sequence[Check]) -> Report:
     }
 
 
-def _subjects(models: Path, notes: list[str]) -> Iterator[Subject]:
+def subjects(models: Path, notes: list[str]) -> Iterator[Subject]:
     """What there is to examine here; `notes`: what there is not."""
     yield _speech()
     folders = list(sets.folders(models))
