@@ -107,6 +107,7 @@ def test_the_frame_is_built_with_volumes_sampled_as_such(precision: Any) -> None
     build.build(found.SerializeToString(), "frame", capabilities=NEWER)
 
 
+@pytest.mark.timeout(600)
 def test_what_tensorrt_rtx_does_not_compile_for_turing_is_refused_with_its_reason(
     exported_sets: ExportedSets,
 ) -> None:
