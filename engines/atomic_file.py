@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -40,10 +41,11 @@ def settle(folder: Path) -> None:
 
 def unwritable(path: Path, error: OSError, size: int = 0) -> EngineError:
     """The error of a file or folder that cannot be written, with what to do about it."""
-    needed = f"{size / 1e6:.1f} MB of room" if size else "room"
+    mend = "see to its folder's rights"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        mend = f"make {size / 1e6:.1f} MB of room" if size else "make room"
     return EngineError(
-        f"{path} cannot be written ({error.strerror or error}); make {needed} and see to its"
-        " folder's rights, or choose another folder"
+        f"{path} cannot be written ({error.strerror or error}); {mend}, or choose another folder"
     )
 
 

@@ -138,6 +138,16 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_weight_too_large_for_half_precision_is_refused(tmp_path: Path) -> None:
+    large = Small()
+    with torch.no_grad():
+        large.conv.weight[0, 0, 0, 0] = 1e6
+    large.half()
+    with pytest.raises(UnusableCheckpoint, match=r"conv\.weight.*in fp16.*too large"):
+        export.export(small("fp16", large), tmp_path, [])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_outputs_of_another_kind_than_torch_are_refused(tmp_path: Path) -> None:
     class Floating(Small):
         def forward(self, picture: Any, keypoints: Any) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -196,6 +197,8 @@ def test_speech_is_the_same_on_every_backend(capsys: pytest.CaptureFixture[str])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["network"] for row in rows} == {"speech"}
     assert {row["verdict"] for row in rows} == {"agrees"}
+    with_torch = all(map(importlib.util.find_spec, ("torch", "onnx")))
+    assert all(row["reference"].startswith("torch") == with_torch for row in rows)
 
 
 def test_every_network_in_the_package_can_be_compared() -> None:

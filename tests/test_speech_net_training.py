@@ -63,9 +63,31 @@ def test_batches_name_the_tone_that_is_heard() -> None:
     assert (batch.curves[batch.phones > 0] == -1).all()
 
 
+def test_a_file_becomes_the_network_again(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    pytest.importorskip("scipy")
+    from engines.nets.speech import export  # noqa: PLC0415
+    from engines.nets.speech.network import Listener  # noqa: PLC0415
+    from engines.nets.speech.reading import read  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    net = Listener(len(CURVES), width=8, memory=(12, 10)).eval()
+    net.readiness = torch.linspace(-1, 1, 40)
+    path = tmp_path / "net.onnx"
+    export.write(net, path, version="test", training_sha256="0" * 64)
+    again = read(path)
+    assert torch.equal(again.readiness.half(), net.readiness.half())
+    assert all(
+        torch.equal(value.half(), again.state_dict()[name].half())
+        for name, value in net.state_dict().items()
+    )
+
+
 def test_a_network_in_a_file_says_what_it_said_before(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
+    pytest.importorskip("scipy")
     from engines.nets.speech import export  # noqa: PLC0415
     from engines.nets.speech.finishing import parity  # noqa: PLC0415
     from engines.nets.speech.listening import Exported  # noqa: PLC0415
@@ -83,6 +105,7 @@ def test_a_network_in_a_file_says_what_it_said_before(tmp_path: Path) -> None:
 
 def test_training_learns_and_goes_on_where_it_was(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
+    pytest.importorskip("scipy")
     from engines.nets.speech.batches import Batches, Lesson  # noqa: PLC0415
     from engines.nets.speech.network import Listener  # noqa: PLC0415
     from engines.nets.speech.training import Plan, averaged, listener_loss, train  # noqa: PLC0415

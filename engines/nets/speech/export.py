@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from engines import atomic_file
 from engines.articulation import CURVES
 from engines.log_mel import BANDS
 from engines.nets.speech.network import Listener, States
@@ -41,7 +42,7 @@ def write(net: Listener, path: Path, *, version: str, training_sha256: str) -> N
     )
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model.SerializeToString())
+    atomic_file.write(path, model.SerializeToString())
 
 
 class _Graph:

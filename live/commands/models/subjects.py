@@ -18,7 +18,7 @@ from engines.parity import Run
 from engines.parity_table import Subject
 from engines.portrait_models import PortraitModels
 from engines.portrait_trials import PortraitTrials
-from engines.types import Network
+from engines.types import ModelSpec, Network
 from live.commands.models.torch_needed import torch_needed
 
 _BACKEND = "onnxruntime"
@@ -30,9 +30,19 @@ def ours(name: str, generator: np.random.Generator, count: int) -> Subject:
     spec = shipped_models.shipped(name).spec
     with closing(choice.find(_BACKEND)(spec)) as network:
         drawn = [random_inputs.draw(network.inputs, generator) for _ in range(count)]
-        found = parity.trials(network, [tuple(each.values()) for each in drawn])
+        run, reference = _torch_of(name, spec) or (network, _BACKEND)
+        found = parity.trials(run, [tuple(each.values()) for each in drawn])
     shapes = {input_: array.shape for input_, array in drawn[0].items()}
-    return Subject(name, {"fp32": replace(spec, inputs=shapes)}, lambda: found, _BACKEND)
+    return Subject(name, {"fp32": replace(spec, inputs=shapes)}, lambda: found, reference)
+
+
+def _torch_of(name: str, spec: ModelSpec) -> tuple[Run, str] | None:
+    """torch's own run of a file that it can read again; `None`: there is none."""
+    if name != "speech" or not all(map(importlib.util.find_spec, ("torch", "onnx"))):
+        return None
+    from engines import export, speech_reference  # noqa: PLC0415  need torch
+
+    return speech_reference.reference(spec.path), export.against()
 
 
 def portrait(
