@@ -98,10 +98,14 @@ def _portraits(folder: Path, runs_on: Entry) -> Iterator[Entry]:
         card = models.card
         yield {
             **common,
-            "here": card.seed is None,
+            "here": True,
             "licence": card.licence,
             "origin": card.origin,
-            **({"trouble": "random weights: draws no face"} if card.seed is not None else {}),
+            **(
+                {"trouble": "random weights, which draw no face: not served"}
+                if card.seed is not None
+                else {}
+            ),
             "source": card.source,
             "artefacts": card.model_dump(mode="json")["artefacts"],
             "backend": runs_on,
