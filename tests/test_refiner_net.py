@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from engines.nets.heads import acts, people  # noqa: E402
-from engines.nets.refiner import export, losses, pairs, training  # noqa: E402
+from engines.nets.refiner import curve, export, losses, mouth, pairs, training  # noqa: E402
 from engines.nets.refiner.batches import Crops  # noqa: E402
 from engines.nets.refiner.network import PARTS, Refiner, apply, window  # noqa: E402
 from engines.renderers.refined import crops  # noqa: E402
@@ -30,7 +32,7 @@ def crop(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 def smiling(rng: np.random.Generator) -> np.ndarray:
     """Features of shut lips off their rest."""
-    features = np.zeros(crops.MOUTH_FEATURES, np.float32)
+    features = np.zeros(mouth.FEATURES, np.float32)
     ring = np.stack([np.cos(np.arange(20) * np.pi / 10), np.zeros(20)], axis=1) * -0.4
     features[:40] = ring.ravel()
     features[40:80] = 1.2 * ring.ravel()
@@ -40,7 +42,7 @@ def smiling(rng: np.random.Generator) -> np.ndarray:
 
 
 def blinking() -> np.ndarray:
-    features = np.zeros(crops.EYE_FEATURES, np.float32)
+    features = np.zeros(crops.FEATURES, np.float32)
     features[:32] = np.linspace(-0.4, 0.4, 32)
     return features
 
@@ -48,11 +50,11 @@ def blinking() -> np.ndarray:
 def person(seed: int) -> pairs.Person:
     """Random crops in the shape of a person's pairs."""
     rng = np.random.default_rng(seed)
-    mouth, eye = crops.MOUTH_SIDE, crops.EYE_SIDE
+    lips, eye = mouth.SIDE, crops.SIDE
     return pairs.Person(
-        mouths=crop(rng, COUNT, 2, mouth, mouth),
+        mouths=crop(rng, COUNT, 2, lips, lips),
         eyes=crop(rng, COUNT, 2, 2, eye, eye),
-        resting_mouth=crop(rng, mouth, mouth),
+        resting_mouth=crop(rng, lips, lips),
         resting_eyes=crop(rng, 2, eye, eye),
         mouth_features=np.stack([smiling(rng) for _ in range(COUNT)]),
         eye_features=np.stack([np.stack([blinking(), blinking()]) for _ in range(COUNT)]),
@@ -184,3 +186,16 @@ def test_likeness_and_its_figures() -> None:
     torch.testing.assert_close(losses.psnr(noisy, true, weight), torch.full((2,), 20.0))
     assert losses.gmsd(true, true).max() < 1e-4
     assert losses.gmsd(torch.rand(2, 3, 32, 32), true).min() > 0.05
+
+
+def test_a_curve_shows_every_line(tmp_path: Path) -> None:
+    notes = tmp_path / "eyes.jsonl"
+    rows = [{"minutes": m, "refined": 20.0 + m, "warp": 20.0} for m in (0.0, 1.0, 3.0)]
+    notes.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    minutes, gain = curve.notes(notes)
+    assert minutes.tolist() == gain.tolist() == [0.0, 1.0, 3.0]
+    curve.draw({"eyes": (minutes, gain), "mouth": (minutes, gain / 2)}, tmp_path / "curve.png")
+    shown = cv2.imread(str(tmp_path / "curve.png"))
+    assert shown is not None
+    colours = {tuple(pixel) for pixel in shown.reshape(-1, 3).tolist()}
+    assert set(curve._COLOURS[:2]) <= colours

@@ -22,7 +22,8 @@ from engines.studio.performance import rotation
 from engines.studio.sitter import Sitter
 from engines.types import Rgb
 
-_PIVOT = np.array([0.0, -9.0, 0.0])  # the joint of head and neck
+PIVOT = np.array([0.0, -9.0, 0.0])
+"""The joint of head and neck, cm."""
 _NEAR, _FAR = 10.0, 300.0
 _GAZE = {"Out": 25.0, "In": 25.0, "Up": 24.0, "Down": 27.0}
 """Degrees of an eye's turn at a coefficient of 1."""
@@ -125,7 +126,7 @@ class TalkingHead:
         vertices = np.concatenate([face, *eyes, teeth])
         along = np.clip((vertices[:, 1:2] + 19.0) / 8.0, 0.0, 1.0)  # 0 at the chest, 1 at the chin
         along = along * along * (3.0 - 2.0 * along)
-        moved = (vertices - _PIVOT) @ rotation(euler_deg).T + _PIVOT
+        moved = (vertices - PIVOT) @ rotation(euler_deg).T + PIVOT
         posed: mh.Points = vertices + along * (moved - vertices)
         return posed
 
@@ -245,9 +246,9 @@ def _let_in(points: mh.Points) -> NDArray[np.float64]:
 def _spread(units: Sequence[NDArray[np.float32]]) -> mh.Points:
     """What shutting the lids and parting the lips adds."""
     much = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0, "jawOpen": 0.25}
-    added: mh.Points = sum(
-        weight * units[BLENDSHAPE_INDEX[name]].astype(np.float64) for name, weight in much.items()
-    )
+    added: mh.Points = np.zeros(units[0].shape)
+    for name, weight in much.items():
+        added += weight * units[BLENDSHAPE_INDEX[name]]
     return added
 
 

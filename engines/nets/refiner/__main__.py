@@ -28,6 +28,7 @@ def main() -> None:
     export.add_argument("--version", required=True, help="to be stored in the files")
     export.set_defaults(run=_export)
     measure = commands.add_parser("measure", help="examine the networks on people held out")
+    measure.add_argument("--curve", type=Path, metavar="FILE.png", help="draws how it was learnt")
     measure.add_argument("--sheets", type=Path, metavar="FOLDER", help="saves pictures of crops")
     measure.set_defaults(run=_measure)
     arguments = parser.parse_args()
@@ -117,7 +118,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _measure(arguments: argparse.Namespace) -> None:
     import torch  # noqa: PLC0415
 
-    from engines.nets.refiner import measure  # noqa: PLC0415
+    from engines.nets.refiner import curve, measure  # noqa: PLC0415
     from engines.nets.refiner.network import PARTS  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -127,6 +128,9 @@ def _measure(arguments: argparse.Namespace) -> None:
         if arguments.sheets is not None:
             arguments.sheets.mkdir(parents=True, exist_ok=True)
             measure.sheet(arguments.work, part, arguments.sheets / f"{part}.png")
+    if arguments.curve is not None:
+        lines = {part: curve.notes(arguments.work / f"{part}.jsonl") for part in PARTS}
+        curve.draw(lines, arguments.curve)
 
 
 if __name__ == "__main__":

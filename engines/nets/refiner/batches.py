@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.nets.refiner import pairs
+from engines.nets.refiner.mouth import mouth_opening, mouth_strength
 from engines.nets.refiner.network import Part
 from engines.renderers.refined import crops
 
@@ -69,7 +70,7 @@ class Crops:
 
     def _add(self, person: pairs.Person, *, held: bool) -> None:
         turns = (1.0,) if self.part.name == "mouth" else (1.0, -1.0)
-        strength_of = crops.mouth_strength if self.part.name == "mouth" else crops.eye_strength
+        strength_of = mouth_strength if self.part.name == "mouth" else crops.eye_strength
         for number in range(len(person.mouths)):
             for eye, turn in enumerate(turns):
                 if self.part.name == "mouth":
@@ -109,8 +110,8 @@ class Crops:
             return stacked.permute(0, 3, 1, 2).float() / 255.0
 
         features = np.stack([self._features[number] for number in chosen])
-        mouth = self.part.name == "mouth"
-        openings = np.stack([crops.opening(row, mouth=mouth) for row in features])
+        opening = mouth_opening if self.part.name == "mouth" else crops.eye_opening
+        openings = np.stack([opening(row) for row in features])
         return Batch(
             pictures(self._warped),
             pictures(self._true),
@@ -130,13 +131,16 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
     lips = lips * torch.tensor([-1.0, 1.0])
     turn = batch.features[:, 160:] * torch.tensor([1.0, -1.0, -1.0])
     features = torch.cat([lips.reshape(count, 160), turn], dim=1)
+
+    def mirrored(crop: Tensor) -> Tensor:
+        return torch.where(pick, crop.flip(3), crop)
+
     return Batch(
-        *(
-            torch.where(pick, crop.flip(3), crop)
-            for crop in (batch.warped, batch.true, batch.resting)
-        ),
+        mirrored(batch.warped),
+        mirrored(batch.true),
+        mirrored(batch.resting),
         torch.where(chosen[:, None], features, batch.features),
-        torch.where(pick, batch.opening.flip(3), batch.opening),
+        mirrored(batch.opening),
         batch.strength,
         torch.where(chosen, -batch.yaw, batch.yaw),
     )

@@ -65,5 +65,6 @@ def pictures(person: pairs.Person) -> list[Rgb]:
     shown = []
     for start, end in zip(starts, person.jpeg_ends, strict=True):
         decoded = cv2.imdecode(person.jpeg[start:end], cv2.IMREAD_COLOR)
+        assert decoded is not None
         shown.append(np.ascontiguousarray(decoded[..., ::-1], np.uint8))
     return shown

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.renderers.refined.crops import EYE_FEATURES, EYE_SIDE, MOUTH_FEATURES, MOUTH_SIDE
+from engines.nets.refiner import mouth
+from engines.renderers.refined import crops
 
 MOST_SHIFT = 0.15
 """Of the crop's half side: how far a pixel may be fetched from."""
@@ -26,8 +27,8 @@ class Part:
 
 
 PARTS = {
-    "mouth": Part("mouth", MOUTH_SIDE, MOUTH_FEATURES),
-    "eyes": Part("eyes", EYE_SIDE, EYE_FEATURES),
+    "mouth": Part("mouth", mouth.SIDE, mouth.FEATURES),
+    "eyes": Part("eyes", crops.SIDE, crops.FEATURES),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from engines.drivers.face import FaceDriver
 from engines.errors import UnusablePortrait
 from engines.face_geometry import Points
 from engines.nets.heads import acts, people
+from engines.nets.refiner.mouth import lips_in, mouth_crop, mouth_features
 from engines.renderers.refined import crops
 from engines.renderers.warp import WarpRenderer
 from engines.renderers.warp.deform import Moved, deform
@@ -74,13 +76,10 @@ class Person:
     def load(cls, path: Path, *, pictures: bool = False) -> Person:
         """Reads `save`'s file; the JPEG files only where they are asked for."""
         with np.load(path) as stored:
-            empty = np.zeros(0, np.uint8)
-            return cls(
-                **{
-                    name: empty if name == "jpeg" and not pictures else stored[name]
-                    for name in cls.__slots__
-                }
-            )
+            arrays: dict[str, Any] = {
+                name: stored[name] for name in cls.__slots__ if pictures or name != "jpeg"
+            }
+        return cls(**{"jpeg": np.zeros(0, np.uint8), **arrays})
 
 
 def make(seed: int, count: int, tracker: Tracker, assets: Path | None) -> Person | None:
@@ -166,7 +165,7 @@ class Stage:
         return _Row(
             parts[0],
             np.stack(parts[1:]),
-            crops.mouth_features(mouth, moved, self.rest.lips, motion),
+            mouth_features(mouth, moved, self.rest.lips, motion),
             np.stack(
                 [
                     crops.eye_features(crop, moved, number, self.rest.lids[number], motion)
@@ -188,7 +187,7 @@ class Stage:
             crops.eye_crop(moved, number, crops.eye_width(self._mesh.points, number))
             for number in (0, 1)
         )
-        return crops.mouth_crop(moved, self._mesh.mouth_width), right, left
+        return mouth_crop(moved, self._mesh.mouth_width), right, left
 
     def _drive(self, face: Face) -> Motion:
         self._now_ns += _STEP_NS
@@ -201,7 +200,7 @@ class Stage:
         return _Rest(
             mouth.cut(picture),
             np.stack([right.cut(picture), left.cut(picture)]),
-            crops.lips_in(mouth, moved),
+            lips_in(mouth, moved),
             (crops.lids_in(right, moved, 0), crops.lids_in(left, moved, 1)),
         )
 

@@ -1,4 +1,4 @@
-"""The refined renderer: the warp renderer's pictures with mouth and eyes corrected by a network."""
+"""The refined renderer: the warp renderer's pictures with closing eyes corrected by a network."""
 
 from engines.renderers.refined.renderer import RefinedRenderer
 

@@ -1,7 +1,8 @@
-"""The refined renderer: warped pictures whose mouth and eyes a small network corrects.
+"""The refined renderer: warped pictures whose closing eyes a small network corrects.
 
-The warp renderer draws the picture; crops of its mouth and eyes, of the same avatar at rest, and
-where the motion has lips and lids go into the network. Where a feature rests, nothing is changed.
+The warp renderer draws the picture; crops of its eyes, of the same avatar at rest, and where the
+motion has the lids go into the network. An eye that is as open as at rest is left alone. The
+network runs on the processor, whatever else does: for 3 ms it is not worth the way to a device.
 """
 
 from __future__ import annotations
@@ -36,13 +37,9 @@ _MODELS = Path(__file__).parents[2] / "models"
 
 @dataclass(frozen=True, slots=True)
 class RefinedFeatures:
-    """A warp avatar and what the networks know of it at rest."""
+    """A warp avatar and what the network knows of it at rest."""
 
     warped: Avatar
-    mouth: Network
-    """Bound to the mouth at rest."""
-    lips: Floats
-    """`(40, 2)` across the crop."""
     eyes: tuple[Network, Network]
     """Bound to each eye at rest."""
     lids: tuple[Floats, Floats]
@@ -56,27 +53,23 @@ class RefinedRenderer:
     space = Space.MESH478
 
     def __init__(self, models: Path = _MODELS) -> None:
-        """Loads the two networks from the folder `models`; raises `EngineError`."""
+        """Loads the network from the folder `models`; raises `EngineError`."""
         self._warp = WarpRenderer()
-        self._mouth = _load(models, "mouth", crops.MOUTH_SIDE, crops.MOUTH_FEATURES)
-        self._eye = _load(models, "eyes", crops.EYE_SIDE, crops.EYE_FEATURES)
+        self._network = _load(models)
 
     def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
-        """As `WarpRenderer.prepare`, and a look at mouth and eyes at rest."""
+        """As `WarpRenderer.prepare`, and a look at the eyes at rest."""
         warped = self._warp.prepare(portrait, id=id, consent=consent, size=size)
         mesh: Mesh = warped.features.mesh
         still = Motion.neutral()
         moved = deform(mesh, still)
         picture = self._warp.render(warped, still).rgb
-        mouth = crops.mouth_crop(moved, mesh.mouth_width)
         right, left = _eye_crops(mesh, moved)
         features = RefinedFeatures(
             warped,
-            self._mouth.bind(resting=_planes(mouth.cut(picture))),
-            crops.lips_in(mouth, moved),
             (
-                self._eye.bind(resting=_planes(right.cut(picture))),
-                self._eye.bind(resting=_planes(left.cut(picture))),
+                self._network.bind(resting=_planes(right.cut(picture))),
+                self._network.bind(resting=_planes(left.cut(picture))),
             ),
             (crops.lids_in(right, moved, 0), crops.lids_in(left, moved, 1)),
         )
@@ -94,37 +87,29 @@ class RefinedRenderer:
         drawn = self._warp.render(features.warped, motion)
         mesh: Mesh = features.warped.features.mesh
         moved = deform(mesh, motion)
-        mouth = crops.mouth_crop(moved, mesh.mouth_width)
-        known = crops.mouth_features(mouth, moved, features.lips, motion)
-        if strength := crops.mouth_strength(known):
-            face = crops.face_in(mouth, moved) * np.float32(strength)
-            _refine(drawn.rgb, mouth, features.mouth, known, face, mouth=True)
         for number, eye in enumerate(_eye_crops(mesh, moved)):
             known = crops.eye_features(eye, moved, number, features.lids[number], motion)
             if strength := crops.eye_strength(known):
                 face = crops.face_in(eye, moved) * np.float32(strength)
-                _refine(drawn.rgb, eye, features.eyes[number], known, face, mouth=False)
+                _refine(drawn.rgb, eye, features.eyes[number], known, face)
         return drawn
 
 
-def _refine(
-    picture: Rgb, crop: crops.Crop, network: Network, known: Floats, face: Floats, *, mouth: bool
-) -> None:
-    """`face`: `(s, s)` how much of the correction is wanted where."""
+def _refine(picture: Rgb, crop: crops.Crop, network: Network, known: Floats, much: Floats) -> None:
+    """`known`: the features; `much`: `(s, s)` how much of the correction is wanted where."""
     correction = network(_planes(crop.cut(picture)), known[None])[0][0]
-    opening = crops.opening(known, mouth=mouth)
-    correct(picture, crop, confine(correction, opening, face))
+    correct(picture, crop, confine(correction, crops.eye_opening(known), much))
 
 
-def _load(models: Path, part: str, side: int, features: int) -> Network:
-    crop = (1, 3, side, side)
+def _load(models: Path) -> Network:
+    crop = (1, 3, crops.SIDE, crops.SIDE)
     return onnxruntime.load(
         ModelSpec(
-            f"refiner_{part}",
-            models / f"refiner_{part}.onnx",
+            "refiner_eyes",
+            models / "refiner_eyes.onnx",
             "",
-            inputs={"warped": crop, "resting": crop, "features": (1, features)},
-            outputs={"correction": (1, 5, side, side)},
+            inputs={"warped": crop, "resting": crop, "features": (1, crops.FEATURES)},
+            outputs={"correction": (1, 5, crops.SIDE, crops.SIDE)},
         )
     )
 
