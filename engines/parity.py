@@ -25,11 +25,13 @@ class Tolerance:
 
     mean: float
     max: float
+    levels: float = 0.0
+    """What a picture may be off beyond that on average, in levels of 255: nobody sees it."""
 
 
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(mean=0.002, max=1.0),
-    "fp16": Tolerance(mean=0.1, max=10.0),
+    "fp16": Tolerance(mean=0.03, max=10.0, levels=1.0),
 }
 """By precision."""
 _ROUNDING = 2e-6
@@ -57,6 +59,8 @@ class Deviation:
     spread: float
     magnitude: float
     """The largest absolute value of the reference's."""
+    picture: bool
+    """Whether the output is in levels of 255."""
 
     @property
     def badness(self) -> tuple[float, float]:
@@ -68,9 +72,10 @@ class Deviation:
     def within(self, tolerance: Tolerance) -> bool:
         """Whether it passes; an output that answers to no input never does."""
         rounding = _ROUNDING * self.magnitude
+        unseen = tolerance.levels if self.picture else 0.0
         return (
             self.spread > 0
-            and self.mean <= tolerance.mean * self.spread + rounding
+            and self.mean <= tolerance.mean * self.spread + rounding + unseen
             and self.max <= tolerance.max * self.spread + rounding
         )
 
@@ -106,9 +111,8 @@ def _deviation(name: str, own: list[NDArray[Any]], truth: list[NDArray[Any]]) ->
         max=_number(max(error.max() for error in errors)),
         mean=_number(np.mean([error.mean() for error in errors])),
         spread=_number(np.mean(spreads), unknown=0.0),
-        magnitude=_number(
-            max(np.abs(each.astype(np.float64)).max() for each in truth), unknown=0.0
-        ),
+        magnitude=_number(max(np.abs(each).max() for each in truth), unknown=0.0),
+        picture=truth[0].dtype == np.uint8,
     )
 
 

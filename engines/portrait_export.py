@@ -60,14 +60,16 @@ def export_set(
     precisions: Sequence[Precision] = ("fp32", "fp16"),
     sampling: Sampling = "atlas",
     count: int = 3,
+    seed: int | None = None,
     tell: Callable[[Made], object] = lambda made: None,
 ) -> Card:
     """Writes the set into `folder`, in place of one that is there, and returns its card.
 
     `sampling`: the form in which the volume is read; `count`: random inputs for each comparison,
-    two at least. Raises as `export.export`; an older set then stays as it was.
+    two at least; `seed`: of these inputs, another each time unless told. Raises as `export.export`;
+    an older set then stays as it was.
     """
-    trials = trials_of(source.modules, np.random.default_rng(), count)
+    trials = trials_of(source.modules, np.random.default_rng(seed), count)
     artefacts: dict[str, dict[Precision, model_card.File]] = {}
     with atomic_folder.replacing(folder, known_by=model_card.CARD) as fresh:
         for name in ARTEFACTS:

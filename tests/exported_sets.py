@@ -45,4 +45,6 @@ def _export(folder: Path, sizes: str) -> None:
             unknown = Error(max=0, mean=0, spread=1, output="none", by="", against="nothing")
             patch.setattr(export, "_compare", mock.Mock(return_value=unknown))
             patch.setattr(PortraitTrials, "of", mock.Mock(return_value=[]))
-        portrait_export.export_set(portrait_source.random(SEED, sizes, name=sizes), folder, count=2)
+        portrait_export.export_set(
+            portrait_source.random(SEED, sizes, name=sizes), folder, count=2, seed=SEED
+        )

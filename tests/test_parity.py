@@ -83,6 +83,17 @@ def test_outputs_that_answer_to_nothing_never_agree() -> None:
     assert not dead.within(FP32)
 
 
+def test_halves_may_change_a_picture_by_what_nobody_sees() -> None:
+    def pictures(x: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        return [np.full((8, 8), 100 + 10 * x[0], np.uint8)]
+
+    trials = parity.trials(pictures, [[np.zeros(1)], [np.ones(1)]])
+    for levels, precisions in ((1, ["fp16"]), (2, [])):
+        off = parity.deviation(lambda x, n=levels: [pictures(x)[0] + np.uint8(n)], trials, ["p"])
+        assert off.spread == 10
+        assert [each for each in TOLERANCES if off.within(TOLERANCES[each])] == precisions
+
+
 def test_rounding_of_large_numbers_is_no_error() -> None:
     def large(x: NDArray[Any]) -> Sequence[NDArray[Any]]:
         return [np.float32(1000) + np.float32(1e-3) * x]

@@ -86,7 +86,8 @@ def test_a_set_is_whole_and_agrees_with_torch(tiny: Path) -> None:
         for precision in models.precisions(name):
             spec = models.spec(name, precision)
             error = models.card.artefacts[name][precision].error
-            assert 0 < error.mean <= TOLERANCES[precision].mean * error.spread
+            allowed = TOLERANCES[precision]
+            assert 0 < error.mean <= allowed.mean * error.spread + allowed.levels
             assert error.by == ("torch in fp16" if precision == "fp16" else "onnxruntime")
             assert tuple(spec.outputs) == SIGNATURES[name][1]
     assert {each.name for each in tiny.iterdir()} == {
