@@ -14,6 +14,7 @@ import pytest
 
 import engines
 from engines import implicit_map, registry
+from engines.backends.tensorrt import package
 from engines.errors import ModelUnavailable, UnusableCheckpoint
 from engines.model_card import CARD
 from engines.parity import TOLERANCES
@@ -293,6 +294,15 @@ def test_compiling_tells_what_came_of_each_network(
         for name in ("appearance.fp32", "motion.fp32", "frame.fp16", "lips.fp32", "eyes.fp32")
     ]
     assert all(size > 1000 for *_, size in asked)
+
+
+def test_compiling_for_other_gpus_takes_the_tensorrt_that_can(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = package.Package(sys, "tensorrt", "11.4")
+    monkeypatch.setattr(package, "find", lambda: full)
+    assert main(["models", "compile", str(tiny), "--capability", "SM89"]) == 1
+    assert "visavis[rtx]" in capsys.readouterr().err
 
 
 def test_compiling_for_the_gpu_that_is_here_needs_one(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from engines import registry
 from engines.backends import model_file
+from engines.backends.tensorrt import package
 from engines.errors import BackendUnavailable
 from engines.portrait_models import PortraitModels
 from engines.types import ModelSpec
@@ -36,12 +37,14 @@ def _specs(models: PortraitModels, precisions: Sequence[str] | None) -> Iterator
 
 def _try(specs: Sequence[ModelSpec], capabilities: Sequence[str]) -> None:
     """Builds ahead of time, without a GPU; what comes out is weighed and thrown away."""
-    try:
-        from engines.backends.tensorrt import build  # noqa: PLC0415  imports TensorRT
-    except ImportError as error:
+    found = package.find()
+    if not found.rtx:
         raise BackendUnavailable(
-            "building without a GPU needs TensorRT-RTX: pip install 'visavis[rtx]'"
-        ) from error
+            f"{found.name} {found.version} builds for the GPU that is here only; for others it"
+            " takes TensorRT-RTX, alone: pip install 'visavis[rtx]'"
+        )
+    from engines.backends.tensorrt import build  # noqa: PLC0415  imports TensorRT
+
     target = "+".join(capabilities)
     for spec in specs:
         made = build.build(
