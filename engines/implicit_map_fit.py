@@ -31,7 +31,7 @@ SIZE = 512
 
 _CROP_WIDTH, _CROP_RAISE = 2.2, 0.1
 _KEPT_OUT = 3  # every third portrait tells the error
-_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the mean square of what is regressed on
+_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # of the sum of squares of each regressor
 _POSE_SPREAD = np.array([0.10, 0.18, 0.10, 0.05, 0.04, 0.05])
 _POSE_LIMIT = 2.0  # spreads
 

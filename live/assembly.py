@@ -9,6 +9,7 @@ from engines.weights import ModelStore
 from live import parts, rtc
 from live.avatars import AvatarStore
 from live.easel import Reserve
+from live.errors import DeviceLost
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
@@ -53,8 +54,14 @@ def assemble(settings: Settings) -> Rooms:
         async def open_avatar(id: str) -> Avatar:
             return await prepared.open(id, settings.video.size, by)
 
+        try:
+            first = await open_avatar(avatar)
+        except DeviceLost:
+            renderers.lose()
+            by = RESERVE
+            first = await open_avatar(avatar)
         return SessionRequest(
-            await open_avatar(avatar),
+            first,
             parts_by(by),
             call_settings,
             driver,

@@ -21,7 +21,7 @@ from live.disclosure import VisibleLabel
 from live.ears import Ears
 from live.easel import Fall, Reserve
 from live.egress import AvatarTrack, VoiceTrack
-from live.errors import Conflict, Unprocessable, VisavisError
+from live.errors import Conflict, DeviceLost, Unprocessable
 from live.ingest import Camera, Microphone
 from live.measures import Counts, Tally
 from live.peer_clock import PeerClock
@@ -286,15 +286,19 @@ class Session:
 
     def _build(self) -> Pipeline:
         parts, settings = self._request.parts, self._settings
-        pipeline = Pipeline(
-            parts.tracker(),
-            parts.driver(self._request.driver),
-            parts.renderer(),
-            self._request.avatar,
-            VisibleLabel(settings.label_text, visible=settings.label_visible),
-            liveliness=settings.speech.liveliness,
-            on_fall=self._on_fall,
-        )
+        try:
+            pipeline = Pipeline(
+                parts.tracker(),
+                parts.driver(self._request.driver),
+                parts.renderer(),
+                self._request.avatar,
+                VisibleLabel(settings.label_text, visible=settings.label_visible),
+                liveliness=settings.speech.liveliness,
+                on_fall=self._on_fall,
+            )
+        except DeviceLost:  # who tries again opens on what works
+            self._request.on_device_lost()
+            raise
         pipeline.easel.reserve_comes = self._request.open_reserve is not None
         return pipeline
 
@@ -410,7 +414,7 @@ class Session:
     ) -> Reserve | None:
         try:
             return await open_reserve(avatar)
-        except VisavisError as error:
+        except Exception as error:  # whatever it is, the call has to know that none comes
             logger.warning("a call has no renderer in reserve: %s", type(error).__name__)
             return None
 

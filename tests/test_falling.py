@@ -284,6 +284,41 @@ async def test_no_seat_no_call() -> None:
     assert renderer.taken == 0
 
 
+@in_loop
+async def test_a_device_that_is_lost_before_the_call_is_told() -> None:
+    class Gone(Dying):
+        def seat(self) -> Dying:
+            raise DeviceLost("gone")
+
+    told: list[bool] = []
+    renderer = Gone()
+    request = replace(
+        fakes.request(renderer=lambda: renderer),
+        avatar=dark(),
+        on_device_lost=lambda: told.append(True),
+    )
+    session, peer = Session(request), Peer()
+    with pytest.raises(DeviceLost):
+        await peer.call(session.answer)
+    assert told == [True]
+    await peer.close()
+
+
+@in_loop
+async def test_a_reserve_that_cannot_be_had_is_not_waited_for() -> None:
+    async def open_reserve(id: str) -> Reserve:
+        raise ZeroDivisionError
+
+    request = replace(
+        fakes.request(renderer=lambda: Dying(dies_after=5)),
+        avatar=dark(),
+        open_reserve=open_reserve,
+    )
+    async with call(request) as (session, _):
+        async with asyncio.timeout(30):
+            await session.closed.wait()
+
+
 def test_new_calls_open_on_what_works(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines import implicit_map
+from engines import implicit_map, implicit_map_fit
+from engines.blendshapes import to_mesh
 from engines.errors import DeviceFull, DeviceLost, ModelUnavailable, UnusablePortrait
+from engines.implicit_keypoints import as_input, driven
 from engines.network_source import NetworkSource
+from engines.portrait_models import PortraitModels
+from engines.portrait_networks import PortraitNetworks
 from engines.renderers.portrait import PortraitRenderer
+from engines.renderers.portrait.pose import change
 from engines.renderers.warp import WarpRenderer
 from engines.types import (
     Avatar,
@@ -31,6 +37,7 @@ from engines.types import (
 )
 from tests import portrait_fakes
 from tests.drawn import NOSE, WALL, centre_of, person, resembles
+from tests.exported_sets import ExportedSets
 from tests.portrait_fakes import POINTS, Fakes
 
 BLUE = Backdrop(BackdropKind.COLOUR, (20, 40, 220))
@@ -246,11 +253,45 @@ def test_maps_of_other_networks_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ModelUnavailable, match="models fit portrait"):
             implicit_map.read(tmp_path, sha256)
     wrong = portrait_fakes.some_map(sha256)
-    for change in (
+    for wrong_part in (
         {"pose": np.full((6, 6), np.nan)},
         {"pose": np.eye(5)},
         {"expression": np.zeros((3, 21, 3), np.float32)},
     ):
-        implicit_map.write(replace(wrong, **change), tmp_path)
+        implicit_map.write(replace(wrong, **wrong_part), tmp_path)
         with pytest.raises(ModelUnavailable, match="cannot be used"):
             implicit_map.read(tmp_path, sha256)
+
+
+def test_real_networks_draw_what_they_are_told(exported_sets: ExportedSets, tmp_path: Path) -> None:
+    """The whole way with torch's own networks as files, however little random weights can draw."""
+    folder = tmp_path / "set"
+    shutil.copytree(exported_sets("tiny"), folder)
+    models = PortraitModels(folder, untrained=True)
+    networks = PortraitNetworks(models, NetworkSource(tmp_path, "onnxruntime"))
+    portraits = [person(), person(jaw=0.3)]
+    sha256 = models.spec("motion").sha256
+    fitted = implicit_map_fit.fit(
+        networks.open("motion"), sha256, WarpRenderer(), portraits, samples=10
+    )
+    implicit_map.write(fitted, folder)
+    renderer = PortraitRenderer(networks)
+    avatar = prepared(renderer, 256, portraits[1])
+    assert networks.backend("frame") == "onnxruntime"
+    features = avatar.features
+    assert features.lips.any()
+    look = networks.open("appearance")
+    picture = features.canvas.crop.cut(features.canvas.framed.rgb, look.inputs["picture"][-1])
+    volume, compressed = look(as_input(picture))
+    source = features.source.placed()[None].astype(np.float32)
+    turned = motion(0.05, 0.2, -0.1, 0.05, 0.02, 0.03)
+    keypoints = driven(features.source, change(turned, features.face_width)) + features.lips
+    (expected,) = networks.open("frame")(
+        keypoints[None].astype(np.float32), volume, compressed, source, np.ones((1, 1), np.float32)
+    )
+    drawn = renderer.render(avatar, turned).rgb
+    np.testing.assert_array_equal(drawn, features.paste.over(expected[0]))
+    assert not np.array_equal(drawn, renderer.render(avatar, motion()).rgb)
+    spoken = replace(motion(space=Space.MESH478), expression=to_mesh(np.full(52, 0.5)))
+    assert not np.array_equal(renderer.render(avatar, spoken).rgb, drawn)
+    networks.close()

@@ -16,6 +16,9 @@ from live.avatars import read_matte, read_picture
 from live.commands.models.sets import meant
 from live.renderers import RESERVE
 
+_USEFUL = 0.5
+"""Below, a mouth that is driven by the map would not be believed."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Draws the built-in avatars in motions that are known, and writes the map beside the card."""
@@ -38,6 +41,11 @@ def run(args: argparse.Namespace) -> int:
         networks.close()
     path = implicit_map.write(fitted, models.folder)
     print(f"{path}: explains {fitted.held_out:.0%} of what strangers' keypoints do")
+    if fitted.held_out < _USEFUL:
+        sys.stderr.write(
+            "that is little: this motion network hardly sees what these faces do, and voices will"
+            " move the portrait poorly; are these its trained weights?\n"
+        )
     return 0
 
 
