@@ -252,6 +252,7 @@ def test_what_is_no_model_is_refused_without_a_hash_too(
         backend(ModelSpec("gone", tmp_path / "gone.onnx", ""))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=4), st.lists(st.integers(1, 9), max_size=4))
 def test_shapes_agree_only_where_each_size_does(one: list[int], other: list[int]) -> None:
     assert signature.agree(one, other) == (one == other)
