@@ -56,7 +56,7 @@ def checkpoint(
     sizes: str,
     *,
     name: str,
-    origin: str = "as whoever exported it knows",
+    origin: str = "not known to Visavis",
     licence: str = "as its author's; not known to Visavis",
 ) -> Source:
     """Networks of a checkpoint's files; raises `UnusableCheckpoint`."""

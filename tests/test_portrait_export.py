@@ -225,6 +225,18 @@ def test_parity_with_torch_and_every_backend(
         assert row["deviation"]["spread"] > 0
 
 
+def test_parity_without_the_weights_takes_the_file_in_fp32_as_the_measure(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = json.loads((copied / CARD).read_text())
+    (copied / CARD).write_text(json.dumps({**card, "seed": None}))
+    words = ["--backend", "onnxruntime", "--trials", "2", "--json"]
+    assert main(["models", "parity", str(copied), *words]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["network"], row["precision"]) for row in rows] == [("frame", "fp16")]
+    assert {row["reference"] for row in rows} == {"onnxruntime in fp32"}
+
+
 def test_parity_finds_a_set_made_of_other_weights(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

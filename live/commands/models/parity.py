@@ -37,6 +37,11 @@ def run(args: argparse.Namespace) -> int:
     rows = list(found) if args.json else _printed(found, seed)
     if args.json:
         print(json.dumps({"seed": seed, "rows": [_told(row) for row in rows]}, indent=2))
+    if not rows:
+        sys.stderr.write(
+            "nothing was compared: there is one way only to run these networks here; install"
+            " torch or another backend\n"
+        )
     bad = {Verdict.MISSES, *([Verdict.REFUSED] if args.backend else [])}
     return 1 if any(row.verdict in bad for row in rows) else 0
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,51 +29,60 @@ _BACKEND = "onnxruntime"
 def ours(name: str, generator: np.random.Generator, count: int) -> Subject:
     """A network that lies in the package; sizes that it leaves open are as they are drawn."""
     spec = shipped_models.shipped(name).spec
+    torch = _torch_of(name, spec)
     with closing(choice.find(_BACKEND)(spec)) as network:
         drawn = [random_inputs.draw(network.inputs, generator) for _ in range(count)]
-        run, reference = _torch_of(name, spec) or (network, _BACKEND)
-        found = parity.trials(run, [tuple(each.values()) for each in drawn])
+        found = parity.trials(torch or network, [tuple(each.values()) for each in drawn])
     shapes = {input_: array.shape for input_, array in drawn[0].items()}
-    return Subject(name, {"fp32": replace(spec, inputs=shapes)}, lambda: found, reference)
+    return Subject(
+        name, {"fp32": replace(spec, inputs=shapes)}, lambda: found, *_named(torch is not None)
+    )
 
 
-def _torch_of(name: str, spec: ModelSpec) -> tuple[Run, str] | None:
+def _named(with_torch: bool) -> tuple[str, str]:
+    """What the reference is in words, and which backend it is."""
+    if with_torch:
+        return f"torch {version('torch')}", ""
+    return f"{_BACKEND} in fp32", _BACKEND
+
+
+def _torch_of(name: str, spec: ModelSpec) -> Run | None:
     """torch's own run of a file that it can read again; `None`: there is none."""
     if name != "speech" or not all(map(importlib.util.find_spec, ("torch", "onnx"))):
         return None
-    from engines import export, speech_reference  # noqa: PLC0415  need torch
+    from engines import speech_reference  # noqa: PLC0415  needs torch
 
-    return speech_reference.reference(spec.path), export.against()
+    return speech_reference.reference(spec.path)
 
 
 def portrait(
     models: PortraitModels, generator: np.random.Generator, count: int, checkpoint: Path | None
 ) -> list[Subject]:
     """Every network of a set, with torch as the reference where the weights can be had again."""
-    references, reference = _torch(models, checkpoint) or (_Files(models), f"{_BACKEND} in fp32")
+    torch = _torch(models, checkpoint)
     artefacts = models.card.artefacts
     shapes = {name: next(iter(files.values())).inputs for name, files in artefacts.items()}
-    trials = PortraitTrials(shapes, references, generator, count)
+    trials = PortraitTrials(shapes, torch or _Files(models), generator, count)
     return [
         Subject(
             name,
             {precision: models.spec(name, precision) for precision in models.precisions(name)},
             partial(trials.of, name),
-            reference,
+            *_named(torch is not None),
         )
         for name in artefacts
     ]
 
 
-def _torch(models: PortraitModels, checkpoint: Path | None) -> tuple[Mapping[str, Run], str] | None:
+def _torch(models: PortraitModels, checkpoint: Path | None) -> Mapping[str, Run] | None:
     """The plain networks: of the checkpoint, or of the card's seed; `None`: they cannot be had."""
     if checkpoint is None and (models.card.seed is None or not importlib.util.find_spec("torch")):
         return None
     with torch_needed("comparing with torch"):
-        from engines import export, portrait_export, portrait_source  # noqa: PLC0415  need torch
+        from engines import portrait_export, portrait_source  # noqa: PLC0415  need torch
 
         source = portrait_source.again(models.card, checkpoint)
-        return portrait_export.references(source.modules), export.against()
+        return portrait_export.references(source.modules)
 
 
 class _Files(Mapping[str, Run]):
