@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: an `.onnx` file goes in, a `Network` comes out.
 
 Its Python package tells Google Analytics that it was imported: it keeps an identity in the home
-folder and starts a process that sends. None of that happens here, see `_openvino`.
+folder and starts a process that sends. None of that happens once this module is imported.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from engines.backends import model_file, signature
 from engines.backends.signature import ANY, Port
 from engines.errors import BackendUnavailable, EngineError, UnsupportedNetwork
 from engines.types import Examined, ModelSpec, Network
+
+# OpenVINO's own stand-in takes the place of this package where it cannot be imported, so nothing
+# that uses OpenVINO in this process from here on sends anything.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 _DEVICE = "CPU"
 _MOST_AT_ONCE = 8
@@ -179,12 +183,7 @@ class OpenVinoNetwork:
 
 @cache
 def _openvino() -> Any:
-    """The package, without `openvino_telemetry`.
-
-    OpenVINO's own stand-in takes the place of that package where it cannot be imported, so nothing
-    that uses OpenVINO in this process sends anything.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    """The package, which takes a while to import and is not always there."""
     return importlib.import_module("openvino")
 
 
