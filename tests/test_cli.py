@@ -112,6 +112,11 @@ def test_every_error_has_a_code() -> None:
         "VisavisError",
         "EngineError",
         "ModelUnavailable",
+        "BackendUnavailable",
+        "BuildCancelled",
+        "UnsupportedNetwork",
+        "DeviceFull",
+        "DeviceLost",
         "VoiceUnavailable",
         "Full",
     }
@@ -136,7 +141,7 @@ def test_config_shows_what_is_in_force(capsys: pytest.CaptureFixture[str], tmp_p
 
 @pytest.fixture
 def _fake_workshop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "workshop", lambda weights: workshop())
+    monkeypatch.setattr(parts, "workshop", lambda weights, renderers: workshop())
 
 
 @pytest.mark.usefixtures("_fake_workshop")
