@@ -16,6 +16,7 @@ from engines.nets.portrait.folding import without_batch_norms
 from engines.nets.portrait.fused_decoder import FusedDecoder
 from engines.nets.portrait.fused_warping import FusedWarping
 from engines.nets.portrait.keypoints import Pose
+from engines.nets.portrait.linears import without_linears
 from engines.nets.portrait.stitching import stitched
 
 Sampling = Literal["native", "atlas", "gather"]
@@ -81,10 +82,16 @@ class AppearanceArtefact(Artefact):
         motion = without_batch_norms(modules.warping.dense_motion_network)
         self.compress = nn.Sequential(motion.compress, nn.ReLU())
 
+    def half(self) -> AppearanceArtefact:
+        """Convolutions become float16 in place."""
+        self.appearance.half()
+        self.compress.half()
+        return self
+
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """RGB 0…1."""
-        volume = self.appearance(picture)
-        return volume, self.compress(volume)
+        volume = self.appearance(picture.to(self.compress[0].weight.dtype))
+        return volume.float(), self.compress(volume).float()
 
 
 class MotionArtefact(Artefact):
@@ -97,7 +104,7 @@ class MotionArtefact(Artefact):
     def __init__(self, modules: PortraitModules) -> None:
         """Of M."""
         super().__init__(modules)
-        self.motion = modules.motion
+        self.motion = without_linears(modules.motion)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
         """RGB 0…1; angles in degrees: pitch, yaw, roll."""
@@ -117,7 +124,7 @@ class FrameArtefact(Artefact):
     ) -> None:
         """`sampling`: the form of the volume's sampling; `phases`: of `FusedDecoder`."""
         super().__init__(modules)
-        self.stitching = modules.stitching
+        self.stitching = without_linears(modules.stitching)
         self.warping = FusedWarping(modules.warping, sampling)
         self.decoder = FusedDecoder(modules.decoder, phases)
 
@@ -156,13 +163,13 @@ class _Retargeting(Artefact):
     def __init__(self, modules: PortraitModules) -> None:
         """Of one R."""
         super().__init__(modules)
-        self.network = getattr(modules, self.name)
+        network = getattr(modules, self.name)
+        self._ratios = network.mlp[0].in_features - 3 * self.config.keypoints
+        self.network = without_linears(network)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each input."""
-        points = self.config.keypoints
-        ratios = self.network.mlp[0].in_features - 3 * points
-        return {"source_keypoints": (1, points, 3), "ratios": (1, ratios)}
+        return {"source_keypoints": (1, self.config.keypoints, 3), "ratios": (1, self._ratios)}
 
     def forward(self, source_keypoints: Tensor, ratios: Tensor) -> Tensor:
         """Offsets `(1, keypoints, 3)`, to be added to the driving keypoints."""

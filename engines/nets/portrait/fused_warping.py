@@ -3,13 +3,14 @@
 * Batch norms are folded into convolutions.
 * The single keypoints' motions are pure translations, so that sampling the volume under each is
   three small matrix products, one along each axis.
-* The weights of the motions sum to 1, so that the motion field is the identity and one product of
-  the weights with the translations.
+* The weights of the motions sum to 1, so that the motion field is the identity and the sum of the
+  translations by their weights.
 * What depends on the portrait only (`compressed`) comes in from outside. The source's Gaussians are
   computed at each frame: reading them from memory would cost as much.
 
-In float16, only convolutions are: keypoints, Gaussians, weights, places and the sampled volume keep
-the precision of the keypoints.
+In float16 are the convolutions and the products before them: keypoints, Gaussians, weights, places
+and the sampled volume keep the precision of the keypoints. No product of matrices stays in float32:
+TensorRT-RTX 1.7 has none for compute capability 7.5.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ class FusedWarping(nn.Module):
         """As `WarpingNetwork`'s `out`; `compressed` is `DenseMotionNetwork.compressed(volume)`."""
         shift = kp_source - kp_driving
         d, h, w = compressed.shape[2:]
-        seen = torch.cat([_heat(kp_driving, kp_source, (d, h, w)), _moved(compressed, shift)], 2)
-        prediction = self.hourglass(seen.flatten(1, 2).to(self.mask.weight.dtype))
+        dtype = self.mask.weight.dtype
+        heat = _heat(kp_driving, kp_source, (d, h, w)).to(dtype)
+        seen = torch.cat([heat, _moved(compressed.to(dtype), shift)], dim=2)
+        prediction = self.hourglass(seen.flatten(1, 2))
         shares = self.mask(prediction).to(shift.dtype).softmax(dim=1).flatten(2)
-        flow = (shares[:, 1:].transpose(1, 2) @ shift).unflatten(1, (d, h, w))
+        flow = (shares[:, 1:].unsqueeze(-1) * shift.unsqueeze(2)).sum(dim=1).unflatten(1, (d, h, w))
         places = identity_grid(d, h, w, shift) + flow
         moved = self.sample(volume, places).flatten(1, 2)
-        out = self.fourth(self.third(moved.to(self.mask.weight.dtype)))
+        out = self.fourth(self.third(moved.to(dtype)))
         if self.occlusion is not None:
             out = out * self.occlusion(prediction.flatten(1, 2)).sigmoid()
         return out
@@ -79,11 +82,16 @@ def _gaussians(points: Tensor, size: tuple[int, int, int]) -> Tensor:
 
 
 def _moved(compressed: Tensor, shift: Tensor) -> Tensor:
-    """`(b, 1 + k, c, d, h, w)`: the volume `(b, c, d, h, w)` under no and each translation."""
+    """`(b, 1 + k, c, d, h, w)`: the volume `(b, c, d, h, w)` under no and each translation.
+
+    The weights of the cells are found in the translations' precision, applied in the volume's.
+    """
     b, c, d, h, w = compressed.shape
     shift = functional.pad(shift, (0, 0, 1, 0))
     k = shift.shape[1]
-    along_x, along_y, along_z = (_tents(n, shift[..., i]) for i, n in enumerate((w, h, d)))
+    along_x, along_y, along_z = (
+        _tents(n, shift[..., i]).to(compressed.dtype) for i, n in enumerate((w, h, d))
+    )
     moved = compressed.reshape(b, 1, c * d * h, w) @ along_x.transpose(-1, -2)
     moved = along_y.unsqueeze(2) @ moved.reshape(b, k, c * d, h, w)
     moved = along_z.unsqueeze(2) @ moved.reshape(b, k, c, d, h * w)
