@@ -48,13 +48,14 @@ class Cuda:
         """Why the device can be used no more; empty: it can."""
         self._api = _bindings() if api is None else api
         self._current = threading.local()
+        self._fault = ""
         try:
             self._ask("cuInit", 0)
             self._device = self._ask("cuDeviceGet", 0)
             self._context = self._ask("cuDevicePrimaryCtxRetain", self._device)
         except EngineError as error:
             raise BackendUnavailable(
-                f"the NVIDIA device cannot be used: {error}; `nvidia-smi` says more"
+                f"the NVIDIA device cannot be used ({self._fault or error}); `nvidia-smi` says more"
             ) from error
 
     def close(self) -> None:
@@ -203,6 +204,7 @@ class Cuda:
 
     def _error(self, function: str, code: Any) -> EngineError:
         name = str(getattr(code, "name", code))
+        self._fault = f"CUDA: {function} answers {name}"
         if name == _FULL:
             return DeviceFull(
                 "the device has no memory left (CUDA: out of memory); end other programs that use"
@@ -210,11 +212,11 @@ class Cuda:
             )
         if name in _LOST:
             self.lost = (
-                f"the device went away (CUDA: {function} answers {name}); `nvidia-smi` says more,"
-                " and the program has to be started anew to use it again"
+                f"the device went away ({self._fault}); `nvidia-smi` says more, and the program has"
+                " to be started anew to use it again"
             )
             return DeviceLost(self.lost)
-        return EngineError(f"CUDA: {function} answers {name}")
+        return EngineError(self._fault)
 
 
 def _bindings() -> Any:
