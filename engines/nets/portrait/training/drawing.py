@@ -1,0 +1,25 @@
+"""The networks in training draw pictures: keypoints and portraits go in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engines.nets.portrait.config import PortraitModules
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where the device is quicker with it."""
+    quick = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=quick)
+
+
+def draw(modules: PortraitModules, portrait: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+    """`(n, 3, size, size)` float32 of portraits whose keypoints go from `source` to `driving`.
+
+    Keypoints `(n, k, 3)` are float32, and so is what is done with places; the rest is autocast.
+    """
+    with autocast(portrait.device):
+        volume = modules.appearance(portrait)
+        picture: Tensor = modules.decoder(modules.warping(volume, driving, source)["out"])
+    return picture.float()
