@@ -180,4 +180,5 @@ def _explained(weights: Points, studies: Sequence[Study]) -> float:
     x = np.concatenate([study.asked for study in studies])[:, :FEATURES]
     y = np.concatenate([study.offsets for study in studies])
     left = y - x @ weights[:FEATURES, : y.shape[1]]
-    return float(1.0 - np.square(left).sum() / max(np.square(y).sum(), 1e-12))
+    moved = float(np.square(y).sum())
+    return 1.0 - float(np.square(left).sum()) / moved if moved > 0.0 else 0.0
