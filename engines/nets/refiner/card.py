@@ -10,14 +10,15 @@ from typing import Any
 from engines import atomic_file
 from engines.nets.refiner import export, pairs
 from engines.nets.refiner.measure import measure
-from engines.nets.refiner.network import PARTS
 from engines.nets.refiner.training import load
 
+SHIPPED = ("eyes",)
+"""The networks that the renderer runs."""
 _DIGITS = 4
 
 
 def finish(work: Path, models: Path, version: str) -> Path:
-    """Writes `refiner_mouth.onnx`, `refiner_eyes.onnx` and `refiner.json` into `models`."""
+    """Writes `refiner_eyes.onnx` and `refiner.json` into `models`."""
     models.mkdir(parents=True, exist_ok=True)
     card = {
         "name": "refiner",
@@ -25,7 +26,7 @@ def finish(work: Path, models: Path, version: str) -> Path:
         "licence": "Apache-2.0",
         "origin": "trained by the project itself on synthetic people only",
         "learnt_from": _data(work),
-        "networks": {part: _network(work, models, part, version) for part in PARTS},
+        "networks": {part: _network(work, models, part, version) for part in SHIPPED},
     }
     path = models / "refiner.json"
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"

@@ -22,6 +22,7 @@ SIDE = 64
 FEATURES = 4 * len(RIGHT_EYE) + 6
 _RINGS = (RIGHT_EYE, LEFT_EYE)
 _EYE_SPAN = 2.1  # eye widths
+_LIDS_PART = (0.10, 0.35)  # of openness: a slit is painted over, an opening is not
 _LIDS_CLOSE = (0.06, 0.20)  # of openness: not corrected, wholly
 
 
@@ -99,14 +100,19 @@ def opening(ring: Floats, side: int, edge: int = 0) -> Floats:
 
 
 def eye_opening(features: Floats) -> Floats:
-    """`(SIDE, SIDE)` 1 between the lids that features tell of."""
-    return opening(features[: 2 * len(RIGHT_EYE)].reshape(-1, 2), SIDE)
+    """`(SIDE, SIDE)` 1 between the lids that features tell of, less where they nearly meet."""
+    parted = smoothstep(*_LIDS_PART, _openness(features))
+    lids = features[: 2 * len(RIGHT_EYE)].reshape(-1, 2)
+    return opening(lids, SIDE) * np.float32(parted)
 
 
 def eye_strength(features: Floats) -> float:
     """0…1 how far an eye is to be corrected: not where it is as open as at rest."""
-    openness = float(features[4 * len(RIGHT_EYE)])
-    return float(smoothstep(*_LIDS_CLOSE, 1.0 - openness))
+    return float(smoothstep(*_LIDS_CLOSE, 1.0 - _openness(features)))
+
+
+def _openness(features: Floats) -> float:
+    return float(features[4 * len(RIGHT_EYE)])
 
 
 def face_in(crop: Crop, moved: Moved) -> Floats:
