@@ -66,8 +66,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if compiler is None:
         pytest.skip("gcc is not installed")
     folder = tmp_path_factory.mktemp("driver")
-    options = ["-shared", "-fPIC", "-Wall", "-Werror", "-o", folder / "libcuda.so.1"]
-    subprocess.run([compiler, *options, SOURCE, "-ldl"], check=True)
+    options = ["-shared", "-fPIC", "-Wall", "-Werror", "-o", str(folder / "libcuda.so.1")]
+    subprocess.run([compiler, *options, str(SOURCE), "-ldl"], check=True)
     return folder
 
 

@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.backends.tensorrt.cuda import Cuda
+from engines.backends.tensorrt.held import Held
 from engines.backends.tensorrt.network import TensorRtNetwork, load
 from engines.errors import BackendUnavailable, DeviceFull, DeviceLost, EngineError
 from engines.types import ModelSpec, Network, Seated
@@ -511,6 +512,46 @@ def test_closing_while_frames_run(machine: Machine, which: str) -> None:
         assert machine.gpu.live == CONTEXT
         assert machine.gpu.mistakes == []
         assert machine.memory.claimed == 0
+
+
+def test_the_last_of_several_frames_frees() -> None:
+    freed: list[int] = []
+    held = Held("it", lambda: freed.append(1))
+    with held:
+        with held:
+            held.close()
+        assert freed == []
+        with pytest.raises(EngineError, match="it was closed"):
+            held.__enter__()
+    held.close()
+    assert freed == [1]
+
+
+@pytest.mark.parametrize("which", ["network", "bound"])
+def test_nothing_is_freed_under_a_frame(machine: Machine, which: str) -> None:
+    one = {"x": ((1, 3), "float32"), "c": ((2, 2), "float32")}
+    content = plan(one, {"y": ((1, 3), "float32")}, function="closing")
+    network = load(machine.runtime, content, SPEC)
+    bound = network.bind(c=drawn(1, 2, 2))
+    freed: list[str] = []
+
+    def closing_meanwhile(given: Array, constant: Array) -> list[Array]:
+        machine.gpu.calls.clear()
+        (network if which == "network" else bound).close()
+        freed.extend(FREEING & set(machine.gpu.calls))
+        return [given]
+
+    machine.gpu.functions["closing"] = closing_meanwhile
+    given = drawn(2, 1, 3)
+    (y,) = bound(given)
+    assert (y == given).all()
+    assert freed == []
+    assert "cuMemFree" in machine.gpu.calls  # as soon as it had ended
+    bound.close()
+    network.close()
+    machine.gpu.functions.clear()
+    assert machine.gpu.live == CONTEXT
+    assert machine.gpu.mistakes == []
 
 
 def test_a_device_lost_under_several_sessions_hangs_none(machine: Machine) -> None:

@@ -27,7 +27,8 @@ ONLY_RTX = {"CudaGraphStrategy"}
 
 @pytest.fixture(scope="module")
 def driver() -> ModuleType:
-    return pytest.importorskip("cuda.bindings.driver")
+    module: ModuleType = pytest.importorskip("cuda.bindings.driver")
+    return module
 
 
 @pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
