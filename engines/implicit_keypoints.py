@@ -62,9 +62,11 @@ def read(network: Network, picture: Rgb) -> Reading:
 
 def as_input(picture: Rgb) -> Floats:
     """`(1, 3, h, w)` float32 0…1 of `(h, w, 3)` uint8."""
-    # Float first and split after: one pass over memory that is read in order.
-    planes = cv2.split(np.multiply(picture, np.float32(1 / 255), dtype=np.float32))
-    return np.stack(planes).astype(np.float32, copy=False)[None]
+    height, width = picture.shape[:2]
+    planes = np.empty((1, 3, height, width), np.float32)
+    for number, plane in enumerate(planes[0]):  # a seventh of what whole pixels take
+        np.multiply(cv2.extractChannel(picture, number), np.float32(1 / 255), out=plane)
+    return planes
 
 
 def rotation(angles: Sequence[float] | NDArray[np.floating]) -> Points:
