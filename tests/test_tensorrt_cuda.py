@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engines.backends.tensorrt import cuda
+from engines.backends.tensorrt.missing import Missing
+
 pytest.importorskip("cuda.bindings.driver")
 
 SOURCE = Path(__file__).parent / "pretend_driver" / "cuda.c"
@@ -118,3 +121,10 @@ def test_without_a_driver_it_says_so() -> None:
     if run.returncode == 0:
         pytest.skip("there is a driver here")
     assert "BackendUnavailable: the NVIDIA device cannot be used" in run.stderr
+
+
+def test_bindings_that_are_not_installed_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda.check_installed()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Missing, match="cuda-bindings is not installed; pip install cuda-bindings"):
+        cuda.check_installed()

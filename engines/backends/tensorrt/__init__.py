@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from engines.backends import model_file
-from engines.backends.tensorrt import driver, package
+from engines.backends.tensorrt import cuda, driver, package
 from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.driver import Device
 from engines.backends.tensorrt.manifest import Key
@@ -35,6 +35,7 @@ class TensorrtBackend:
             version = f"{found.name} {found.version}"
             device = driver.probe()
             found.check_serves(device.target)
+            cuda.check_installed()
         except Missing as error:
             return Examined(False, version, "", error.trouble, error.mend)
         return Examined(True, version, device.name)
@@ -47,6 +48,7 @@ class TensorrtBackend:
         """
         found, present = package.find(), driver.probe()
         found.check_serves(present.target)
+        cuda.check_installed()  # before minutes of building
         plan = self._plan(spec, found, present)
         from engines.backends.tensorrt import device, network  # noqa: PLC0415  import TensorRT
 

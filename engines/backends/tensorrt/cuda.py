@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.util
 import logging
 import threading
 from contextlib import suppress
@@ -17,10 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.backends.tensorrt.missing import Missing
 from engines.errors import BackendUnavailable, DeviceFull, DeviceLost, EngineError
 
 _log = logging.getLogger(__name__)
 
+_MEND = "pip install cuda-bindings; `pip install 'visavis[rtx]'` brings it with TensorRT-RTX"
 _FULL = "CUDA_ERROR_OUT_OF_MEMORY"
 _LOST = frozenset(
     f"CUDA_ERROR_{name}"
@@ -219,11 +222,18 @@ class Cuda:
         return EngineError(self._fault)
 
 
+def check_installed() -> None:
+    """Raises `Missing` where cuda-bindings is not there; imports and opens nothing of it."""
+    try:
+        found = importlib.util.find_spec("cuda.bindings.driver")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise Missing("the package cuda-bindings is not installed", _MEND)
+
+
 def _bindings() -> Any:
     try:
         return importlib.import_module("cuda.bindings.driver")
     except ImportError as error:
-        raise BackendUnavailable(
-            f"the package cuda-bindings cannot be imported ({error});"
-            " pip install 'visavis[rtx]', or cuda-bindings beside TensorRT"
-        ) from error
+        raise Missing(f"the package cuda-bindings cannot be imported ({error})", _MEND) from error
