@@ -23,7 +23,7 @@ FEATURES = 4 * len(RIGHT_EYE) + 6
 _RINGS = (RIGHT_EYE, LEFT_EYE)
 _EYE_SPAN = 2.1  # eye widths
 _LIDS_PART = (0.10, 0.35)  # of openness: a slit is painted over, an opening is not
-_LIDS_CLOSE = (0.06, 0.20)  # of openness: not corrected, wholly
+_LIDS_CLOSE = (0.25, 0.50)  # of openness: not corrected, wholly
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def eye_opening(features: Floats) -> Floats:
 
 
 def eye_strength(features: Floats) -> float:
-    """0…1 how far an eye is to be corrected: not where it is as open as at rest."""
+    """0…1 how far an eye is to be corrected: not while it hardly closes."""
     return float(smoothstep(*_LIDS_CLOSE, 1.0 - _openness(features)))
 
 

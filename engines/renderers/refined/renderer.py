@@ -1,7 +1,7 @@
 """The refined renderer: warped pictures whose closing eyes a small network corrects.
 
 The warp renderer draws the picture; crops of its eyes, of the same avatar at rest, and where the
-motion has the lids go into the network. An eye that is as open as at rest is left alone. The
+motion has the lids go into the network. An eye that hardly closes is left alone. The
 network runs on the processor, whatever else does: for 3 ms it is not worth the way to a device.
 """
 
