@@ -103,7 +103,8 @@ def eye_opening(features: Floats) -> Floats:
     """`(SIDE, SIDE)` 1 between the lids that features tell of, less where they nearly meet."""
     parted = smoothstep(*_LIDS_PART, _openness(features))
     lids = features[: 2 * len(RIGHT_EYE)].reshape(-1, 2)
-    return opening(lids, SIDE) * np.float32(parted)
+    between: Floats = opening(lids, SIDE) * np.float32(parted)
+    return between
 
 
 def eye_strength(features: Floats) -> float:
@@ -129,7 +130,8 @@ def face_in(crop: Crop, moved: Moved) -> Floats:
 def joined(*parts: NDArray[np.floating]) -> Floats:
     """`(n,)` all the numbers in a row, none of them beyond ±3."""
     row = np.concatenate([part.ravel() for part in parts])
-    return np.nan_to_num(row, posinf=0.0, neginf=0.0).clip(-3, 3).astype(np.float32)
+    held: Floats = np.nan_to_num(row, posinf=0.0, neginf=0.0).clip(-3, 3).astype(np.float32)
+    return held
 
 
 def unit(vector: Points) -> Points:
