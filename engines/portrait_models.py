@@ -29,8 +29,8 @@ SIGNATURES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("source_keypoints", "ratios"), ("offsets",)),
 }
 """Every artefact's inputs and outputs, in order."""
-ALWAYS_FP32 = ("appearance", "motion", "lips", "eyes")
-"""What gives places, which half precision would move visibly, and what runs once an avatar."""
+ALWAYS_FP32 = ("motion", "lips", "eyes")
+"""What gives places, which half precision would move visibly."""
 
 _AGAIN = "make the set anew by `visavis models export portrait`"
 

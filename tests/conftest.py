@@ -8,9 +8,15 @@ from tests.exported_sets import exported_sets
 
 __all__ = ["exported_sets"]
 
+_EXPORTING_S = 900
+"""Whichever test asks first for a set waits until it is made."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Playwright keeps an event loop in the main thread for as long as its browser is open, and
     no other can run there meanwhile."""
+    for item in items:
+        if "exported_sets" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_EXPORTING_S))
     items.sort(key=lambda item: "browser" in item.keywords)

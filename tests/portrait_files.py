@@ -23,7 +23,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "translation": (1, 3),
     "scale": (1, 1),
 }
-HALF = ("frame",)
+HALF = ("appearance", "frame")
 
 
 def shape(artefact: str, name: str, *, out: bool) -> tuple[int, ...]:

@@ -93,7 +93,7 @@ def test_a_set_is_whole_and_agrees_with_torch(tiny: Path) -> None:
             assert tuple(spec.outputs) == SIGNATURES[name][1]
     assert {each.name for each in tiny.iterdir()} == {
         CARD,
-        "frame.fp16.onnx",
+        *("appearance.fp16.onnx", "frame.fp16.onnx"),
         *(f"{name}.fp32.onnx" for name in SIGNATURES),
     }
 
@@ -121,8 +121,8 @@ def test_a_checkpoint_becomes_the_users_set(
     *files, following = err.splitlines()
     assert following == "next: visavis models fit portrait"
     assert [line.partition(":")[0] for line in files] == [
-        *("appearance.fp32.onnx", "motion.fp32.onnx", "frame.fp32.onnx", "frame.fp16.onnx"),
-        *("lips.fp32.onnx", "eyes.fp32.onnx"),
+        *("appearance.fp32.onnx", "appearance.fp16.onnx", "motion.fp32.onnx"),
+        *("frame.fp32.onnx", "frame.fp16.onnx", "lips.fp32.onnx", "eyes.fp32.onnx"),
     ]
     card = PortraitModels(models_folder / "portrait").card  # no random weights: it is served
     assert (card.licence, card.origin, card.seed) == ("MIT", "whoever trained it", None)
