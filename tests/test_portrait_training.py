@@ -15,6 +15,7 @@ pytest.importorskip("safetensors")
 
 from engines.nets.portrait import __main__ as command  # noqa: E402
 from engines.nets.portrait.checkpoint import load_checkpoint  # noqa: E402
+from engines.nets.portrait.config import build  # noqa: E402
 from engines.nets.portrait.keypoints import Pose, rotation  # noqa: E402
 from engines.nets.portrait.training import batches, folder, losses, people, truth  # noqa: E402
 from engines.nets.portrait.training.training import (  # noqa: E402
@@ -117,6 +118,21 @@ def test_the_truth_costs_nothing(made: Path) -> None:
     assert losses.geometry(pose, pose) == 0
     off = Pose(pose.angles + 10, pose.translation, pose.expression, pose.scale, pose.keypoints)
     assert losses.geometry(off, pose) > 1
+
+
+def test_pictures_reach_a_fresh_motion_network_about_0(work: Path) -> None:
+    training = Training(work, plan(), TINY)
+    torch.manual_seed(training.plan.seed)
+    fresh, begun = build(TINY).motion, training.modules.motion
+    picture = torch.rand(1, 3, 64, 64)
+    first = [motion.detector.downsample_layers[0][0] for motion in (begun, fresh)]
+    torch.testing.assert_close(
+        first[0](picture), first[1]((picture - 0.45) / 0.225), atol=1e-5, rtol=1e-5
+    )
+    told = Pose.of(begun(picture))
+    person = people.Person.load(work / "people" / f"person-{FIRST:06}.npz").truth
+    assert (told.keypoints[0] - torch.from_numpy(person.canonical)).abs().max() < 0.2
+    assert told.angles.abs().max() < 10
 
 
 def test_what_was_made_becomes_like_what_is_true(work: Path) -> None:

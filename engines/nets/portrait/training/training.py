@@ -33,6 +33,8 @@ _BETAS = (0.5, 0.999)
 _CRITIC_WEIGHT, _MATCHED = 0.02, 1.0
 _CLIPPED = 1.0
 _AVERAGED, _SMALL = 32, 0.1
+_MEAN, _SPREAD = 0.45, 0.225
+"""Of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +207,19 @@ def averaged(work: Path, config: PortraitConfig = COMPACT) -> PortraitModules:
 
 
 def _begin(motion: MotionExtractor, files: Sequence[Path]) -> None:
-    """Lets M begin with an average head that looks at the camera."""
+    """Lets M begin with an average head that looks at the camera, and with pictures about 0.
+
+    Of pictures 0…1 a fresh network makes features that hardly differ from one to the next (by 3 %
+    in the end, against 30 %): it learns nothing for a long time. The first convolution takes the
+    mean off, and the spread, by its own weights.
+    """
     heads = [Person.load(path).truth for path in files[:_AVERAGED]]
     keypoints = np.mean([truth.canonical for truth in heads], axis=0)
     scale = np.mean([truth.scale.mean() for truth in heads])
     with torch.no_grad():
+        first = motion.detector.downsample_layers[0][0]
+        first.bias.sub_(first.weight.sum((1, 2, 3)) * _MEAN / _SPREAD)
+        first.weight.div_(_SPREAD)
         for name in HEADS:
             head = getattr(motion.detector, f"fc_{name}")
             head.weight.mul_(_SMALL)
