@@ -117,8 +117,8 @@ class Space(StrEnum):
     ARKIT52 = "arkit52"
     """`(52,)` ARKit coefficients, 0…1."""
     IMPLICIT21 = "implicit21"
-    """`(21, 3)` offsets of a neural portrait's implicit keypoints from those of the neutral face, in
-    the unit of the network's canonical head: added after it is turned, before it is scaled."""
+    """`(21, 3)` offsets of a neural portrait's implicit keypoints from those of the neutral face,
+    in the unit of the network's canonical head: added after it is turned, before it is scaled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ class ICudaEngine(_Part):
         self._outputs: Shapes = whole["outputs"]
         self._host = whole["host"]
         self._function = whole["function"]
-        self._all = {**self._inputs, **self._outputs}
+        self._all: dict[str, tuple[tuple[int, ...], str]] = {**self._inputs, **self._outputs}
         self.num_io_tensors = len(self._all)
         self.device_memory_size_v2 = int(whole["activations"])
 

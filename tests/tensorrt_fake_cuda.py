@@ -123,7 +123,8 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
         with gpu.lock:
             code = gpu.called(function.__name__)
             if code != OK and function.__name__ == "cuStreamEndCapture" and gpu.lost is None:
-                gpu.stream_of(*arguments, "recording").recording = None  # it ends either way
+                (stream,) = arguments
+                gpu.stream_of(stream, "recording").recording = None  # it ends either way
             if code != OK:
                 return (code, None)
             given = function(gpu, *arguments)
@@ -135,9 +136,7 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FakeGpu:
-    """The device; an instance stands in for the module."""
-
-    CUresult, CUstream_flags, CUevent_flags, CUstreamCaptureMode = ENUMS
+    """The device; an instance stands in for the module, with its enumerations as attributes."""
 
     def __init__(self, memory: int = 1 << 30) -> None:
         self.memory = memory
@@ -410,3 +409,7 @@ class FakeGpu:
         if marked is not None:
             stream, upto = marked
             stream.finish(upto)
+
+
+for _enum in ENUMS:
+    setattr(FakeGpu, _enum.__name__, _enum)

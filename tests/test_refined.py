@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import engines
 from engines import registry
 from engines.face_geometry import eye_distance
 from engines.renderers.refined import RefinedRenderer, crops
@@ -22,6 +18,7 @@ from engines.renderers.refined.correction import confine, correct
 from engines.renderers.warp import WarpRenderer
 from engines.renderers.warp.deform import deform
 from engines.renderers.warp.mesh import Mesh
+from engines.shipped_models import shipped
 from engines.types import Avatar, Backdrop, BackdropKind, Motion, Renderer
 from tests.drawn import person
 from tests.heads import head
@@ -80,13 +77,10 @@ def test_it_is_registered() -> None:
 
 
 def test_the_card_is_of_this_file() -> None:
-    models = Path(engines.__file__).parent / "models"
-    card = json.loads((models / "refiner.json").read_text(encoding="utf-8"))
-    (eyes,) = card["networks"].values()
-    content = (models / eyes["file"]).read_bytes()
-    assert eyes["sha256"] == hashlib.sha256(content).hexdigest()
-    assert eyes["bytes"] == len(content) < 2_000_000
-    for row in eyes["figures"]:
+    eyes = shipped("refiner_eyes")
+    assert eyes.whole()
+    assert eyes.card["bytes"] == eyes.spec.path.stat().st_size < 2_000_000
+    for row in eyes.card["figures"]:
         assert row["inside_refined"] > row["inside_warp"]
         assert row["gmsd_refined"] < row["gmsd_warp"]
 

@@ -52,10 +52,11 @@ def built(path: Path, *capabilities: str, **more: Any) -> Built:
     return made
 
 
-@pytest.mark.parametrize("capability", NEWER)
+@pytest.mark.parametrize("capability", build.CAPABILITIES)
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
 def test_every_network_in_the_package_is_built(path: Path, capability: str) -> None:
-    built(path, capability, shapes=FRAMES)
+    if (path, capability) != (SPEECH, TURING):  # which is refused: see below
+        built(path, capability, shapes=FRAMES)
 
 
 def files(folder: Path) -> dict[str, Path]:

@@ -112,7 +112,8 @@ def _export(arguments: argparse.Namespace) -> None:
     from engines.nets.refiner import card  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    print(card.finish(arguments.work, arguments.out, arguments.version))
+    for path in card.finish(arguments.work, arguments.out, arguments.version):
+        print(path)
 
 
 def _measure(arguments: argparse.Namespace) -> None:

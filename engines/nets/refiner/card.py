@@ -17,21 +17,23 @@ SHIPPED = ("eyes",)
 _DIGITS = 4
 
 
-def finish(work: Path, models: Path, version: str) -> Path:
-    """Writes `refiner_eyes.onnx` and `refiner.json` into `models`."""
+def finish(work: Path, models: Path, version: str) -> list[Path]:
+    """Writes `refiner_<part>.onnx` and its card, `refiner_<part>.json`, into `models`."""
     models.mkdir(parents=True, exist_ok=True)
-    card = {
-        "name": "refiner",
-        "version": version,
-        "licence": "Apache-2.0",
-        "origin": "trained by the project itself on synthetic people only",
-        "learnt_from": _data(work),
-        "networks": {part: _network(work, models, part, version) for part in SHIPPED},
-    }
-    path = models / "refiner.json"
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    atomic_file.write(path, text.encode())
-    return path
+    cards = []
+    for part in SHIPPED:
+        card = {
+            **_network(work, models, part, version),
+            "version": version,
+            "purpose": f"corrects what the warp renderer draws of a person's {part}",
+            "licence": "Apache-2.0",
+            "origin": "trained by the project itself on synthetic people only",
+            "learnt_from": _data(work),
+        }
+        cards.append(models / f"refiner_{part}.json")
+        text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+        atomic_file.write(cards[-1], text.encode())
+    return cards
 
 
 def _data(work: Path) -> dict[str, Any]:

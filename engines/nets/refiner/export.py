@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from engines import atomic_file
 from engines.export import Exportable, to_onnx
+from engines.nets.portrait.linears import without_linears
 from engines.nets.refiner.network import PARTS, Refiner, window
 
 _SMALL = 256
@@ -26,7 +27,7 @@ class _Shipped(nn.Module):
 
     def __init__(self, net: Refiner, side: int) -> None:
         super().__init__()
-        self.net = net
+        self.net = without_linears(net)
         self.window: Tensor
         self.register_buffer("window", window(side))
 
