@@ -77,7 +77,7 @@ class Training:
         _begin(self.modules.motion, self._learnt)
         self.critic = Discriminator(48).to(self.device)
         net = nn.ModuleDict(_named(self.modules)).to(self.device)
-        self._average = torch.optim.swa_utils.AveragedModel(net, avg_fn=_followed)
+        self._average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_followed)
         self._optimiser = torch.optim.AdamW(net.parameters(), plan.rate, _BETAS, weight_decay=1e-3)
         self._critic_optimiser = torch.optim.AdamW(self.critic.parameters(), plan.rate, _BETAS)
         self._parts = {
@@ -233,10 +233,12 @@ def _named(modules: PortraitModules) -> dict[str, nn.Module]:
     return {name: getattr(modules, name) for name in names}
 
 
-def _followed(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The moving average one step on; it forgets the first steps faster."""
-    keep = min(_EMA, (1 + int(count)) / (10 + int(count)))
-    return torch.lerp(current, average, keep)
+def _followed(averages: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
+    """Takes the moving average one step on; it forgets the first steps faster."""
+    count = int(count)  # once for all: a GPU is waited for
+    keep = min(_EMA, (1 + count) / (10 + count))
+    with torch.no_grad():
+        torch._foreach_lerp_(averages, currents, 1 - keep)
 
 
 def _schedule(step: int, steps: int) -> float:
