@@ -30,7 +30,7 @@ from engines.backends.tensorrt.monitor import Monitor
 from engines.backends.tensorrt.package import Package
 from engines.backends.tensorrt.refusal import refused_by_parser
 from engines.drivers.speech_network import FILE as SPEECH
-from engines.errors import BackendUnavailable, BuildCancelled, UnsupportedNetwork
+from engines.errors import BackendUnavailable, BuildCancelled, EngineError, UnsupportedNetwork
 from engines.model_card import CARD
 from engines.types import ModelSpec
 from tests.exported_sets import ExportedSets
@@ -362,6 +362,36 @@ def test_the_backend_keeps_what_it_built(tmp_path: Path, monkeypatch: pytest.Mon
     renamed = ModelSpec("another name", spec.path, spec.sha256)
     assert backend._plan(renamed, package.find(), ada) == plan
     assert made == ["SM86"]
+
+
+def test_an_engine_that_the_device_refuses_is_built_anew_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engines.backends.tensorrt import cuda, device, driver, network  # noqa: PLC0415
+
+    spec = sampler(tmp_path)
+    backend = TensorrtBackend(EngineCache(tmp_path / "engines"))
+    plans = iter([b"stale", b"fresh", b"never"])
+    good, loaded = {b"fresh"}, []
+
+    def load(_runtime: Any, plan: bytes, _spec: ModelSpec) -> bytes:
+        loaded.append(plan)
+        if plan not in good:
+            raise EngineError("refused")
+        return plan
+
+    monkeypatch.setattr(driver, "probe", lambda: Device("a card", (8, 9), 8 << 30, "580.95.05"))
+    monkeypatch.setattr(cuda, "check_installed", lambda: None)
+    monkeypatch.setattr(device, "runtime", lambda: None)
+    monkeypatch.setattr(network, "load", load)
+    monkeypatch.setattr(build, "build", lambda *_, **__: Built(next(plans), 1, 0, 0))
+    backend(spec)
+    backend(spec)  # with what was kept
+    assert loaded == [b"stale", b"fresh", b"fresh"]
+    good.clear()
+    with pytest.raises(EngineError, match="refused"):
+        backend(spec)
+    assert loaded[3:] == [b"fresh", b"never"]
 
 
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

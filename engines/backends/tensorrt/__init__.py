@@ -7,6 +7,8 @@ keeps it, `network` runs it. Importing this package imports neither TensorRT nor
 from __future__ import annotations
 
 import hashlib
+import logging
+from functools import partial
 
 from engines.backends import model_file
 from engines.backends.tensorrt import cuda, driver, package
@@ -15,7 +17,10 @@ from engines.backends.tensorrt.driver import Device
 from engines.backends.tensorrt.manifest import Key
 from engines.backends.tensorrt.missing import Missing
 from engines.backends.tensorrt.package import Package
+from engines.errors import DeviceFull, DeviceLost, EngineError
 from engines.types import Examined, ModelSpec, Network
+
+_log = logging.getLogger(__name__)
 
 
 class TensorrtBackend:
@@ -49,12 +54,22 @@ class TensorrtBackend:
         found, present = package.find(), driver.probe()
         found.check_serves(present.target)
         cuda.check_installed()  # before minutes of building
-        plan = self._plan(spec, found, present)
+        plan = partial(self._plan, spec, found, present)
         from engines.backends.tensorrt import device, network  # noqa: PLC0415  import TensorRT
 
-        return network.load(device.runtime(), plan, spec)
+        runtime = device.runtime()
+        try:
+            return network.load(runtime, plan(), spec)
+        except (DeviceFull, DeviceLost):
+            raise
+        except EngineError as error:
+            # Whole, and of this very key: only the device itself can tell that it is no good.
+            _log.warning("the engine of %s is built anew: %s", spec.name, error)
+            return network.load(runtime, plan(anew=True), spec)
 
-    def _plan(self, spec: ModelSpec, found: Package, present: Device) -> bytes:
+    def _plan(
+        self, spec: ModelSpec, found: Package, present: Device, *, anew: bool = False
+    ) -> bytes:
         from engines.backends.tensorrt import build  # noqa: PLC0415  imports TensorRT
 
         onnx = model_file.content(spec)
@@ -68,7 +83,10 @@ class TensorrtBackend:
             shapes=dict(spec.inputs),
             workspace=build.WORKSPACE,
         )
-        return (self._cache or EngineCache()).plan(
+        cache = self._cache or EngineCache()
+        if anew:
+            cache.forget(key)
+        return cache.plan(
             key,
             lambda: (
                 build.build(onnx, spec.name, capabilities=key.capabilities, shapes=spec.inputs).plan

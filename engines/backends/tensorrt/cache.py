@@ -68,6 +68,10 @@ class EngineCache:
                 self._keep(key, plan, name)
         return plan
 
+    def forget(self, key: Key) -> None:
+        """Removes the plan of `key`, if one is kept."""
+        self._remove([self._file(key)])
+
     def _file(self, key: Key) -> Path:
         return self.folder / f"{key.digest}{_SUFFIX}"
 
