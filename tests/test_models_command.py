@@ -34,7 +34,7 @@ def test_the_list_as_json_is_one_document(
     out, err = capsys.readouterr()
     found = {each["name"]: each for each in json.loads(out)}
     assert err == ""
-    assert found.keys() == {*MODELS, "speech"}
+    assert found.keys() == {*MODELS, "speech", "refiner_eyes"}
     assert found["face_landmarker"]["here"] is True
     assert found["selfie_segmenter"]["here"] is False
     for name, model in MODELS.items():

@@ -70,8 +70,6 @@ class Training:
         self._learnt = people.files(work / "people", held_out=False)
         self._held = people.files(work / "people", held_out=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # The tails of the keypoints' Gaussians are denormal: most of the time goes into them.
-        torch.set_flush_denormal(True)
         torch.manual_seed(plan.seed)
         self.modules = build(config)
         _begin(self.modules.motion, self._learnt)
@@ -96,6 +94,14 @@ class Training:
 
     def run(self) -> None:
         """Takes the steps that are left; saves now and then, and at the end."""
+        # The tails of the keypoints' Gaussians are denormal: most of the time would go into them.
+        torch.set_flush_denormal(True)
+        try:
+            self._run()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self) -> None:
         plan = self.plan
         pairs = Pairs(self._learnt, plan.count, plan.seed)
         began = saved = time.monotonic()
