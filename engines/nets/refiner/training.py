@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from engines.nets.learning import autocast, averaging
 from engines.nets.refiner.batches import Batch, Crops
 from engines.nets.refiner.losses import Discriminator, hinge, likeness, psnr
 from engines.nets.refiner.network import PARTS, Refiner, apply, window
@@ -48,7 +49,7 @@ def train(part_name: str, work: Path, plan: Plan, seed: int = 3) -> Refiner:
     torch.manual_seed(seed)
     part = PARTS[part_name]
     net, critic = Refiner(part), Discriminator()
-    average = torch.optim.swa_utils.AveragedModel(net, avg_fn=_moved)
+    average = averaging(net, _EMA)
     optimiser = torch.optim.AdamW(net.parameters(), plan.rate, weight_decay=1e-3)
     critic_optimiser = torch.optim.Adam(critic.parameters(), _CRITIC_RATE, betas=(0.5, 0.99))
     state = _State(work / f"{part_name}.pt", net, average, critic, optimiser, critic_optimiser)
@@ -95,7 +96,7 @@ def train(part_name: str, work: Path, plan: Plan, seed: int = 3) -> Refiner:
 
 def corrections(net: nn.Module, batch: Batch) -> Tensor:
     """`(n, 5, s, s)` what the network says of a batch."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with autocast():
         said: Tensor = net(batch.warped, batch.resting, batch.features)
     return said.float() * batch.strength
 
@@ -146,12 +147,12 @@ def _criticise(
     critic: Discriminator, optimiser: torch.optim.Optimizer, made: Tensor, batch: Batch
 ) -> Tensor:
     """One step of the discriminator; what it has against the made crops."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with autocast():
         against = hinge(critic(batch.true, batch.resting), critic(made.detach(), batch.resting))
     optimiser.zero_grad()
     against.backward()
     optimiser.step()
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with autocast():
         score = critic(made, batch.resting)
     return -score.float().mean()
 
@@ -177,18 +178,6 @@ def _joined(first: Batch, second: Batch) -> Batch:
 def _schedule(done: float) -> float:
     """A short rise, then a cosine down to a fiftieth."""
     return min(1.0, done / _WARM_UP + 0.02) * (0.51 + 0.49 * math.cos(math.pi * min(done, 1.0)))
-
-
-def _moved(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The moving average one step on; it forgets the first steps faster."""
-    keep = min(_EMA, (1 + int(count)) / (10 + int(count)))
-    return average + (current - average) * (1 - keep)
-
-
-def _has_bfloat16() -> bool:
-    return bool(
-        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
 
 
 def _note(path: Path, row: dict[str, float]) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from engines.nets.learning import autocast, averaging
 from engines.nets.speech.batches import Batch, Batches
 from engines.nets.speech.network import Listener, Teacher
 from engines.phones import BILABIALS, PHONES
@@ -50,7 +51,7 @@ def train(net: nn.Module, loss: Loss, batches: Batches, plan: Plan, path: Path) 
 
     AdamW under a cosine schedule by processor time; a checkpoint each minute and at the end.
     """
-    average = torch.optim.swa_utils.AveragedModel(net, avg_fn=_moved)
+    average = averaging(net, _EMA)
     learnt = [parameter for parameter in net.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learnt, plan.rate, weight_decay=0.01)
     spent, steps = _resume(path, net, average, optimiser)
@@ -115,7 +116,7 @@ def curves_loss(net: nn.Module, batch: Batch) -> Tensor:
 def teacher_loss(net: nn.Module, batch: Batch) -> Tensor:
     """Phones, nothing late."""
     assert isinstance(net, Teacher)
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with autocast():
         logits = net(batch.mel)
     return _phone_loss(logits.float(), batch.phones, batch.soft)
 
@@ -123,7 +124,7 @@ def teacher_loss(net: nn.Module, batch: Batch) -> Tensor:
 def _late_answer(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits and curves about all frames but the last few, of which nothing is said in time."""
     assert isinstance(net, Listener)
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with autocast():
         answer = net(batch.mel, net.initial(len(batch.mel)))
     late = LOOK_AHEAD_FRAMES
     return answer.logits[:, late:].float(), torch.sigmoid(answer.curves[:, late:].float())
@@ -154,18 +155,6 @@ def _phone_loss(logits: Tensor, phones: Tensor, soft: Tensor) -> Tensor:
 def _schedule(done: float) -> float:
     """A short rise, then a cosine down to a hundredth."""
     return min(1.0, done / _WARM_UP + 0.02) * (0.505 + 0.495 * math.cos(math.pi * done))
-
-
-def _moved(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The moving average one step on; it forgets the first steps faster."""
-    keep = min(_EMA, (1 + int(count)) / (10 + int(count)))
-    return average + (current - average) * (1 - keep)
-
-
-def _has_bfloat16() -> bool:
-    return bool(
-        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
 
 
 def _save(

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from engines.nets.learning import autocast
 from engines.nets.portrait.config import PortraitModules
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device is quicker with it."""
-    quick = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return torch.autocast(device.type, torch.bfloat16, enabled=quick)
 
 
 def draw(modules: PortraitModules, portrait: Tensor, source: Tensor, driving: Tensor) -> Tensor:
@@ -19,7 +13,7 @@ def draw(modules: PortraitModules, portrait: Tensor, source: Tensor, driving: Te
 
     Keypoints `(n, k, 3)` are float32, and so is what is done with places; the rest is autocast.
     """
-    with autocast(portrait.device):
+    with autocast(portrait.device.type):
         volume = modules.appearance(portrait)
         picture: Tensor = modules.decoder(modules.warping(volume, driving, source)["out"])
     return picture.float()

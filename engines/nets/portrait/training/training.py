@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from engines.nets.learning import autocast, averaging
 from engines.nets.portrait.config import COMPACT, PortraitConfig, PortraitModules, build
 from engines.nets.portrait.keypoints import Pose
 from engines.nets.portrait.motion import HEADS, MotionExtractor
 from engines.nets.portrait.training import losses, measure, people, retargeting
 from engines.nets.portrait.training.batches import Batch, Pairs, batches
-from engines.nets.portrait.training.drawing import autocast, draw
+from engines.nets.portrait.training.drawing import draw
 from engines.nets.portrait.training.people import Person
 from engines.nets.refiner.losses import Discriminator, hinge, likeness
 
@@ -75,7 +76,7 @@ class Training:
         _begin(self.modules.motion, self._learnt)
         self.critic = Discriminator(48).to(self.device)
         net = nn.ModuleDict(_named(self.modules)).to(self.device)
-        self._average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_followed)
+        self._average = averaging(net, _EMA)
         self._optimiser = torch.optim.AdamW(net.parameters(), plan.rate, _BETAS, weight_decay=1e-3)
         self._critic_optimiser = torch.optim.AdamW(self.critic.parameters(), plan.rate, _BETAS)
         self._parts = {
@@ -162,13 +163,13 @@ class Training:
 
     def _criticise(self, made: Tensor, true: Tensor, source: Tensor) -> Tensor:
         """One step of the discriminator; what it has against the made pictures."""
-        with autocast(self.device):
+        with autocast(self.device.type):
             on_true, features = losses.judged(self.critic, true, source)
             on_made, _ = losses.judged(self.critic, made.detach(), source)
         self._critic_optimiser.zero_grad()
         hinge(on_true, on_made).backward()
         self._critic_optimiser.step()
-        with autocast(self.device):
+        with autocast(self.device.type):
             score, seen = losses.judged(self.critic, made, source)
         return _MATCHED * losses.matched(seen, features) - _CRITIC_WEIGHT * score.mean()
 
@@ -237,14 +238,6 @@ def _begin(motion: MotionExtractor, files: Sequence[Path]) -> None:
 def _named(modules: PortraitModules) -> dict[str, nn.Module]:
     names = [field.name for field in fields(PortraitModules) if field.name != "config"]
     return {name: getattr(modules, name) for name in names}
-
-
-def _followed(averages: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
-    """Takes the moving average one step on; it forgets the first steps faster."""
-    count = int(count)  # once for all: a GPU is waited for
-    keep = min(_EMA, (1 + count) / (10 + count))
-    with torch.no_grad():
-        torch._foreach_lerp_(averages, currents, 1 - keep)
 
 
 def _schedule(step: int, steps: int) -> float:
