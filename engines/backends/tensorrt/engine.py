@@ -15,7 +15,7 @@ import numpy as np
 
 from engines.backends.tensorrt.cuda import Cuda
 from engines.backends.tensorrt.memory import DeviceMemory
-from engines.errors import DeviceFull, EngineError
+from engines.errors import DeviceFull, DeviceLost, EngineError
 from engines.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ class Runtime:
     def ask(self, what: str, call: Callable[..., T | None], *arguments: Any) -> T:
         """What the call gives; raises `EngineError` where that is `None` or `False`.
 
-        `DeviceFull` is raised where the reason given is memory, `DeviceLost` where the device was
-        lost before.
+        `DeviceFull` is raised where the reason given is memory, `DeviceLost` where the device is
+        lost.
         """
         given, errors = self._called(what, call, *arguments)
         if given is None or given is False:
-            raise _failed(what, errors)
+            raise self._failed(what, errors)
         return given
 
     def tell(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
         """As `ask`, of a call that gives nothing: an error in the log is its only sign."""
         _, errors = self._called(what, call, *arguments)
         if errors:
-            raise _failed(what, errors)
+            raise self._failed(what, errors)
 
     def _called(
         self, what: str, call: Callable[..., T | None], *arguments: Any
@@ -88,7 +88,22 @@ class Runtime:
             try:
                 return call(*arguments), errors
             except (RuntimeError, TypeError, ValueError, MemoryError) as error:
-                raise _failed(what, [str(error), *errors]) from error
+                raise self._failed(what, [str(error), *errors]) from error
+
+    def _failed(self, what: str, reasons: Sequence[str]) -> EngineError:
+        told = "; ".join(filter(None, reasons))
+        if any(sign in told.lower() for sign in _OUT_OF_MEMORY):
+            return DeviceFull(
+                "the device has no memory left (TensorRT: out of memory); end other programs that"
+                " use it, or fewer sessions"
+            )
+        try:
+            self.cuda.free_memory()  # TensorRT does not tell a lost device from any other trouble
+        except DeviceLost as lost:
+            return lost
+        except EngineError:
+            pass
+        return EngineError(f"TensorRT: {what} failed ({told or 'it does not say why'})")
 
 
 class Engine:
@@ -139,16 +154,6 @@ class Engine:
         """Frees the weights, after all contexts; calling it twice does no harm."""
         self._engine = None
         self._opened.close()
-
-
-def _failed(what: str, reasons: Sequence[str]) -> EngineError:
-    told = "; ".join(filter(None, reasons))
-    if any(sign in told.lower() for sign in _OUT_OF_MEMORY):
-        return DeviceFull(
-            "the device has no memory left (TensorRT: out of memory); end other programs that use"
-            " it, or fewer sessions"
-        )
-    return EngineError(f"TensorRT: {what} failed ({told or 'it does not say why'})")
 
 
 def _tensors(
