@@ -17,6 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Playwright keeps an event loop in the main thread for as long as its browser is open, and
     no other can run there meanwhile."""
     for item in items:
-        if "exported_sets" in getattr(item, "fixturenames", ()):
+        exporting = "exported_sets" in getattr(item, "fixturenames", ())
+        if exporting and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_EXPORTING_S))
     items.sort(key=lambda item: "browser" in item.keywords)
