@@ -306,7 +306,7 @@ def test_cost(sentence: Floats) -> None:
         before = _held()
         for _ in range(3):
             changed(skin, sentence)
-        assert _held() - before < 20_000
+        assert _held() - before < sentence.nbytes / 6  # what it holds swings with the pitch
     finally:
         tracemalloc.stop()
 
