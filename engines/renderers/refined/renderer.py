@@ -19,6 +19,7 @@ from engines.renderers.refined.correction import confine, correct
 from engines.renderers.warp import WarpRenderer
 from engines.renderers.warp.deform import Moved, deform
 from engines.renderers.warp.mesh import Mesh
+from engines.renderers.warp.renderer import WarpFeatures, draw
 from engines.types import (
     Avatar,
     Backdrop,
@@ -61,9 +62,8 @@ class RefinedRenderer:
         """As `WarpRenderer.prepare`, and a look at the eyes at rest."""
         warped = self._warp.prepare(portrait, id=id, consent=consent, size=size)
         mesh: Mesh = warped.features.mesh
-        still = Motion.neutral()
-        moved = deform(mesh, still)
-        picture = self._warp.render(warped, still).rgb
+        moved = deform(mesh, Motion.neutral())
+        picture = draw(warped.features, moved)
         right, left = _eye_crops(mesh, moved)
         features = RefinedFeatures(
             warped,
@@ -84,15 +84,16 @@ class RefinedRenderer:
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
         features: RefinedFeatures = avatar.features
-        drawn = self._warp.render(features.warped, motion)
-        mesh: Mesh = features.warped.features.mesh
+        warped: WarpFeatures = features.warped.features
+        mesh = warped.mesh
         moved = deform(mesh, motion)
+        picture = draw(warped, moved)
         for number, eye in enumerate(_eye_crops(mesh, moved)):
             known = crops.eye_features(eye, moved, number, features.lids[number], motion)
             if strength := crops.eye_strength(known):
                 face = crops.face_in(eye, moved) * np.float32(strength)
-                _refine(drawn.rgb, eye, features.eyes[number], known, face)
-        return drawn
+                _refine(picture, eye, features.eyes[number], known, face)
+        return Picture(picture, motion.pts_ns, motion.captured_ns)
 
 
 def _refine(picture: Rgb, crop: crops.Crop, network: Network, known: Floats, much: Floats) -> None:

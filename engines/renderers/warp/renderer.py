@@ -110,21 +110,24 @@ class WarpRenderer:
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
         features: WarpFeatures = avatar.features
-        moved = deform(features.mesh, motion)
-        x, y, light, folds = _inverse_map(features, moved)
-        layer = rgb(
-            cv2.remap(features.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        )
-        soften_folds(layer, folds)
-        picture = rgb(
-            cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) if features.plate is not None else layer
-        )
-        _apply_light(picture, light, moved)
-        draw_eyes(picture, features.eyes, moved)
-        draw_mouth(picture, features.mouth, moved)
-        if features.plate is not None:
-            picture = _over(picture, rgb(cv2.extractChannel(layer, 3)), features.plate)
+        picture = draw(features, deform(features.mesh, motion))
         return Picture(picture, motion.pts_ns, motion.captured_ns)
+
+
+def draw(features: WarpFeatures, moved: Moved) -> Rgb:
+    """`(size, size, 3)` the avatar as its mesh has moved."""
+    x, y, light, folds = _inverse_map(features, moved)
+    layer = rgb(
+        cv2.remap(features.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+    soften_folds(layer, folds)
+    picture = rgb(cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) if features.plate is not None else layer)
+    _apply_light(picture, light, moved)
+    draw_eyes(picture, features.eyes, moved)
+    draw_mouth(picture, features.mouth, moved)
+    if features.plate is not None:
+        picture = _over(picture, rgb(cv2.extractChannel(layer, 3)), features.plate)
+    return picture
 
 
 def _resting_map(size: int, margin: int) -> Floats:
