@@ -16,7 +16,10 @@ VisavisError                      500
 │   ├── UnusableText              422
 │   └── VoiceUnavailable          503  retry
 ├── BadRequest                    400
-│   └── BadSdp                    400
+│   ├── BadSdp                    400
+│   └── BadSignature              400
+├── Unauthorised                  401
+├── Forbidden                     403
 ├── NoConsent                     403
 ├── NotFound                      404
 ├── Conflict                      409
@@ -55,11 +58,13 @@ __all__ = [
     "BackendUnavailable",
     "BadRequest",
     "BadSdp",
+    "BadSignature",
     "BuildCancelled",
     "Conflict",
     "DeviceFull",
     "DeviceLost",
     "EngineError",
+    "Forbidden",
     "Full",
     "ModelUnavailable",
     "NoConsent",
@@ -69,6 +74,7 @@ __all__ = [
     "SpaceMismatch",
     "TooLarge",
     "TooManyRequests",
+    "Unauthorised",
     "UnknownPart",
     "Unprocessable",
     "UnsupportedNetwork",
@@ -92,8 +98,24 @@ class BadSdp(BadRequest):
     """The session description is not one, or not one that a call can be made of."""
 
 
+class BadSignature(BadRequest):
+    """A signed document that was changed, or that nobody who is believed here has signed."""
+
+
+class Unauthorised(VisavisError):
+    """The request says not, or not believably, on whose behalf it comes."""
+
+    status = 401
+
+
+class Forbidden(VisavisError):
+    """The token is good, but not for this."""
+
+    status = 403
+
+
 class NoConsent(VisavisError):
-    """An avatar without a statement of whose face it is, or of a person who has not agreed."""
+    """An avatar without a valid consent record, or for a use that its record does not cover."""
 
     status = 403
 

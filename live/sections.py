@@ -137,6 +137,11 @@ class Label(Section):
     text: Annotated[str, AfterValidator(_legible)] = Field(
         default="AI avatar", max_length=40, description="What it says."
     )
+    language: str = Field(
+        default="en",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="The BCP 47 tag of the language that it is in, for screen readers.",
+    )
 
 
 class Voice(Section):
@@ -208,6 +213,115 @@ class Avatars(Section):
         default_factory=lambda: data_home() / "avatars",
         description="Where uploaded portraits and their statements are kept; unset:"
         " `$XDG_DATA_HOME/visavis/avatars`.",
+    )
+
+
+class Keys(Section):
+    """The operator's secrets."""
+
+    folder: Folder = Field(
+        default_factory=lambda: data_home() / "keys",
+        description="Where `signing.pem` (Ed25519) and `mark.key` are kept, made on first use with"
+        " mode 0600; unset: `$XDG_DATA_HOME/visavis/keys`. Keep a copy: without them nobody can"
+        " tell later what this server has made.",
+    )
+    signing: SecretStr | None = Field(
+        default=None, description="The signing key itself (PKCS #8, PEM) instead of its file."
+    )
+    mark: SecretStr | None = Field(
+        default=None, description="The mark key itself, 64 hexadecimal digits, instead of its file."
+    )
+    former_marks: tuple[SecretStr, ...] = Field(
+        default=(), description="Mark keys of before, with which old marks are still found."
+    )
+    trusted: Folder | None = Field(
+        default=None,
+        description="A folder of other operators' public keys (`*.pem`, Ed25519) whose consent"
+        " records are believed here.",
+    )
+
+
+class Consent(Section):
+    """Consent records: who grants them, for how long, where they are kept."""
+
+    operator: str = Field(
+        default="",
+        max_length=80,
+        description="Who runs this server, as records, statements and content credentials name it.",
+    )
+    folder: Folder = Field(
+        default_factory=lambda: data_home() / "consents",
+        description="Where granted records and the revocation list are kept; unset:"
+        " `$XDG_DATA_HOME/visavis/consents`.",
+    )
+    days: int = Field(
+        default=365, ge=1, le=3650, description="How long a record is valid unless it says else."
+    )
+
+
+class Audit(Section):
+    """The log of what was done with whose face."""
+
+    file: Folder = Field(
+        default_factory=lambda: data_home() / "audit.jsonl",
+        description="Hash-chained JSON lines, only ever appended to; unset:"
+        " `$XDG_DATA_HOME/visavis/audit.jsonl`.",
+    )
+
+
+class Provenance(Section):
+    """What content credentials (C2PA) are signed with."""
+
+    certificate: Folder | None = Field(
+        default=None,
+        description="Certificate chain (PEM, leaf first) of the operator for C2PA; unset: a test"
+        " certificate is made, and every credential says that it is one.",
+    )
+    private_key: Folder | None = Field(
+        default=None, description="The certificate's private key (PEM, PKCS #8)."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key belong together: set both or neither")
+        return self
+
+
+class Recording(Section):
+    """Recordings of calls, as MP4 files with content credentials."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether calls are recorded. Every client is told so when its call begins.",
+    )
+    folder: Folder = Field(
+        default_factory=lambda: data_home() / "recordings",
+        description="Where they are written; unset: `$XDG_DATA_HOME/visavis/recordings`.",
+    )
+    longest_minutes: int = Field(
+        default=120, ge=1, le=1440, description="Of one recording; the call goes on without it."
+    )
+
+
+class Access(Section):
+    """Who may ask what of the server."""
+
+    required: bool = Field(
+        default=False,
+        description="Ask for a token on loopback, too. On any other address one is always asked"
+        " for.",
+    )
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="Other sites whose pages may call this server (CORS), such as"
+        " `https://meet.example.org`.",
+    )
+    sessions_per_token: int = Field(
+        default=4, ge=1, description="Calls that one token may hold at once."
+    )
+    requests_per_minute: int = Field(
+        default=600, ge=1, description="Requests of any kind that one token may make in a minute."
     )
 
 

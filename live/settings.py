@@ -22,13 +22,19 @@ from pydantic_settings import (
 
 from live.errors import SettingsError
 from live.sections import (
+    Access,
+    Audit,
     Avatars,
+    Consent,
     Engines,
     Ice,
     IceServer,
+    Keys,
     Label,
     Logs,
     Models,
+    Provenance,
+    Recording,
     Section,
     Server,
     Sessions,
@@ -55,6 +61,12 @@ class Settings(BaseSettings):
     label: Label = Label()
     voice: Voice = Voice()
     avatars: Avatars = Field(default_factory=Avatars)
+    consent: Consent = Field(default_factory=Consent)
+    keys: Keys = Field(default_factory=Keys)
+    access: Access = Access()
+    audit: Audit = Field(default_factory=Audit)
+    provenance: Provenance = Provenance()
+    recording: Recording = Field(default_factory=Recording)
     models: Models = Field(default_factory=Models)
     engines: Engines = Engines()
     logs: Logs = Logs()

@@ -25,6 +25,15 @@ _EXAMPLES = {
     "voice.openai_voice": '"alloy"',
     "voice.openai_languages": '"en, de"',
     "avatars.folder": '"/var/lib/visavis/avatars"',
+    "consent.folder": '"/var/lib/visavis/consents"',
+    "keys.folder": '"/var/lib/visavis/keys"',
+    "keys.signing": '"-----BEGIN PRIVATE KEY-----…"',
+    "keys.mark": '"64 hexadecimal digits"',
+    "keys.trusted": '"/etc/visavis/trusted"',
+    "audit.file": '"/var/lib/visavis/audit.jsonl"',
+    "provenance.certificate": '"/etc/visavis/c2pa-chain.pem"',
+    "provenance.private_key": '"/etc/visavis/c2pa-key.pem"',
+    "recording.folder": '"/var/lib/visavis/recordings"',
     "models.folder": '"/var/lib/visavis/models"',
 }
 """What a key without a plain default may look like."""
@@ -82,7 +91,8 @@ def _value(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{each}`" for each in schema["enum"])
     if schema["type"] == "array":
-        return "list of `{urls, username, credential}`"
+        of_texts = schema["items"].get("type") == "string"
+        return "list of text" if of_texts else "list of `{urls, username, credential}`"
     if schema.get("format") == "path":
         return "path"
     words: str = {"string": "text", "boolean": "`true`, `false`"}.get(schema["type"], "number")
