@@ -111,7 +111,7 @@ def film(video: Video, bitrate: int, preset: str = "medium") -> Coded:
         container.mux(packets)
     bits = tuple(sizes[pts] for pts in sorted(key for key in sizes if key is not None))
     file.seek(0)
-    with av.open(file) as written:
+    with av.open(file, "r") as written:
         pictures = [to_rgb(frame) for frame in written.decode(video=0)]
     return Coded(Video(pictures, video.rate), bits)
 

@@ -7,6 +7,7 @@ the frames of one run share its phase and its moment and are no independent samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,21 @@ def added(
         ],
         "interval95": interval,
     }
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float] | None:
+    """The 95 % interval of a share (Wilson 1927); `None` where nothing was tried."""
+    if trials == 0:
+        return None
+    z = 1.959964
+    weight = z * z / trials
+    middle = (hits / trials + weight / 2) / (1 + weight)
+    reach = (
+        z
+        / (1 + weight)
+        * math.sqrt(hits / trials * (1 - hits / trials) / trials + weight / (4 * trials))
+    )
+    return round(max(0.0, middle - reach), 4), round(min(1.0, middle + reach), 4)
 
 
 def _run(samples: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
