@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "run the server and the web client",
     "render": "run the same pipeline over a file",
     "avatar": "list, add, show and remove avatars",
+    "audit": "show and check the log of what was done with whose face",
     "models": "show, fetch, make and compare the networks",
     "bench": "run the benchmarks",
     "doctor": "say what this machine can do and what is missing",

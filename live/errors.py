@@ -19,7 +19,9 @@ VisavisError                      500
 │   ├── BadSdp                    400
 │   └── BadSignature              400
 ├── Unauthorised                  401
+│   └── InvalidToken              401
 ├── Forbidden                     403
+│   └── MissingScope              403
 ├── NoConsent                     403
 ├── NotFound                      404
 ├── Conflict                      409
@@ -29,6 +31,7 @@ VisavisError                      500
 ├── Unprocessable                 422
 ├── TooManyRequests               429  retry
 ├── Full                          503  retry
+├── NotLogged                     503
 └── SettingsError                 500
 """
 
@@ -66,9 +69,12 @@ __all__ = [
     "EngineError",
     "Forbidden",
     "Full",
+    "InvalidToken",
+    "MissingScope",
     "ModelUnavailable",
     "NoConsent",
     "NotFound",
+    "NotLogged",
     "PreconditionFailed",
     "SettingsError",
     "SpaceMismatch",
@@ -108,10 +114,23 @@ class Unauthorised(VisavisError):
     status = 401
 
 
+class InvalidToken(Unauthorised):
+    """The access token has expired, was revoked, or was not made by this server."""
+
+
 class Forbidden(VisavisError):
     """The token is good, but not for this."""
 
     status = 403
+
+
+class MissingScope(Forbidden):
+    """The token does not have the scope that this takes."""
+
+    def __init__(self, scope: str) -> None:
+        """`scope`: the one that would do."""
+        super().__init__(f"this takes a token with the scope {scope!r}; ask for one that has it")
+        self.scope = scope
 
 
 class NoConsent(VisavisError):
@@ -169,6 +188,12 @@ class Full(VisavisError):
     status = 503
     retryable = True
     retry_after_s: ClassVar[int] = 5
+
+
+class NotLogged(VisavisError):
+    """The audit log cannot be written, so what was to be written there is not done."""
+
+    status = 503
 
 
 class SettingsError(VisavisError):

@@ -119,6 +119,7 @@ def test_every_error_has_a_code() -> None:
         "DeviceLost",
         "VoiceUnavailable",
         "Full",
+        "NotLogged",
     }
 
 
