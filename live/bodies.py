@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -89,6 +89,30 @@ async def read_form(request: web.Request, *, files: frozenset[str], limit: int) 
     return form
 
 
+async def read_file(
+    request: web.Request, into: BinaryIO, *, field: str, limit: int, deadline_s: float
+) -> None:
+    """A large file, piece by piece: the body, or the part of a form that is called `field`.
+
+    Raises `TooLarge` or `BadRequest`.
+    """
+    _check_length(request, limit + _MOST_FIELDS * _FIELD_LIMIT)
+    with _sound():
+        async with asyncio.timeout(deadline_s):
+            if request.content_type.lower() != "multipart/form-data":
+                await _write(request.content.iter_chunked(1 << 18), into, limit)
+                return
+            form = await request.multipart()
+            for _ in range(_MOST_FIELDS):
+                part = await form.next()
+                if isinstance(part, BodyPartReader) and part.name == field:
+                    await _write(_chunks(part), into, limit)
+                    return
+                if part is None:
+                    break
+    raise BadRequest(f"the form has no file called {field}")
+
+
 def _check_type(request: web.Request, media_type: str) -> None:
     if request.content_type.lower() != media_type:
         raise WrongType(f"send the body as Content-Type: {media_type}")
@@ -112,6 +136,15 @@ async def _joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
         if len(data) > limit:
             raise _too_large(limit)
     return bytes(data)
+
+
+async def _write(chunks: AsyncIterator[bytes], into: BinaryIO, limit: int) -> None:
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        await asyncio.to_thread(into.write, chunk)
 
 
 def _too_large(limit: int) -> TooLarge:
