@@ -1,0 +1,160 @@
+"""Pictures in, the mark that is in them out, and how sure that is.
+
+A score is the correlation of everything a spectrum holds at a mark's waves with the chips that the
+key and the payload say, in standard deviations. Over the choice of a key the chips are fair coins,
+so by Hoeffding's inequality a picture that was not marked with the key reaches a score of z with a
+probability of at most exp(−z²/2), whatever it shows. That holds for one place and one payload; all
+that could be tried are counted by `_TRIED`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.mark import search
+from engines.mark.carriers import ACROSS, DOWN, Secret, secret
+from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, decode, encode
+from engines.mark.residue import Spectrum, spectrum, still
+from engines.mark.search import Place
+
+_MOST_PICTURES = 75
+_ALL_OF_THE_FIRST = 4
+_EVERY = 4
+"""Neighbouring pictures show the same; these are the ones that are looked at."""
+
+_TRIED = math.log(2) * (8 * PAYLOAD_BYTES + 40)
+"""Logarithm of how many payloads and places one key can be tried with: docs/mark.md counts them."""
+_FALSE_ALARM = 1e-9
+_DECODED = 8  # places of a key that are decoded
+_REFERENCE_TILE = 128.0
+
+_RING = np.minimum(np.hypot(ACROSS, DOWN).astype(np.int64) // 2, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A mark, and where it lay."""
+
+    payload: bytes
+    key: int
+    """Which of the detector's keys."""
+    score: float
+    """Standard deviations of chance."""
+    false_alarm: float
+    """A bound of the probability that pictures without this key's mark lead to such a score."""
+    scale: tuple[float, float]
+    """Across and down, against a picture that was marked with a shorter side of 512 pixels."""
+    mirrored: bool
+    offset: tuple[float, float]
+    """Pixels, right and down, from the picture's middle to the nearest corner of a tile."""
+    place: Place
+    """The same, exactly; for `near`."""
+
+
+class Detector:
+    """Looks for the marks of some keys."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Keys of `KEY_BYTES` bytes; raises `ValueError` on other sizes."""
+        self._secrets = [secret(bytes(key)) for key in keys]
+
+    def find(
+        self, pictures: Iterable[NDArray[np.uint8]], near: Found | None = None
+    ) -> Found | None:
+        """The surest mark in pictures `(h, w, 3)` uint8 of one size that follow each other.
+
+        Two seconds of 30 pictures each are what it is made for; at most 75 are taken, and one is
+        enough where little was lost. `near`: what was found shortly before, which is tried first.
+        Raises `ValueError` where there is no picture or they differ in shape.
+        """
+        seen = spectrum(still(_some(pictures)))
+        if near is not None:
+            again = self._best(seen, [(near.key, near.place)])
+            if again is not None:
+                return again
+        return self._best(seen, self._places(seen))
+
+    def _places(self, seen: Spectrum) -> list[tuple[int, Place]]:
+        pairs = search.sizes(seen)
+        places: list[tuple[int, Place]] = []
+        for number, one in enumerate(self._secrets):
+            tried = [
+                search.offsets(seen, pair, one, mirrored)
+                for pair in pairs
+                for mirrored in (False, True)
+            ]
+            tried.sort(key=lambda scored: -scored[0])
+            places += [(number, place) for _, place in tried[:_DECODED]]
+        return places
+
+    def _best(self, seen: Spectrum, places: Iterable[tuple[int, Place]]) -> Found | None:
+        for number, rough in places:
+            place = search.refined(seen, rough, self._secrets[number])
+            found = self._read(seen, number, place)
+            if found is not None:
+                return found
+        return None
+
+    def _read(self, seen: Spectrum, number: int, place: Place) -> Found | None:
+        one = self._secrets[number]
+        values = _weighted(place.waves(seen))
+        payload = decode(_soft(values, one))
+        if payload is None:
+            return None
+        chips = one.chips(encode(payload))
+        spread = math.sqrt(float(np.sum(np.abs(values) ** 2)))
+        score = float(np.sum((values * chips.conj()).real)) / max(spread, 1e-12)
+        false_alarm = math.exp(min(0.0, math.log(len(self._secrets)) + _TRIED - score**2 / 2))
+        if false_alarm > _FALSE_ALARM:
+            return None
+        tiles = 1 / abs(place.across), 1 / place.down
+        return Found(
+            payload=payload,
+            key=number,
+            score=score,
+            false_alarm=false_alarm,
+            scale=(tiles[0] / _REFERENCE_TILE, tiles[1] / _REFERENCE_TILE),
+            mirrored=place.across < 0,
+            offset=(_nearest(place.right) * tiles[0], _nearest(place.below) * tiles[1]),
+            place=place,
+        )
+
+
+def _some(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """The pictures that are looked at."""
+    shape: tuple[int, ...] | None = None
+    for number, rgb in enumerate(islice(pictures, _MOST_PICTURES)):
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise ValueError(f"a picture is (h, w, 3) uint8, not {rgb.shape} {rgb.dtype}")
+        if shape is not None and rgb.shape != shape:
+            raise ValueError(f"pictures of {shape} and {rgb.shape}: a window has one size")
+        shape = rgb.shape
+        if number < _ALL_OF_THE_FIRST or number % _EVERY == 0:
+            yield rgb
+
+
+def _weighted(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Waves by how much of a mark is left in their ring of frequencies: codecs take the short ones.
+
+    The weights know the waves' strengths and nothing of their signs.
+    """
+    strength = np.bincount(_RING, np.abs(values) ** 2) / np.maximum(1, np.bincount(_RING))
+    weights = np.sqrt(np.maximum(0.05, strength - 1) / np.maximum(0.1, strength))
+    return np.asarray(values * weights[_RING], np.complex64)
+
+
+def _soft(values: NDArray[np.complex64], one: Secret) -> NDArray[np.float32]:
+    """`(CODED_CHIPS,)`: what all copies of each coded chip say together."""
+    read = values[one.data].view(np.float32) * one.data_signs
+    return np.bincount(one.places, read, CODED_CHIPS).astype(np.float32)
+
+
+def _nearest(part: float) -> float:
+    """−0.5…0.5 tiles for an offset in tiles."""
+    return part - round(part)
