@@ -6,7 +6,8 @@ import cv2
 
 from engines.types import Avatar
 from engines.weights import ModelStore
-from live import parts, rtc
+from live import keys, parts, rtc
+from live.access.gate import Gate
 from live.avatars import AvatarStore
 from live.easel import Reserve
 from live.errors import DeviceLost
@@ -71,7 +72,8 @@ def assemble(settings: Settings) -> Rooms:
         )
 
     pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics)
-    return Rooms(settings, store, prepared, pool, metrics, voices, request_call)
+    gate = Gate(settings, keys.load(settings.keys))
+    return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
 
 
 def _call_settings(settings: Settings) -> CallSettings:

@@ -10,7 +10,7 @@ from aiortc import RTCDataChannel
 
 from live import messages
 from live.clock import SECOND, now_ns
-from live.errors import TooManyRequests, VisavisError
+from live.errors import MissingScope, TooManyRequests, VisavisError
 
 _MOST_UNREAD = 64_000
 """Bytes that a peer may leave unread before it is told nothing more."""
@@ -27,13 +27,17 @@ class Channel:
         say: Callable[[Mapping[str, Any], str | None], Awaitable[object]],
         interrupt: Callable[[], object],
         hello: Callable[[], Mapping[str, Any]],
+        *,
+        may_speak: bool = True,
     ) -> None:
         """`change`, `say` and `interrupt` carry out the messages of these names.
 
-        `say` also gets the message's `ref`; `hello` gives the first message's values.
+        `say` also gets the message's `ref`; `hello` gives the first message's values. `may_speak`:
+        whether the peer's `say` and `interrupt` are carried out.
         """
         self._change, self._say, self._interrupt = change, say, interrupt
         self._hello = hello
+        self._may_speak = may_speak
         self._channel: RTCDataChannel | None = None
         self._second, self._messages = 0, 0
 
@@ -68,13 +72,19 @@ class Channel:
             case messages.SettingsMessage(values):
                 await self._change(values)
             case messages.InterruptMessage():
+                self._check_may_speak()
                 self._interrupt()
             case messages.SayMessage(values, ref):
                 try:
+                    self._check_may_speak()
                     await self._say(values, ref)
                 except VisavisError as error:
                     refused = {} if ref is None else {"ref": ref}
                     self.send("error", message=str(error), **refused)
+
+    def _check_may_speak(self) -> None:
+        if not self._may_speak:
+            raise MissingScope("speak")
 
     def _too_many(self) -> bool:
         second = now_ns() // SECOND

@@ -6,22 +6,27 @@ from functools import cache
 from importlib.metadata import version
 
 from live import problems
+from live.access.rules import RULES
 from live.avatars import ID_PATTERN, NAME_LIMIT
 from live.consent import TEXT_LIMIT, Whose
 from live.openapi_schemas import Json, all_schemas, json_body, object_of, ref, text
 
 _MEANINGS = {
     400: "The request cannot be understood.",
-    403: "No statement of whose face it is, or asked by another site's page.",
+    401: "No access token, or one that is not believed; see `WWW-Authenticate`.",
+    403: "No consent, no scope for it, or asked by another site's page.",
     404: "There is no such thing.",
     409: "It does not fit the present state.",
     412: "`If-Match` names another state.",
     413: "More than is taken here.",
     415: "Another media type than is taken here.",
+    421: "Asked for under a name that is not this machine's.",
     422: "Understood, but it cannot be done; for a portrait `reason` says why.",
     429: "Too many requests; `Retry-After` says when to try again.",
     503: "Full, or not ready; `Retry-After` says when to try again.",
 }
+
+_BEARER = "token"
 
 
 @cache
@@ -35,9 +40,35 @@ def document() -> Json:
             "summary": "Calls in which a person is seen as an avatar.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _health() | _avatars() | _sessions() | _speech(),
-        "components": {"schemas": all_schemas()},
+        "paths": _guarded(_health() | _avatars() | _sessions() | _speech()),
+        "components": {
+            "schemas": all_schemas(),
+            "securitySchemes": {
+                _BEARER: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "Made by `visavis token grant`. Asked for on any address but"
+                    " loopback, and there where the operator wants it. Any one of the scopes that"
+                    " an operation names will do; `admin` is every one.",
+                }
+            },
+        },
     }
+
+
+def _guarded(paths: Json) -> Json:
+    """With what the gate asks for before each operation, and what it answers otherwise."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            rule = RULES[method.upper(), path]
+            operation["security"] = [{_BEARER: [scope]} for scope in sorted(rule.scopes)]
+            refusals = (421, 429) if rule.is_open else (401, 403, 421, 429)
+            for status in refusals if rule.counted else (421,):
+                operation["responses"].setdefault(str(status), _refusal(status))
+    return paths
 
 
 def _health() -> Json:
@@ -226,15 +257,19 @@ def _operation(
 ) -> Json:
     operation: Json = {"summary": summary, "responses": dict(answers)}
     for status in refusals:
-        operation["responses"][str(status)] = {
-            "description": _MEANINGS[status],
-            "content": {problems.CONTENT_TYPE: {"schema": ref("Problem")}},
-        }
+        operation["responses"][str(status)] = _refusal(status)
     if body is not None:
         operation["requestBody"] = {"required": True, "content": body}
     if parameters is not None:
         operation["parameters"] = parameters
     return operation
+
+
+def _refusal(status: int) -> Json:
+    return {
+        "description": _MEANINGS[status],
+        "content": {problems.CONTENT_TYPE: {"schema": ref("Problem")}},
+    }
 
 
 def _answer(status: int, content: Json | None, **headers: str) -> Json:

@@ -7,6 +7,8 @@ not keep even that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,13 +18,17 @@ from live.problems import Handler
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
-@web.middleware
-async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Lets through what our own page, or a program, asks; 403 for the rest."""
-    harmless = request.method in _HARMLESS and "Upgrade" not in request.headers
-    if not harmless and _is_foreign(request):
-        raise web.HTTPForbidden
-    return await handler(request)
+def middleware(allows: Callable[[web.Request], bool]) -> Any:
+    """Lets through what our own page, a program, or a site that `allows` knows asks; else 403."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        harmless = request.method in _HARMLESS and "Upgrade" not in request.headers
+        if not harmless and _is_foreign(request) and not allows(request):
+            raise web.HTTPForbidden
+        return await handler(request)
+
+    return check
 
 
 def _is_foreign(request: web.Request) -> bool:

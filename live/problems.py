@@ -15,7 +15,14 @@ from typing import Any
 
 from aiohttp import web
 
-from live.errors import Full, UnusablePortrait, VisavisError
+from live.errors import (
+    Full,
+    InvalidToken,
+    MissingScope,
+    Unauthorised,
+    UnusablePortrait,
+    VisavisError,
+)
 
 _log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -32,8 +39,18 @@ def of_error(error: VisavisError) -> web.Response:
     headers = {}
     if error.retryable:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", Full.retry_after_s))
+    if isinstance(error, Unauthorised | MissingScope):
+        headers["WWW-Authenticate"] = _challenge(error)
     members = {"reason": error.reason} if isinstance(error, UnusablePortrait) else {}
     return _problem(error.status, kind(type(error)), str(error), headers, members)
+
+
+def _challenge(error: Unauthorised | MissingScope) -> str:
+    """RFC 6750, section 3: without a token nothing is said of what would be wrong with one."""
+    realm = 'Bearer realm="visavis"'
+    if isinstance(error, MissingScope):
+        return f'{realm}, error="insufficient_scope", scope="{error.scope}"'
+    return f'{realm}, error="invalid_token"' if isinstance(error, InvalidToken) else realm
 
 
 def of_http(error: web.HTTPException) -> web.Response:
@@ -44,6 +61,7 @@ def of_http(error: web.HTTPException) -> web.Response:
         404: "There is nothing at this address.",
         405: f"This address takes {headers.get('Allow', 'other methods')} only.",
         413: "The body is larger than is taken here.",
+        421: "This server answers on this machine only, under the name localhost.",
     }
     detail = details.get(error.status, "The request could not be understood.")
     return _problem(error.status, "about:blank", detail, headers, {})

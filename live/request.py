@@ -87,3 +87,5 @@ class SessionRequest:
     `open_avatar`. `None`: nothing; a call whose pictures fail is ended."""
     on_device_lost: Callable[[], None] = lambda: None
     """Tells the process, on any thread, so that it opens no more calls there."""
+    may_speak: bool = True
+    """Whether the peer may have the avatar say things, by the data channel."""

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from live import origin, problems
+from live.access.connections import Connections
+from live.access.cors import Cors
+from live.access.gate import Gate
 from live.allowance import Allowance
 from live.avatars import AvatarStore
 from live.errors import SettingsError, VisavisError
@@ -34,12 +37,12 @@ from live.voices import Voices
 
 _log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-"""Hosts that only this machine reaches; browsers trust pages from there without HTTPS."""
+CONNECTIONS = web.AppKey("connections", Connections)
 
 _GRACE_S = 2.0
 """What running calls have to end in when the server is told to stop."""
 _IDLE_CONNECTION_S = 75.0
+_HANDSHAKE_S = 10.0
 _WARM_AGAIN_S = 30.0
 
 
@@ -53,6 +56,7 @@ class Rooms:
     pool: Pool
     metrics: Metrics
     voices: Voices
+    gate: Gate
     request_call: Callable[[str, str], Awaitable[SessionRequest]]
     """An avatar's id and a driver's name in, all that it takes to hold a call out."""
 
@@ -63,10 +67,21 @@ def application(rooms: Rooms) -> web.Application:
     allowance = Allowance(settings.server.posts_per_minute)
     health = HealthRoutes(rooms.pool, rooms.prepared, rooms.metrics)
     avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, allowance)
-    sessions = SessionRoutes(rooms.pool, rooms.request_call, allowance, settings.ice.servers)
-    app = web.Application(
-        middlewares=[problems.middleware(rooms.metrics.refused), origin.middleware]
+    sessions = SessionRoutes(
+        rooms.pool, rooms.request_call, allowance, rooms.gate.calls, settings.ice.servers
     )
+    connections, cors = Connections(), Cors(settings.access.origins)
+    app = web.Application(
+        middlewares=[
+            connections.middleware,
+            problems.middleware(rooms.metrics.refused),
+            cors.middleware,
+            origin.middleware(cors.allows),
+            rooms.gate.middleware,
+        ]
+    )
+    app[CONNECTIONS] = connections
+    app.cleanup_ctx.append(rooms.gate.watch)
     speech = SpeechRoutes(rooms.pool, rooms.voices, allowance)
     for routes in (health, avatars, sessions, speech):
         app.add_routes(routes.table())
@@ -77,7 +92,7 @@ def application(rooms: Rooms) -> web.Application:
         route = resource.canonical if resource else "none"
         rooms.metrics.answered(request.method, route, response.status)
 
-    app.on_response_prepare.extend([page.add_headers, count])
+    app.on_response_prepare.extend([page.add_headers, cors.add_headers, count])
     return app
 
 
@@ -110,13 +125,17 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         shutdown_timeout=_GRACE_S / 2,
     )
     await runner.setup()
+    listener: asyncio.Server | None = None
     try:
-        port = await _listen(runner, rooms.settings.server)
+        listener = await _listen(runner, rooms.settings.server)
+        port: int = listener.sockets[0].getsockname()[1]
         announce(_address(rooms.settings.server, port))
         warming = asyncio.create_task(_warm(rooms))
         await told_to_stop.wait()
         warming.cancel()
     finally:
+        if listener is not None:
+            listener.close()
         await rooms.pool.close(_GRACE_S)
         await runner.cleanup()
         rooms.prepared.close()
@@ -137,19 +156,24 @@ async def _warm(rooms: Rooms) -> None:
     rooms.voices.warm()
 
 
-async def _listen(runner: web.AppRunner, server: Server) -> int:
-    """Opens the port and gives its number."""
-    site = web.TCPSite(runner, server.host, server.port, ssl_context=_tls(server))
+async def _listen(runner: web.AppRunner, server: Server) -> asyncio.Server:
+    """Opens the port. The runner's own sites would take any number of connections."""
+    tls = _tls(server)
+    assert runner.server is not None
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(
+            runner.app[CONNECTIONS].guarded(runner.server),
+            server.host,
+            server.port,
+            ssl=tls,
+            ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             reason = "something listens there already; stop it or choose another --port"
         else:
             reason = f"{error.strerror}; choose another --host or --port"
         raise SettingsError(f"cannot listen on {server.host}:{server.port}: {reason}") from error
-    port: int = runner.addresses[0][1]
-    return port
 
 
 def _tls(server: Server) -> ssl.SSLContext | None:

@@ -80,7 +80,9 @@ class Session:
         self._offer: wire.Offer | None = None
         self._answering, self._changing = asyncio.Lock(), asyncio.Lock()
         self._pipeline: Pipeline | None = None
-        self._channel = Channel(self.change, self.say, self.interrupt, self._hello)
+        self._channel = Channel(
+            self.change, self.say, self.interrupt, self._hello, may_speak=request.may_speak
+        )
         self._connection = Connection(
             self._settings,
             camera=self._camera,

@@ -13,12 +13,15 @@ import cv2
 import numpy as np
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from engines.types import Avatar, Portrait
 from live import problems
+from live.access.gate import Gate
 from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.errors import UnusablePortrait
+from live.keys import OperatorKeys
 from live.measures import Counts, Histogram, Tally
 from live.messages import parse_settings
 from live.metrics import Metrics
@@ -37,6 +40,8 @@ from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face, no_voice
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}
 TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
+SIGNING = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+"""Signs the tokens of these servers."""
 UFRAG = "abcd"
 FRAGMENT = f"a=ice-ufrag:{UFRAG}\r\na=mid:0\r\na=end-of-candidates\r\n"
 
@@ -184,7 +189,9 @@ def rooms(
 
     voices = Voices({}, "hibari")
     pool = Pool(start, places=places, metrics=metrics)
-    return Rooms(settings or Settings(), store, prepared, pool, metrics, voices, request_call)
+    settings = settings or Settings()
+    gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)))
+    return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
 
 
 @asynccontextmanager

@@ -133,7 +133,7 @@ def test_only_a_few_uploads_are_taken_at_once(tmp_path: Path) -> None:
         for _ in range(UPLOADS_AT_ONCE):
             _, writer = await asyncio.open_connection(server.host, server.port)
             writer.write(
-                b"POST /avatars HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                b"POST /avatars HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
                 b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
             )
             writers.append(writer)

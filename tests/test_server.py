@@ -245,7 +245,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     async def scene(server: Client, of: Rooms) -> None:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(
-            b"POST /sessions?avatar=ada HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n"
+            b"POST /sessions?avatar=ada HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
             b"Content-Length: 1000\r\n\r\nv=0"
         )
         head = await reader.readline()

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live import logs, server, settings
+from live.access.gate import asks_for_tokens
+from live.access.hosts import binds_loopback
 from live.assembly import assemble
+from live.settings import Settings
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -37,17 +40,32 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in ("host", "port", "tls_cert", "tls_key")}
     chosen = settings.load(args.config, {"server": given})
     logs.set_up(chosen.logs.level, chosen.logs.format)
-    if chosen.server.tls_cert is None and chosen.server.host not in server.LOOPBACK:
-        _log.warning(
-            "without HTTPS browsers on other machines give no camera: set --tls-cert and --tls-key,"
-            " or put a proxy with HTTPS before this server"
-        )
+    _warn(chosen)
     # A worker thread gives the lock back after 0.5 ms instead of 5, so that the event loop, which
     # has little to do but often, is not kept waiting by it.
     sys.setswitchinterval(0.0005)
-    server.run(assemble(chosen), _announce)
+    server.run(assemble(chosen), lambda address: _announce(address, asks_for_tokens(chosen)))
     return 0
 
 
-def _announce(address: str) -> None:
+def _warn(chosen: Settings) -> None:
+    """Of what the address makes unsafe."""
+    if binds_loopback(chosen.server.host):
+        return
+    _log.warning("others can reach this address, so every request needs an access token")
+    if chosen.server.tls_cert is None:
+        _log.warning(
+            "without HTTPS tokens, faces' consent and what is said can be read on the way, and"
+            " browsers on other machines give no camera: set --tls-cert and --tls-key, or put a"
+            " proxy with HTTPS before this server and let nobody else reach it"
+        )
+
+
+def _announce(address: str, asks: bool) -> None:
     print(f"Visavis is at {address}  (Ctrl-C ends it)", flush=True)
+    if asks:
+        print(
+            "It asks for an access token; make one by:"
+            " visavis token grant --scope session --scope speak",
+            flush=True,
+        )

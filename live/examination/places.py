@@ -12,7 +12,7 @@ from engines.backends.tensorrt import cache
 from live.avatars import AvatarStore
 from live.examination.finding import Finding
 from live.sections import Server
-from live.server import LOOPBACK
+from live.access.hosts import binds_loopback
 from live.settings import Settings
 
 
@@ -57,7 +57,7 @@ def _port(server: Server) -> Finding:
 def _secure(server: Server) -> Finding:
     if server.tls_cert is not None:
         return _certificate(server.tls_cert, server.tls_key)
-    if server.host in LOOPBACK:
+    if binds_loopback(server.host):
         return Finding("HTTPS", True, "not needed on this machine itself")
     mend = "set server.tls_cert and server.tls_key, or put a proxy with HTTPS before it"
     return Finding("HTTPS", False, "browsers give no camera to a page without it", mend)

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 import web_client
+from live.access.hosts import is_loopback
 
 ROOT = Path(web_client.__file__).parent
 
@@ -41,10 +42,16 @@ SECURITY_HEADERS = {
 }
 
 
+_HSTS = "max-age=31536000"
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """To be called for every response before it is sent (`on_response_prepare`)."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    # Not for localhost: there it would hold for every other program's port as well.
+    if request.secure and not is_loopback(request.url.host or ""):
+        response.headers.setdefault("Strict-Transport-Security", _HSTS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "visavis"
 

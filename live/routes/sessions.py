@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from aiohttp import web
 
 from engines import registry
 from live import wire
+from live.access.calls import TokenCalls
+from live.access.gate import granted
+from live.access.scopes import Scope
 from live.allowance import Allowance
 from live.avatars import check_id
 from live.bodies import read_object, read_text
@@ -30,15 +34,17 @@ class SessionRoutes:
         pool: Pool,
         request_call: Callable[[str, str], Awaitable[SessionRequest]],
         allowance: Allowance,
+        calls: TokenCalls,
         ice_servers: Iterable[IceServer],
     ) -> None:
         """`request_call` takes an avatar's id and a driver's name; raises `NotFound` and others.
 
-        `ice_servers` are told to the peer with the answer.
+        `calls` bounds those of one token; `ice_servers` are told to the peer with the answer.
         """
         self._pool = pool
         self._request_call = request_call
         self._allowance = allowance
+        self._calls = calls
         self._links = [ice_link(server) for server in ice_servers]
         self._drivers = registry.names("drivers")
         # There is one state of ICE in a call's life, since restarts are not supported.
@@ -57,10 +63,16 @@ class SessionRoutes:
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
         self._allowance.take()
+        grant = granted(request)
         avatar, driver = self._wanted(request)
+        self._calls.check(grant)
         self._pool.check_free()  # before anything is done for a call that cannot be
         offer = await read_text(request, SDP, wire.LONGEST_SDP)
-        secret, session = self._pool.open(await self._request_call(avatar, driver))
+        wanted = await self._request_call(avatar, driver)
+        self._calls.check(grant)  # others may have been opened in the meantime
+        may_speak = Scope.SPEAK in grant.scopes
+        secret, session = self._pool.open(replace(wanted, may_speak=may_speak))
+        self._calls.add(grant, session)
         answer = await session.answer(offer)
         response = web.Response(
             status=201,

@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from live.access.gate import SUBPROTOCOL
 from live.allowance import Allowance
 from live.bodies import read_bytes, read_object
 from live.errors import BadRequest, Conflict, WrongType
@@ -64,7 +65,9 @@ class SpeechRoutes:
         """Takes sound as it is made, over a WebSocket."""
         secret = request.match_info["secret"]
         call = self._pool.get(secret)
-        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=LARGEST_CHUNK)
+        socket = web.WebSocketResponse(
+            heartbeat=_HEARTBEAT_S, max_msg_size=LARGEST_CHUNK, protocols=[SUBPROTOCOL]
+        )
         if not socket.can_prepare(request):
             raise BadRequest("this address takes WebSockets only")
         if secret in self._streams:

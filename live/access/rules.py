@@ -1,0 +1,75 @@
+"""The one table of which route asks for which scope.
+
+A route that is not in it is refused wherever tokens are asked for, so a new one cannot be open by
+oversight. Addresses below `/sessions/{secret}` are secrets themselves, as in RFC 9725: whoever has
+one may follow, trickle into and end that call; having it say something takes a scope of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from live.access.scopes import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a route asks for."""
+
+    scopes: frozenset[Scope] = frozenset()
+    """Any one of these; none: no token."""
+    counted: bool = True
+    """Whether requests without a token are counted by address; files of the page are not."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is asked for."""
+        return not self.scopes
+
+
+def _any_of(*scopes: Scope) -> Rule:
+    return Rule(frozenset(scopes))
+
+
+_FILE = Rule(counted=False)
+_OPEN = Rule()
+_SECRET = Rule()
+"""Open to who has the address."""
+
+RULES: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/"): _FILE,
+    ("GET", "/{file}"): _FILE,
+    ("GET", "/livez"): _FILE,
+    ("GET", "/readyz"): _FILE,
+    ("GET", "/openapi.json"): _FILE,
+    ("GET", "/.well-known/jwks.json"): _FILE,
+    ("GET", "/metrics"): _any_of(Scope.ADMIN),
+    ("GET", "/voices"): _any_of(Scope.SESSION, Scope.SPEAK),
+    ("GET", "/avatars"): _any_of(Scope.SESSION, Scope.AVATARS),
+    ("GET", "/avatars/{id}"): _any_of(Scope.SESSION, Scope.AVATARS),
+    ("GET", "/avatars/{id}/portrait.png"): _any_of(Scope.SESSION, Scope.AVATARS),
+    ("POST", "/avatars"): _any_of(Scope.AVATARS),
+    ("DELETE", "/avatars/{id}"): _any_of(Scope.AVATARS),
+    ("POST", "/sessions"): _any_of(Scope.SESSION),
+    ("GET", "/sessions/{secret}"): _SECRET,
+    ("PATCH", "/sessions/{secret}"): _SECRET,
+    ("DELETE", "/sessions/{secret}"): _SECRET,
+    ("PATCH", "/sessions/{secret}/settings"): _any_of(Scope.SESSION),
+    ("POST", "/sessions/{secret}/say"): _any_of(Scope.SPEAK),
+    ("POST", "/sessions/{secret}/interrupt"): _any_of(Scope.SPEAK),
+    ("GET", "/sessions/{secret}/speech"): _any_of(Scope.SPEAK),
+    ("POST", "/consents"): _any_of(Scope.ADMIN),
+    ("GET", "/consents/{id}"): _any_of(Scope.AVATARS),
+    ("DELETE", "/consents/{id}"): _any_of(Scope.ADMIN),
+    # Whoever has the withdrawal's own secret takes back their consent, token or none.
+    ("POST", "/consents/{id}/withdraw"): _OPEN,
+    ("POST", "/enrolments"): _any_of(Scope.AVATARS),
+    ("POST", "/verify"): _OPEN,
+}
+"""By method and the route's canonical path; `HEAD` is as `GET`."""
+
+
+def rule_of(method: str, path: str) -> Rule | None:
+    """The rule of a route; `None`: it has none, and must not be reached."""
+    return RULES.get(("GET" if method == "HEAD" else method, path))
