@@ -75,12 +75,12 @@ def load(settings: Keys) -> OperatorKeys:
         signing = _private(settings.signing.get_secret_value().encode(), "keys.signing")
     else:
         file = folder / SIGNING_FILE
-        signing = _private(_read_or_make(file, _new_signing), str(file))
+        signing = _private(read_or_make(file, _new_signing), str(file))
     if settings.mark is not None:
         mark = _mark(settings.mark.get_secret_value(), "keys.mark")
     else:
         file = folder / MARK_FILE
-        mark = _mark(_read_or_make(file, _new_mark).decode("ascii", "replace"), str(file))
+        mark = _mark(read_or_make(file, _new_mark).decode("ascii", "replace"), str(file))
     former = tuple(
         _mark(one.get_secret_value(), "keys.former_marks") for one in settings.former_marks
     )
@@ -99,8 +99,8 @@ def _new_mark() -> bytes:
     return secrets.token_hex(MARK_BYTES).encode() + b"\n"
 
 
-def _read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
-    """A secret file's bytes; one that others may read is refused."""
+def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
+    """A secret file's bytes, made where there is none; one that others may read is refused."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     if not file.exists():

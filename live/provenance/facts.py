@@ -1,0 +1,71 @@
+"""What a film's credentials say of it, in plain values: given when it is signed, read back later.
+
+There are no names in them but the operator's: portraits and consent records stand by their hashes,
+so whoever holds either can check it, and nobody learns from a film whose face it shows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""Of something, in hexadecimal digits."""
+Words = Annotated[str, StringConstraints(max_length=80)]
+MOST_AVATARS = 64
+"""In one film."""
+MARK_ALGORITHM = "org.visavis.mark.1"
+"""The name of `engines.mark` in credentials and statements."""
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class AvatarFacts(_Fact):
+    """An avatar that is seen, and the consent that this rests on."""
+
+    portrait: Sha256
+    """Of the portrait's decoded pixels, as its consent record names it."""
+    consent: Annotated[str, StringConstraints(pattern=r"^[\w.:-]{1,80}$")]
+    """The record's id."""
+    record: Sha256
+    """Of the record itself, as it was signed."""
+    basis: Literal["live_enrolment", "signed_paper", "synthetic", "public_domain"]
+
+
+class MarkFacts(_Fact):
+    """The mark that every picture bears."""
+
+    algorithm: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,80}$")] = MARK_ALGORITHM
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    """Which key finds it, without giving it away: `OperatorKeys.mark_id`."""
+    payload: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{14}$")]
+    """Seven bytes in hexadecimal digits: the version, then the session's public id."""
+
+
+class LabelFacts(_Fact):
+    """The visible label on every picture."""
+
+    text: Words
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
+
+
+class Facts(_Fact):
+    """What is said of a film."""
+
+    kind: Literal["render", "recording"]
+    avatars: Annotated[tuple[AvatarFacts, ...], Field(min_length=1, max_length=MOST_AVATARS)]
+    mark: MarkFacts
+    label: LabelFacts | None
+    """`None`: the operator has switched it off."""
+    driven_by: Literal["camera", "voice", "both"]
+    started_at: AwareDatetime
+    duration_ms: Annotated[int, Field(ge=0, lt=2**32)]
+    operator: Words = ""
+
+    @property
+    def public_id(self) -> str:
+        """The session's or render's, which the mark holds."""
+        return self.mark.payload[2:]

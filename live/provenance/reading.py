@@ -1,0 +1,159 @@
+"""Any picture or film in, what its content credentials say and whether they hold out.
+
+Nothing is fetched: credentials that a file only points to are absent here, revocation is not asked
+about. Reading holds up to 0.6 GiB of a large film; whoever reads strangers' files does it in a
+process of its own, with limits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import c2pa
+
+from live.provenance.certificates import SigningCertificate, pem, read_chain
+from live.provenance.facts import Facts
+from live.provenance.library import offline
+from live.provenance.manifest import actions_of, facts_of
+from live.provenance.self_made import NAME
+
+_TRUSTED = "Trusted"
+_HOLDS = ("Valid", _TRUSTED)
+_UNTRUSTED = "signingCredential.untrusted"
+_LONGEST = 200
+_MOST = 32
+
+
+class Standing(StrEnum):
+    """How a file's content credentials stand."""
+
+    VALID = "valid"
+    """Whoever signed them, neither they nor the file were changed since."""
+    BROKEN = "broken"
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
+    """The file is damaged or of no type that could have any; nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed, as the certificate says; anybody can make one that says anything."""
+
+    name: str
+    organization: str
+    is_trusted: bool
+    """With ours, or one that an authority which the reader was given answers for."""
+    is_test: bool
+    """With a certificate of the kind that Visavis makes for itself, here or elsewhere."""
+    is_ours: bool = False
+    """With this server's own certificate, beyond doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What can be told of a file's content credentials."""
+
+    standing: Standing
+    problems: tuple[str, ...] = ()
+    """Why they are broken or unreadable, in C2PA's status codes or the library's words."""
+    signer: Signer | None = None
+    generator: str = ""
+    """The program that made the claim."""
+    source_types: tuple[str, ...] = ()
+    """Digital source types of the actions: the last part of each of IPTC's names."""
+    actions: tuple[str, ...] = ()
+    facts: Facts | None = None
+    """What they say in our words, true as far as the signer is honest."""
+
+
+def read(
+    file: Path, *, own: SigningCertificate | None = None, anchors: str | None = None
+) -> Report:
+    """What a file's own credentials say.
+
+    `own`: the certificate that counts as ours; `anchors`: PEM of the authorities that are trusted
+    beside it. Raises `OSError` where there is no such file, `SettingsError` for `anchors` that are
+    no certificates.
+    """
+    if anchors is not None:
+        read_chain(anchors.encode(), "the list of trusted authorities")
+    if own is not None:
+        report = _read(file, {"trust_anchors": "", "allowed_list": pem(own.leaf)})
+        if anchors is None or report.signer is None or report.signer.is_trusted:
+            return _ours(report)
+    return _read(file, {"trust_anchors": anchors} if anchors is not None else None)
+
+
+def _read(file: Path, trusted: dict[str, str] | None) -> Report:
+    anchors = [{"trust_uri": "visavis:reader", **trusted}] if trusted is not None else None
+    with file.open("rb") as stream, offline(anchors=anchors) as context:
+        try:
+            with c2pa.Reader(None, stream, context=context) as reader:
+                return _report(json.loads(reader.json()))
+        except c2pa.C2paError.ManifestNotFound:
+            return Report(Standing.ABSENT)
+        except c2pa.C2paError as error:
+            return Report(Standing.UNREADABLE, (_short(error),))
+
+
+def _ours(report: Report) -> Report:
+    """What was read where our own certificate alone is trusted."""
+    if report.signer is None:
+        return report
+    return replace(report, signer=replace(report.signer, is_ours=report.signer.is_trusted))
+
+
+def _report(told: dict[str, Any]) -> Report:
+    manifest = told.get("manifests", {}).get(told.get("active_manifest"), {})
+    assertions = manifest.get("assertions", [])
+    failures = [
+        str(one.get("code"))
+        for one in _failures(told.get("validation_results", {}))
+        if one.get("code") != _UNTRUSTED  # a question of whom one trusts, not of what was changed
+    ]
+    state = told.get("validation_state")
+    actions = actions_of(assertions)
+    kinds = [str(one["digitalSourceType"]) for one in actions if "digitalSourceType" in one]
+    return Report(
+        Standing.VALID if state in _HOLDS and not failures else Standing.BROKEN,
+        tuple(_short(one) for one in dict.fromkeys(failures))[:_MOST],
+        _signer(manifest.get("signature_info") or {}, is_trusted=state == _TRUSTED),
+        _generator(manifest),
+        tuple(_short(one.rpartition("/")[2]) for one in dict.fromkeys(kinds))[:_MOST],
+        tuple(_short(one.get("action")) for one in actions)[:_MOST],
+        facts_of(assertions),
+    )
+
+
+def _failures(results: dict[str, Any]) -> list[dict[str, Any]]:
+    active: dict[str, Any] = results.get("activeManifest") or {}
+    of_ingredients = [
+        (one.get("validationDeltas") or {}).get("failure") or []
+        for one in results.get("ingredientDeltas") or []
+    ]
+    return [*(active.get("failure") or []), *(one for each in of_ingredients for one in each)]
+
+
+def _signer(info: dict[str, Any], *, is_trusted: bool) -> Signer | None:
+    if not info:
+        return None
+    named = _short(info.get("common_name") or "")
+    return Signer(
+        named, _short(info.get("issuer") or ""), is_trusted=is_trusted, is_test=named == NAME
+    )
+
+
+def _generator(manifest: dict[str, Any]) -> str:
+    for one in manifest.get("claim_generator_info") or []:
+        return _short(" ".join(str(one[key]) for key in ("name", "version") if key in one))
+    return _short(manifest.get("claim_generator") or "")
+
+
+def _short(text: object) -> str:
+    """On one line, without what a terminal would act upon."""
+    line = " ".join(str(text).split())
+    return "".join(letter for letter in line if letter.isprintable())[:_LONGEST]
