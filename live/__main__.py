@@ -27,6 +27,7 @@ COMMANDS = {
     "models": "show, fetch, make and compare the networks",
     "bench": "run the benchmarks",
     "doctor": "say what this machine can do and what is missing",
+    "token": "make, revoke and read access tokens",
     "config": "show the settings in force, or an example file",
 }
 """Each command's module in `live.commands` and its line in `visavis --help`.

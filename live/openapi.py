@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 
 from live import problems
-from live.access.rules import RULES
+from live.access.rules import rule_of
 from live.avatars import ID_PATTERN, NAME_LIMIT
 from live.consent import TEXT_LIMIT, Whose
 from live.openapi_schemas import Json, all_schemas, json_body, object_of, ref, text
@@ -63,7 +63,8 @@ def _guarded(paths: Json) -> Json:
         for method, operation in operations.items():
             if method == "parameters":
                 continue
-            rule = RULES[method.upper(), path]
+            rule = rule_of(method.upper(), path)
+            assert rule is not None, f"no rule in live/access/rules.py: {method} {path}"
             operation["security"] = [{_BEARER: [scope]} for scope in sorted(rule.scopes)]
             refusals = (421, 429) if rule.is_open else (401, 403, 421, 429)
             for status in refusals if rule.counted else (421,):

@@ -48,6 +48,13 @@ class Revoked:
         return grant.issued_at <= self.until or grant.id in self.tokens
 
 
+def check_id(id: str) -> str:
+    """A token's id, or `BadRequest`."""
+    if not _ID.fullmatch(id):
+        raise BadRequest("a token's id has 16 hexadecimal digits; `visavis token show` tells it")
+    return id
+
+
 class Revocations:
     """The list of one operator. Methods block for a moment: it is a small file."""
 
@@ -77,10 +84,7 @@ class Revocations:
 
     def revoke(self, id: str) -> None:
         """Lists a token; raises `BadRequest`, `Conflict`, and `BadSignature` for a broken list."""
-        if not _ID.fullmatch(id):
-            raise BadRequest(
-                "a token's id has 16 hexadecimal digits; `visavis token show` tells it"
-            )
+        check_id(id)
         with self._locked():
             listed = self._read()
             now = int(time.time())
