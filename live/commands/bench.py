@@ -24,6 +24,7 @@ BENCHMARKS = {
     "quality": "how faithfully an avatar repeats its driver",
     "lipsync": "how well a mouth follows speech by listening",
     "avsync": "how far picture and sound are apart where they arrive",
+    "mark": "what the live mark lives through, how well it hides, what it costs",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
