@@ -202,9 +202,11 @@ def _check_use(leaf: x509.Certificate, where: str) -> None:
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     except (x509.ExtensionNotFound, ValueError) as error:
         raise SettingsError(
-            f"{where} does not say what its key is for (key usage, extended key usage); {_needed()}"
+            f"{where} does not say what its key is for or who issued it; {_needed()}, and an"
+            " authority key identifier"
         ) from error
     if not usage.digital_signature or usage.key_cert_sign:
         raise SettingsError(

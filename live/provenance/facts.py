@@ -10,13 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from engines.mark import ALGORITHM
+from live import public_id
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Of something, in hexadecimal digits."""
+ConsentId = Annotated[str, StringConstraints(pattern=r"^[\w.:-]{1,80}$")]
+PublicId = Annotated[str, StringConstraints(pattern=public_id.PATTERN)]
 Words = Annotated[str, StringConstraints(max_length=80)]
 MOST_AVATARS = 64
 """In one film."""
-MARK_ALGORITHM = "org.visavis.mark.1"
-"""The name of `engines.mark` in credentials and statements."""
 
 
 class _Fact(BaseModel):
@@ -28,7 +31,7 @@ class AvatarFacts(_Fact):
 
     portrait: Sha256
     """Of the portrait's decoded pixels, as its consent record names it."""
-    consent: Annotated[str, StringConstraints(pattern=r"^[\w.:-]{1,80}$")]
+    consent: ConsentId
     """The record's id."""
     record: Sha256
     """Of the record itself, as it was signed."""
@@ -38,7 +41,7 @@ class AvatarFacts(_Fact):
 class MarkFacts(_Fact):
     """The mark that every picture bears."""
 
-    algorithm: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,80}$")] = MARK_ALGORITHM
+    algorithm: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,80}$")] = ALGORITHM
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     """Which key finds it, without giving it away: `OperatorKeys.mark_id`."""
     payload: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{14}$")]

@@ -24,6 +24,9 @@ from live.provenance.self_made import NAME
 _TRUSTED = "Trusted"
 _HOLDS = ("Valid", _TRUSTED)
 _UNTRUSTED = "signingCredential.untrusted"
+_ELSEWHERE = "Remote:"
+_NO_MEDIA = ("Io:", "NotSupported:", "Other: asset could not be parsed")
+"""How the library's errors begin where the file itself is at fault, not its credentials."""
 _LONGEST = 200
 _MOST = 32
 
@@ -94,10 +97,20 @@ def _read(file: Path, trusted: dict[str, str] | None) -> Report:
         try:
             with c2pa.Reader(None, stream, context=context) as reader:
                 return _report(json.loads(reader.json()))
-        except c2pa.C2paError.ManifestNotFound:
-            return Report(Standing.ABSENT)
         except c2pa.C2paError as error:
-            return Report(Standing.UNREADABLE, (_short(error),))
+            return _without(error)
+
+
+def _without(error: c2pa.C2paError) -> Report:
+    """Why the library has nothing to say of a file."""
+    said = str(error)
+    if isinstance(error, c2pa.C2paError.ManifestNotFound):
+        return Report(Standing.ABSENT)
+    if said.startswith(_ELSEWHERE):
+        return Report(Standing.ABSENT, ("the file points to credentials that are not fetched",))
+    if said.startswith(_NO_MEDIA):
+        return Report(Standing.UNREADABLE, (_short(said),))
+    return Report(Standing.BROKEN, (_short(said),))  # they are there, but are none
 
 
 def _ours(report: Report) -> Report:
