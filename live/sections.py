@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -304,6 +305,15 @@ class Recording(Section):
     )
 
 
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "*" in text:
+        raise ValueError("an origin is written as https://meet.example.org, one by one")
+    if text != f"{parts.scheme}://{parts.netloc}".lower() or "@" in text:
+        raise ValueError("an origin has a scheme, a host and maybe a port, in lower case; no path")
+    return text
+
+
 class Access(Section):
     """Who may ask what of the server."""
 
@@ -312,7 +322,7 @@ class Access(Section):
         description="Ask for a token on loopback, too. On any other address one is always asked"
         " for.",
     )
-    origins: tuple[str, ...] = Field(
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         default=(),
         description="Other sites whose pages may call this server (CORS), such as"
         " `https://meet.example.org`.",

@@ -2,6 +2,7 @@
 
 import { icon, make, the } from "./elements.js";
 import { recall, remember } from "./memory.js";
+import { showPictureLater } from "./pictures.js";
 import { ask } from "./server.js";
 import { Upload } from "./upload.js";
 import { explain } from "./words.js";
@@ -78,7 +79,8 @@ export class Gallery extends EventTarget {
     Object.assign(input, { type: "radio", name: "avatar", value: avatar.id });
     input.addEventListener("change", () => this.#choose(avatar));
     const picture = make("img");
-    Object.assign(picture, { src: avatar.portrait, alt: "", loading: "lazy", draggable: false });
+    Object.assign(picture, { alt: "", draggable: false });
+    showPictureLater(picture, avatar.portrait);
     return make("label", "tile", input, make("span", "pic", picture), make("span", "name", avatar.name));
   }
 

@@ -1,5 +1,7 @@
 // The server's HTTP interface: sessions shaped like WHIP (RFC 9725), trickle ICE fragments
-// (RFC 8840), refusals as problem details (RFC 9457).
+// (RFC 8840), refusals as problem details (RFC 9457), bearer tokens (RFC 6750).
+
+import { renew, token } from "./token.js";
 
 /** What the server answered when it refused. */
 export class Refusal extends Error {
@@ -27,21 +29,43 @@ export class Unreachable extends Error {
 }
 
 /**
- * As `fetch`, but anything other than success throws a `Refusal` or `Unreachable`.
+ * As `fetch`, but anything other than success throws a `Refusal` or `Unreachable`. Where the server
+ * asks for an access token, the person is asked for it.
  * @param {string} address
  * @param {RequestInit} [options]
  * @returns {Promise<Response>}
  */
-export async function ask(address, options) {
-  let response;
+export async function ask(address, options = {}) {
+  for (;;) {
+    const sent = token();
+    const response = await answer(address, options);
+    if (response.ok) return response;
+    const refused = await refusal(response);
+    if (response.status !== 401 || !(await renew(sent, refused.message))) throw refused;
+  }
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} options
+ */
+async function answer(address, options) {
   try {
-    response = await fetch(address, options);
+    return await fetch(address, withToken(options));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Unreachable();
   }
-  if (!response.ok) throw await refusal(response);
-  return response;
+}
+
+/**
+ * @param {RequestInit} options
+ * @returns {RequestInit}
+ */
+function withToken(options) {
+  const headers = new Headers(options.headers);
+  if (token()) headers.set("Authorization", `Bearer ${token()}`);
+  return { ...options, headers };
 }
 
 /**
@@ -140,7 +164,7 @@ export async function say(session, request) {
  */
 export function closeSession(session) {
   // A session that the server has ended already is what was wanted.
-  fetch(session.location, { method: "DELETE", keepalive: true }).catch(() => undefined);
+  fetch(session.location, withToken({ method: "DELETE", keepalive: true })).catch(() => undefined);
 }
 
 /**

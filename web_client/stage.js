@@ -3,6 +3,7 @@
 
 import { the } from "./elements.js";
 import { recall, remember } from "./memory.js";
+import { showPicture } from "./pictures.js";
 import { Level } from "./devices.js";
 
 const REST_MS = 2500;
@@ -46,7 +47,7 @@ export class Stage {
 
   /** @param {import("./avatars.js").Avatar} avatar */
   showPortrait(avatar) {
-    this.#still.src = avatar.portrait;
+    showPicture(this.#still, avatar.portrait);
     this.#still.hidden = false;
     this.#still.alt = `Portrait of ${avatar.name}`;
     this.#video.setAttribute("aria-label", `Avatar: ${avatar.name}`);

@@ -80,6 +80,7 @@ function refused(error) {
     case 429:
       return { title: "Too many tries", text: "The server asks for a short pause.", retryAfter: error.retryAfter || 10 };
     case 401:
+      return { title: "The server asks for a token", text: "Try again with an access token; whoever runs the server makes one." };
     case 403:
       return { title: "The server does not allow this", text: detail || "Ask whoever runs it for access." };
     case 404:
