@@ -56,6 +56,12 @@ class UnusablePortrait(EngineError):
         self.reason = reason
 
 
+class ChangedAvatar(EngineError):
+    """A built-in avatar's files are not those that came with the program."""
+
+    status = 403
+
+
 class UnusableText(EngineError):
     """This text cannot be said: it is empty, too long, in SSML or not in the voice's language."""
 

@@ -1,39 +1,45 @@
-"""Portraits with a statement of whose face it is go in; a catalogue of avatars comes out.
+"""Portraits with a signed consent go in; a catalogue of avatars comes out.
 
-Built-in avatars come with the program (`engines.avatars`). Added ones are folders of the store:
-
-    <folder>/<id>/portrait.png   the picture, decoded and written anew: no metadata survives
-    <folder>/<id>/matte.png      where the person is, if known
-    <folder>/<id>/record.json    the name
-    <folder>/<id>/consent.json   the statement
-
-A folder is written under another name and then renamed, so an avatar is there as a whole or not at
-all. All methods block: the server calls them on the executor of `live.prepared`.
+Built-in avatars come with the program (`engines.avatars`), their hashes with the code. Added ones
+are folders of the store, `<folder>/<id>/`, whose files are sealed (`live.avatar_files`). A folder
+is written under another name and then renamed, so an avatar is there as a whole or not at all. All
+methods block: the server calls them on threads.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
 import tempfile
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engines import avatars as built_in
+from engines.avatars import pins
 from engines.types import Portrait, Rgb
-from live.consent import Statement, Whose
-from live.errors import BadRequest, Conflict, NoConsent, NotFound
+from live import avatar_files
+from live.audit import AuditLog, Event
+from live.avatar_files import Contents
+from live.consent import built_in as nobodys
+from live.consent.authority import Consents, Permit
+from live.consent.fingerprint import Fingerprint, fingerprint
+from live.consent.record import Record
+from live.errors import BadRequest, ChangedAvatar, Conflict, NoConsent, NotFound
+from live.keys import OperatorKeys
 
 ID_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
 NAME_LIMIT = 60
 CAPACITY = 500
 """Added avatars that a store holds at most."""
+
+_FINGERPRINTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +50,81 @@ class Entry:
     name: str
     description: str
     built_in: bool
-    statement: Statement
-    portrait: Path
-    matte: Path | None
+    consent: Record
+    """What it may be used for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One avatar whose files and whose consent were found to be sound a moment ago."""
+
+    entry: Entry
+    contents: Contents
+    permit: Permit
 
 
 class AvatarStore:
     """The catalogue: built-in avatars first, then those in `folder`, each by id."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, consents: Consents, keys: OperatorKeys, log: AuditLog) -> None:
         """`folder` is made when the first avatar is added."""
         self._folder = folder
-        self._built_in = {each: _built_in_entry(each) for each in built_in.ids()}
+        self._consents = consents
+        self._keys = keys
+        self._log = log
+        # Of files by their hash: decoding a portrait takes longer than everything else of opening.
+        self._fingerprints: OrderedDict[str, Fingerprint] = OrderedDict()
+        self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """All avatars; a folder whose statement is missing or broken is left out."""
-        added = []
-        for each in self._added_ids():
+        """All avatars whose consent holds now; their files are looked at when they are opened."""
+        found = []
+        for each in self.ids():
             try:
-                added.append(self._added_entry(each))
-            except (NoConsent, NotFound):
+                found.append(self.entry(each))
+            except (NoConsent, NotFound, ChangedAvatar):
                 continue
-        return [*self._built_in.values(), *added]
+        return found
+
+    def ids(self) -> list[str]:
+        """Of all avatars, those that cannot be opened as well."""
+        return [*built_in.ids(), *added_ids(self._folder)]
 
     def entry(self, id: str) -> Entry:
-        """One avatar; raises `NotFound`, or `NoConsent` where its statement is gone."""
-        return self._built_in.get(id) or self._added_entry(id)
+        """One avatar whose consent holds now; raises `NotFound`, `NoConsent`, `ChangedAvatar`."""
+        if id in built_in.ids():
+            return _built_in_entry(id)
+        small = avatar_files.read_small(self._added(id), id)
+        return _added_entry(id, small.name, self._consents.holding(small.document))
 
-    def add(
-        self, portrait: Portrait, statement: Statement, *, id: str = "", name: str = ""
-    ) -> Entry:
-        """Keeps a portrait that has been found usable; raises `Conflict` where the id is taken."""
+    def opened(self, id: str) -> Opened:
+        """One avatar with its files, every byte of them checked; raises as `entry`."""
+        if id in built_in.ids():
+            entry, files = _built_in_entry(id), built_in.contents(id)
+            contents = Contents(entry.name, files.portrait, files.matte, "", pins.RECORDS[id])
+            return Opened(entry, contents, self._consents.permit_built_in(id))
+        contents = avatar_files.read(self._added(id), id, self._keys)
+        permit = self._consents.permit(id, contents.document, self._fingerprint(contents))
+        return Opened(_added_entry(id, contents.name, permit.record), contents, permit)
+
+    def note_loaded(self, found: Opened) -> None:
+        """Tells the audit log, before it is shown; raises `NotLogged`."""
+        self._note(Event.AVATAR_LOADED, found.permit)
+
+    def add(self, portrait: Portrait, document: str, *, id: str = "", name: str = "") -> Entry:
+        """Keeps a portrait that has been found usable, with the consent for it.
+
+        Raises `NoConsent`, `Conflict` where the id is taken, `BadRequest`, `NotLogged`.
+        """
         name = check_name(name)
-        chosen = check_id(id) if id else self.free_id(name)
+        chosen = check_id(id) if id else free_id(name)
         self.check_free(chosen)
+        permit = self._consents.permit(chosen, document, fingerprint(portrait.rgb))
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._folder))
         try:
-            _write_png(fresh / "portrait.png", portrait.rgb[..., ::-1])
-            if portrait.matte is not None:
-                _write_png(fresh / "matte.png", portrait.matte)
-            record = json.dumps({"name": name or chosen}, ensure_ascii=False)
-            (fresh / "record.json").write_text(record + "\n", encoding="utf-8")
-            (fresh / "consent.json").write_text(statement.to_json(), encoding="utf-8")
+            avatar_files.write(fresh, chosen, portrait, name or chosen, document, self._keys)
+            self._note(Event.AVATAR_ADDED, permit)
             try:
                 fresh.rename(self._folder / chosen)
             except OSError as error:  # someone took the id in the meantime
@@ -94,36 +132,57 @@ class AvatarStore:
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        return self._added_entry(chosen)
+        return self.entry(chosen)
 
     def remove(self, id: str) -> None:
-        """Deletes an added avatar with all that is kept of it."""
-        if id in self._built_in:
+        """Deletes an added avatar with all that is kept of it; the consent record stays."""
+        if id in built_in.ids():
             raise Conflict(f"{id!r} is built in and cannot be removed")
-        self._added_entry_folder(id)
+        folder = self._added(id)
+        self._log.write(Event.AVATAR_REMOVED, avatar=id)
         # Renamed first: a half-deleted avatar must not be found any more.
         gone = self._folder / f".removing-{secrets.token_hex(8)}"
-        (self._folder / id).rename(gone)
+        folder.rename(gone)
         shutil.rmtree(gone)
+
+    def pixels(self, id: str) -> Rgb:
+        """Of an added avatar's portrait, whatever its consent, for granting it another.
+
+        Raises `NotFound`, `Conflict` for a built-in one, and `NoConsent` where its files are not as
+        they were sealed.
+        """
+        if id in built_in.ids():
+            raise Conflict(f"{id!r} is built in and shows nobody; it needs no consent")
+        return avatar_files.decoded(avatar_files.portrait(self._added(id), id, self._keys))
+
+    def renew(self, id: str, document: str) -> Entry:
+        """Gives an added avatar another consent for the same portrait; raises as `pixels`."""
+        rgb = self.pixels(id)
+        permit = self._consents.permit(id, document, fingerprint(rgb))
+        self._note(Event.AVATAR_ADDED, permit)
+        avatar_files.renew(self._added(id), id, document, self._keys)
+        return self.entry(id)
 
     def check_free(self, id: str) -> None:
         """Raises `Conflict` where no avatar of this id can be added."""
-        if id in self._built_in or (self._folder / id).exists():
+        if id in built_in.ids() or (self._folder / id).exists():
             raise _taken(id)
-        if len(self._added_ids()) >= CAPACITY:
+        if len(added_ids(self._folder)) >= CAPACITY:
             raise Conflict(f"the store holds {CAPACITY} avatars already; remove one first")
 
-    def free_id(self, name: str) -> str:
-        """An id made of a name, with something random to keep it apart from others."""
-        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24].strip("-") or "avatar"
-        return f"{plain}-{secrets.token_hex(3)}"
+    def check_document(self, document: str) -> None:
+        """Raises `NoConsent` unless a document grants something now, for whatever portrait."""
+        self._consents.holding(document)
 
-    def _added_ids(self) -> list[str]:
-        if not self._folder.is_dir():
-            return []
-        return sorted(path.name for path in self._folder.iterdir() if is_id(path.name))
+    def _note(self, event: Event, permit: Permit) -> None:
+        self._log.write(
+            event,
+            avatar=permit.avatar,
+            consent=permit.record.id,
+            portrait=permit.portrait.sha256,
+        )
 
-    def _added_entry_folder(self, id: str) -> Path:
+    def _added(self, id: str) -> Path:
         folder = self._folder / id
         if not is_id(id) or not folder.is_dir():
             raise NotFound(
@@ -131,23 +190,30 @@ class AvatarStore:
             )
         return folder
 
-    def _added_entry(self, id: str) -> Entry:
-        folder = self._added_entry_folder(id)
-        try:
-            statement = Statement.from_json((folder / "consent.json").read_text("utf-8"))
-            name = json.loads((folder / "record.json").read_text("utf-8"))["name"]
-        except FileNotFoundError as error:
-            raise NoConsent("the statement of whose face this is has gone; add it anew") from error
-        matte = folder / "matte.png"
-        return Entry(
-            id,
-            str(name),
-            f"An added avatar called {name}.",
-            False,
-            statement,
-            folder / "portrait.png",
-            matte if matte.is_file() else None,
-        )
+    def _fingerprint(self, contents: Contents) -> Fingerprint:
+        key = sha256(contents.portrait).hexdigest()
+        with self._lock:
+            known = self._fingerprints.get(key)
+        if known is None:
+            known = fingerprint(contents.rgb())
+            with self._lock:
+                self._fingerprints[key] = known
+                while len(self._fingerprints) > _FINGERPRINTS:
+                    self._fingerprints.popitem(last=False)
+        return known
+
+
+def added_ids(folder: Path) -> list[str]:
+    """Of the avatars that a folder holds, whatever is to be said of them."""
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if is_id(path.name))
+
+
+def free_id(name: str) -> str:
+    """An id made of a name, with something random to keep it apart from others."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24].strip("-") or "avatar"
+    return f"{plain}-{secrets.token_hex(3)}"
 
 
 def is_id(text: str) -> bool:
@@ -170,42 +236,15 @@ def check_name(text: str) -> str:
     return name
 
 
-def portrait_version(entry: Entry) -> str:
-    """Changes when the portrait does."""
-    try:
-        status = entry.portrait.stat()
-    except OSError:
-        raise _gone() from None
-    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
-
-
-def portrait_png(entry: Entry, limit: int = 512) -> bytes:
+def portrait_png(contents: Contents, limit: int = 512) -> bytes:
     """The avatar's portrait as PNG, at most `limit` pixels wide and high."""
-    rgb = read_picture(entry.portrait)
+    rgb = contents.rgb()
     height, width = rgb.shape[:2]
     scale = limit / max(height, width)
     if scale < 1:
         size = (max(1, round(scale * width)), max(1, round(scale * height)))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _png(rgb[..., ::-1])
-
-
-def read_picture(path: Path) -> Rgb:
-    """A picture of the store as `(h, w, 3)` RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise _gone()
-    return np.ascontiguousarray(picture, np.uint8)
-
-
-def read_matte(path: Path) -> NDArray[np.uint8] | None:
-    """A matte of the store as `(h, w)`; `None` where it cannot be read."""
-    matte = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    return None if matte is None else np.ascontiguousarray(matte, np.uint8)
-
-
-def _gone() -> NotFound:
-    return NotFound("the portrait of this avatar has gone; remove the avatar and add it anew")
+    return avatar_files.png(rgb[..., ::-1])
 
 
 def _taken(id: str) -> Conflict:
@@ -214,25 +253,8 @@ def _taken(id: str) -> Conflict:
 
 def _built_in_entry(id: str) -> Entry:
     record = built_in.record(id)
-    folder = built_in.folder(id)
-    statement = Statement(f"built-in/{id}", Whose(record.kind), record.consent, "")
-    return Entry(
-        id,
-        record.name,
-        record.description,
-        True,
-        statement,
-        folder / "portrait.jpg",
-        folder / "matte.png",
-    )
+    return Entry(id, record.name, record.description, True, nobodys.consent(id))
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    """PNG of a grey or BGR picture, which is OpenCV's order."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture))
-    assert done
-    return data.tobytes()
-
-
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    path.write_bytes(_png(picture))
+def _added_entry(id: str, name: str, consent: Record) -> Entry:
+    return Entry(id, name, f"An added avatar called {name}.", False, consent)

@@ -21,7 +21,7 @@ from live.errors import BadRequest, TooLarge, WrongType
 
 _DEADLINE_S = 10.0
 _UPLOAD_DEADLINE_S = 60.0
-_FIELD_LIMIT = 4096
+_FIELD_LIMIT = 1 << 15  # a signed document is the longest
 _MOST_FIELDS = 8
 
 

@@ -25,6 +25,7 @@ from engines.types import (
     Seat,
     Seated,
 )
+from live.consent.permitted import Permitted
 from live.errors import Unprocessable
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Reserve:
     """What draws where the first renderer cannot."""
 
     renderer: Renderer
-    avatar: Avatar
+    avatar: Permitted
     """The same, made by this renderer."""
     driver: Callable[[], Driver]
     """Makes one that this renderer understands."""
@@ -54,10 +55,13 @@ class Reserve:
 class Easel:
     """One call's renderer and avatar. One thread draws; `ask` and `keep` may be any other's."""
 
-    def __init__(self, renderer: Renderer, avatar: Avatar, on_fall: Callable[[Fall], None]) -> None:
+    def __init__(
+        self, renderer: Renderer, avatar: Permitted, on_fall: Callable[[Fall], None]
+    ) -> None:
         """Takes a seat where the renderer has seats; `on_fall` is called on the drawing thread.
 
-        Raises `Unprocessable` where another renderer made the avatar, `DeviceFull`.
+        Raises `Unprocessable` where another renderer made the avatar, `DeviceFull`, and `TypeError`
+        for an avatar without a permit.
         """
         _check_avatar(avatar, renderer)
         self.renderer = renderer
@@ -67,23 +71,23 @@ class Easel:
         """Whether a reserve is being made: until then, a lost device is no reason to give up."""
         self._on_fall = on_fall
         self._seat: Seat | None = renderer.seat() if isinstance(renderer, Seated) else None
-        self._shown = self.avatar = self._wanted = avatar
+        self._shown = self.avatar = self._wanted = avatar.avatar
         self._backdrop = Backdrop()
         self._asked: tuple[Avatar, Avatar] | None = None
         self._reserve: Reserve | None = None
         self._failures = 0
         self._lock = threading.Lock()
 
-    def ask(self, avatar: Avatar | None = None, backdrop: Backdrop | None = None) -> None:
+    def ask(self, avatar: Permitted | None = None, backdrop: Backdrop | None = None) -> None:
         """Another avatar, another background, or both, from the next picture on.
 
         Takes as long as the renderer's `with_backdrop`. Raises `Unprocessable` where another
-        renderer made the avatar.
+        renderer made the avatar, `TypeError` for one without a permit.
         """
         if avatar is not None:
             _check_avatar(avatar, self.renderer)
         with self._lock:
-            self._wanted = avatar or self._wanted
+            self._wanted = avatar.avatar if avatar is not None else self._wanted
             self._backdrop = backdrop or self._backdrop
             self._asked = self._wanted, _before(self.renderer, self._wanted, self._backdrop)
 
@@ -116,7 +120,7 @@ class Easel:
             return None
         with self._lock:
             before, self.renderer = self.renderer, reserve.renderer
-            self.avatar = self._wanted = reserve.avatar
+            self.avatar = self._wanted = reserve.avatar.avatar
             self._asked = None
             self._shown = _before(self.renderer, self.avatar, self._backdrop)
             self.fallen = Fall.DEVICE_LOST if lost else Fall.RENDER_FAILED
@@ -149,9 +153,12 @@ def _before(renderer: Renderer, avatar: Avatar, backdrop: Backdrop) -> Avatar:
     return renderer.with_backdrop(avatar, backdrop)
 
 
-def _check_avatar(avatar: Avatar, renderer: Renderer) -> None:
-    if avatar.made_by != renderer.name:
+def _check_avatar(permitted: Permitted, renderer: Renderer) -> None:
+    if not isinstance(permitted, Permitted):
+        raise TypeError("an avatar is drawn together with the permit to show it, or not at all")
+    made_by = permitted.avatar.made_by
+    if made_by != renderer.name:
         raise Unprocessable(
-            f"this avatar was made by the renderer {avatar.made_by!r}, the call draws with"
+            f"this avatar was made by the renderer {made_by!r}, the call draws with"
             f" {renderer.name!r}; add the avatar again with that renderer"
         )

@@ -12,12 +12,14 @@ VisavisError                      500
 │   ├── UnsupportedNetwork        500
 │   ├── UnusableCheckpoint        422
 │   ├── UnusablePortrait          422
+│   ├── ChangedAvatar             403
 │   ├── UnusableSound             422
 │   ├── UnusableText              422
 │   └── VoiceUnavailable          503  retry
 ├── BadRequest                    400
 │   ├── BadSdp                    400
 │   └── BadSignature              400
+│       └── UnknownKey            400
 ├── Unauthorised                  401
 │   └── InvalidToken              401
 ├── Forbidden                     403
@@ -42,6 +44,7 @@ from typing import ClassVar
 from engines.errors import (
     BackendUnavailable,
     BuildCancelled,
+    ChangedAvatar,
     DeviceFull,
     DeviceLost,
     EngineError,
@@ -63,6 +66,7 @@ __all__ = [
     "BadSdp",
     "BadSignature",
     "BuildCancelled",
+    "ChangedAvatar",
     "Conflict",
     "DeviceFull",
     "DeviceLost",
@@ -81,6 +85,7 @@ __all__ = [
     "TooLarge",
     "TooManyRequests",
     "Unauthorised",
+    "UnknownKey",
     "UnknownPart",
     "Unprocessable",
     "UnsupportedNetwork",
@@ -106,6 +111,10 @@ class BadSdp(BadRequest):
 
 class BadSignature(BadRequest):
     """A signed document that was changed, or that nobody who is believed here has signed."""
+
+
+class UnknownKey(BadSignature):
+    """A document that may be sound, but whoever signed it is not believed here."""
 
 
 class Unauthorised(VisavisError):

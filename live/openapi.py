@@ -8,8 +8,8 @@ from importlib.metadata import version
 from live import problems
 from live.access.rules import rule_of
 from live.avatars import ID_PATTERN, NAME_LIMIT
-from live.consent import TEXT_LIMIT, Whose
 from live.openapi_schemas import Json, all_schemas, json_body, object_of, ref, text
+from live.signed import LONGEST
 
 _MEANINGS = {
     400: "The request cannot be understood.",
@@ -100,9 +100,8 @@ def _avatars() -> Json:
             },
             "id": text(pattern=f"^{ID_PATTERN}$", description="Made of the name where missing."),
             "name": text(maxLength=NAME_LIMIT),
-            "statement": text(enum=list(Whose), description="Whose face it is."),
-            "statement_text": text(
-                minLength=1, maxLength=TEXT_LIMIT, description="What that rests on."
+            "consent": text(
+                minLength=1, maxLength=LONGEST, description="A signed consent record for it."
             ),
         },
         optional=("id", "name"),

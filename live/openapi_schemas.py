@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from engines.voice_skins.changes import SKINS
-from live.consent import Whose
+from live.consent.record import Basis, Mode, Purpose
 from live.utterance import Reason
 
 Json = dict[str, Any]
@@ -32,8 +33,16 @@ def all_schemas() -> Json:
                 "name": text(),
                 "description": text(description="Who one sees."),
                 "built_in": {"type": "boolean"},
-                "statement": text(enum=list(Whose), description="Whose face it is."),
-                "statement_text": text(),
+                "consent": text(description="The id of its consent record."),
+                "basis": text(enum=list(Basis), description="How consent was granted."),
+                "purposes": _some(Purpose),
+                "modes": _some(Mode),
+                "not_before": text(format="date-time"),
+                "not_after": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "From when on it cannot be shown any more; null: never.",
+                },
                 "portrait": text(format="uri-reference"),
             }
         ),
@@ -124,6 +133,15 @@ def all_schemas() -> Json:
                 ),
             }
         ),
+    }
+
+
+def _some(kind: type[StrEnum]) -> Json:
+    return {
+        "type": "array",
+        "items": text(enum=list(kind)),
+        "minItems": 1,
+        "uniqueItems": True,
     }
 
 

@@ -5,7 +5,7 @@ sound  ────────────►┘
 
 A pipeline is plain synchronous code on values, run by one thread: its session's worker in a call,
 the caller's own when rendering offline. It cannot be built without a stamp, so nothing that it
-yields is unmarked.
+yields is unmarked, and it takes no avatar without the permit to show it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from engines.types import (
     Tracker,
 )
 from live.clock import MILLISECOND, SECOND
+from live.consent.permitted import Permitted
 from live.disclosure import Stamp, Stamped
 from live.easel import Easel, Fall, misunderstood
 from live.measures import Durations
@@ -77,14 +78,14 @@ class Pipeline:
         tracker: Tracker,
         driver: Driver,
         renderer: Renderer,
-        avatar: Avatar,
+        avatar: Permitted,
         stamp: Stamp,
         *,
         liveliness: float | None = None,
         on_fall: Callable[[Fall], None] = lambda fall: None,
     ) -> None:
-        """Raises `SpaceMismatch`, `DeviceFull`, or `Unprocessable` where another renderer made the
-        avatar.
+        """Raises `SpaceMismatch`, `DeviceFull`, `Unprocessable` where another renderer made the
+        avatar, and `TypeError` for one without a permit.
 
         `liveliness`: of drivers that are `Lively`; `None`: as they come. `on_fall` is called on the
         pipeline's thread where another renderer takes over.
@@ -149,7 +150,7 @@ class Pipeline:
     def request(
         self,
         *,
-        avatar: Avatar | None = None,
+        avatar: Permitted | None = None,
         driver: Driver | None = None,
         backdrop: Backdrop | None = None,
         mirror: bool | None = None,

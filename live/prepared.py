@@ -13,9 +13,9 @@ from functools import cache
 from typing import ParamSpec, TypeVar
 
 from engines.types import Avatar
-from live.avatars import AvatarStore, Entry
-from live.consent import Statement
-from live.errors import TooManyRequests, VisavisError
+from live.avatars import AvatarStore, Entry, Opened
+from live.consent.permitted import Permitted
+from live.errors import ChangedAvatar, NoConsent, NotFound, TooManyRequests, VisavisError
 from live.one_thread import OneThread
 from live.workshop import Workshop
 
@@ -24,8 +24,8 @@ KEPT = 8
 WAITING = 16
 """Jobs that may wait for the thread."""
 
-_Key = tuple[str, int, str]
-"""Id, size, renderer."""
+_Key = tuple[str, str, int, str]
+"""Id, version of the files, size, renderer."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,36 +62,47 @@ class PreparedAvatars:
         """Whether the parts are loaded."""
         return self._workshop.cache_info().currsize > 0
 
-    async def open(self, id: str, size: int, by: str = "") -> Avatar:
-        """The avatar, ready for pictures of `size` × `size`.
+    async def open(self, id: str, size: int, by: str = "") -> Permitted:
+        """The avatar, ready for pictures of `size` × `size`, with the permit to show it.
 
         `by`: the name of the renderer that makes it; empty: the workshop's own. Raises `NotFound`,
-        `NoConsent`, `UnusablePortrait`. Whoever asks for an avatar that is being prepared waits
-        for that one.
+        `NoConsent`, `ChangedAvatar`, `UnusablePortrait`, `NotLogged`. Files and consent are checked
+        each time. Whoever asks for an avatar that is being prepared waits for that one.
         """
-        key = (id, size, by)
+        try:
+            found = await asyncio.to_thread(self._store.opened, id)
+        except (NoConsent, NotFound, ChangedAvatar):
+            self.forget(id)
+            raise
+        avatar = await self._prepared(found, size, by)
+        return await asyncio.to_thread(Permitted, avatar, found.permit)
+
+    async def _prepared(self, found: Opened, size: int, by: str) -> Avatar:
+        key = (found.entry.id, found.contents.version, size, by)
+        self._forget(lambda known: known[0] == key[0] and known[1] != key[1])
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         if key not in self._coming:
-            task = asyncio.create_task(self._run(self._prepare, *key))
+            task = asyncio.create_task(self._run(self._prepare, found, size, by))
             self._coming[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(self._coming[key])
 
-    async def add(
-        self, image: bytes, statement: Statement, *, id: str = "", name: str = ""
-    ) -> Entry:
-        """Keeps an image file, once it is sure that an avatar can be made of it.
+    async def add(self, image: bytes, document: str, *, id: str = "", name: str = "") -> Entry:
+        """Keeps an image file with the signed consent for it, once an avatar can be made of it.
 
-        Raises `UnusablePortrait`, `Conflict`, `BadRequest`.
+        Raises `NoConsent`, `UnusablePortrait`, `Conflict`, `BadRequest`, `NotLogged`.
         """
-        return await self._run(self._add, image, statement, id, name)
+        return await self._run(self._add, image, document, id, name)
 
     def forget(self, id: str) -> None:
         """Drops what was prepared of an avatar that is gone."""
+        self._forget(lambda known: known[0] == id)
+
+    def _forget(self, is_gone: Callable[[_Key], bool]) -> None:
         for known in (self._kept, self._coming):
-            for key in [key for key in known if key[0] == id]:
+            for key in [key for key in known if is_gone(key)]:
                 del known[key]
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -120,8 +131,10 @@ class PreparedAvatars:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def _prepare(self, id: str, size: int, by: str) -> Avatar:
-        return self._workshop().prepare(self._store.entry(id), size, by)
+    def _prepare(self, found: Opened, size: int, by: str) -> Avatar:
+        avatar = self._workshop().prepare(found, size, by)
+        self._store.note_loaded(found)
+        return avatar
 
-    def _add(self, image: bytes, statement: Statement, id: str, name: str) -> Entry:
-        return self._workshop().add(self._store, image, statement, id=id, name=name)
+    def _add(self, image: bytes, document: str, id: str, name: str) -> Entry:
+        return self._workshop().add(self._store, image, document, id=id, name=name)

@@ -17,7 +17,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from live.errors import BadSignature
+from live.errors import BadSignature, UnknownKey
 
 LONGEST = 16_384
 """Characters of a document that is looked at."""
@@ -52,14 +52,17 @@ def sign(claims: Mapping[str, Any], key: Ed25519PrivateKey, typ: str) -> str:
     return _JWS.encode(payload.encode(), key, algorithm=_ALGORITHM, headers=headers)
 
 
-def opened(document: str, keys: Mapping[str, Ed25519PublicKey], typ: str) -> dict[str, Any]:
+def opened(
+    document: str, keys: Mapping[str, Ed25519PublicKey], typ: str, *, longest: int = LONGEST
+) -> dict[str, Any]:
     """The claims of a document of this type that one of `keys`, by `kid`, has signed.
 
-    Raises `BadSignature` for anything else; what the document holds is not repeated.
+    Raises `UnknownKey` where another key has, and `BadSignature` for anything else; what the
+    document holds is not repeated.
     """
     text = document.strip()
-    if len(text) > LONGEST:
-        raise BadSignature(f"a signed document has at most {LONGEST} characters; this is none")
+    if len(text) > longest:
+        raise BadSignature(f"a signed document has at most {longest} characters; this is none")
     try:
         headers = _JWS.get_unverified_header(text)
     except jwt.InvalidTokenError as error:
@@ -70,7 +73,7 @@ def opened(document: str, keys: Mapping[str, Ed25519PublicKey], typ: str) -> dic
         raise BadSignature("the document was changed: it is not written as it would be signed")
     key = keys.get(str(headers.get("kid")))
     if key is None:
-        raise BadSignature("signed with a key that is not known here; see docs/disclosure.md")
+        raise UnknownKey("signed with a key that is not known here; see docs/disclosure.md")
     try:
         claims = json.loads(_JWS.decode(text, key, algorithms=[_ALGORITHM]))
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engines.types import Avatar, Picture, Portrait, Renderer, Tracker
-from live.avatars import AvatarStore, Entry, check_id, check_name, read_matte, read_picture
-from live.consent import Statement
+from live.avatars import AvatarStore, Entry, Opened, check_id, check_name
 
 _TRIAL_SIZE = 256
 
@@ -35,41 +34,36 @@ class Workshop:
         self._read = read
         self._others = others
 
-    def prepare(self, entry: Entry, size: int, by: str = "") -> Avatar:
+    def prepare(self, opened: Opened, size: int, by: str = "") -> Avatar:
         """As the function `prepare`; `by`: a renderer's name, empty for the workshop's own."""
         own = self._others is None or by in ("", self._renderer.name)
         renderer = self._renderer if own or self._others is None else self._others(by)
-        return prepare(entry, self._tracker, renderer, size)
+        return prepare(opened, self._tracker, renderer, size)
 
     def add(
-        self,
-        store: AvatarStore,
-        image: bytes,
-        statement: Statement,
-        *,
-        id: str = "",
-        name: str = "",
+        self, store: AvatarStore, image: bytes, document: str, *, id: str = "", name: str = ""
     ) -> Entry:
-        """Keeps an image file, once it is sure that an avatar can be made of it.
+        """Keeps an image file with the signed consent for it, once an avatar can be made of it.
 
-        Raises `UnusablePortrait`, `Conflict`, `BadRequest`.
+        Raises `NoConsent`, `UnusablePortrait`, `Conflict`, `BadRequest`.
         """
+        store.check_document(document)  # before anything is done with a face
         if id:
             store.check_free(check_id(id))
         check_name(name)
         portrait = self._read(image)
         # Prepared only to learn whether it can be: the renderer has the last word on a portrait.
-        self._renderer.prepare(portrait, id=id or "new", consent=statement.id, size=_TRIAL_SIZE)
-        return store.add(portrait, statement, id=id, name=name)
+        self._renderer.prepare(portrait, id=id or "new", consent="", size=_TRIAL_SIZE)
+        return store.add(portrait, document, id=id, name=name)
 
     def close(self) -> None:
         """Frees the tracker's networks."""
         self._tracker.close()
 
 
-def prepare(entry: Entry, tracker: Tracker, renderer: Renderer, size: int) -> Avatar:
-    """An avatar for pictures of `size` × `size`; raises `UnusablePortrait`, `NotFound`."""
-    rgb = read_picture(entry.portrait)
-    matte = read_matte(entry.matte) if entry.matte else None
-    portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), matte)
-    return renderer.prepare(portrait, id=entry.id, consent=entry.statement.id, size=size)
+def prepare(opened: Opened, tracker: Tracker, renderer: Renderer, size: int) -> Avatar:
+    """An avatar for pictures of `size` × `size`; raises `UnusablePortrait`."""
+    rgb = opened.contents.rgb()
+    portrait = Portrait(rgb, tuple(tracker.find(Picture(rgb))), opened.contents.coverage())
+    consent = opened.permit.record.id
+    return renderer.prepare(portrait, id=opened.entry.id, consent=consent, size=size)

@@ -1,14 +1,19 @@
 """The built-in avatars: an id goes in, the folder and the record of a synthetic person come out.
 
 Each folder holds `portrait.jpg` (RGB, square), `matte.png` (8 bit, the portrait's size, 255 on the
-person) and `record.json`, from which `record` is read. `engines.studio` makes them.
+person) and `record.json`, from which `record` is read. `engines.studio` makes them; `pins` holds
+the hash of each record, and a record those of its files, so that a changed byte is found.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+
+from engines.avatars import pins
+from engines.errors import ChangedAvatar
 
 _ROOT = Path(__file__).parent
 
@@ -37,19 +42,59 @@ class Record:
     matte_sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A built-in avatar's files, found to be what they have to be."""
+
+    record: Record
+    portrait: bytes
+    """A JPEG file."""
+    matte: bytes
+    """A PNG file."""
+
+
 def ids() -> list[str]:
     """The built-in avatars' ids, sorted."""
-    return sorted(path.parent.name for path in _ROOT.glob("*/record.json"))
+    return sorted(pins.RECORDS)
 
 
 def folder(id: str) -> Path:
     """The folder of a built-in avatar; `KeyError` where there is none of that id."""
-    if id not in ids():
+    if id not in pins.RECORDS:
         raise KeyError(f"no built-in avatar is called {id!r}; there are: {', '.join(ids())}")
     return _ROOT / id
 
 
 def record(id: str) -> Record:
-    """The record of a built-in avatar; `KeyError` where there is none of that id."""
-    fields = json.loads((folder(id) / "record.json").read_text(encoding="utf-8"))
-    return Record(**fields)
+    """The record of a built-in avatar.
+
+    `KeyError` where there is none of that id, `ChangedAvatar` where it is not as it was made.
+    """
+    data = _checked(id, "record.json", folder(id), pins.RECORDS[id])
+    return Record(**json.loads(data))
+
+
+def contents(id: str) -> Contents:
+    """All that a built-in avatar consists of; raises as `record`."""
+    of = record(id)
+    return Contents(
+        of,
+        _checked(id, "portrait.jpg", folder(id), of.portrait_sha256),
+        _checked(id, "matte.png", folder(id), of.matte_sha256),
+    )
+
+
+def _checked(id: str, name: str, folder: Path, expected: str) -> bytes:
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise _changed(id, name, "cannot be read") from error
+    if sha256(data).hexdigest() != expected:
+        raise _changed(id, name, "was changed")
+    return data
+
+
+def _changed(id: str, name: str, what: str) -> ChangedAvatar:
+    return ChangedAvatar(
+        f"the built-in avatar {id!r} is not as it came: its {name} {what}; install Visavis anew"
+    )

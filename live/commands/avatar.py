@@ -1,17 +1,20 @@
-"""`visavis avatar`: the avatars that calls can show, and whose faces they are."""
+"""`visavis avatar`: the avatars that calls can show, and what they may be used for."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engines.weights import ModelStore
 from live import parts, settings
 from live.avatars import AvatarStore, Entry
-from live.consent import Statement, Whose
-from live.errors import BadRequest
+from live.consent.built_in import ENDLESS
+from live.consent.record import time_text
+from live.errors import BadRequest, VisavisError
+from live.registers import open_registers
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -38,10 +41,11 @@ def add_to(subparsers: Subparsers) -> None:
     add.add_argument("--id", default="", help="made of the name where missing")
     add.add_argument("--name", default="", help="what people see")
     add.add_argument(
-        "--statement", required=True, choices=list(Whose), help="whose face it is", type=str
-    )
-    add.add_argument(
-        "--statement-text", required=True, metavar="TEXT", help="what that rests on, in a sentence"
+        "--consent",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the signed record for this picture; see: visavis consent grant",
     )
     add.set_defaults(run=run_add)
     remove = deeds.add_parser("remove", parents=[common], help="delete an added avatar")
@@ -50,36 +54,43 @@ def add_to(subparsers: Subparsers) -> None:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Prints every avatar."""
-    entries = _store(args).entries()
+    """Prints every avatar; of those that cannot be opened, why, on stderr."""
+    store = _store(args)
+    entries, refused = [], []
+    for each in store.ids():
+        try:
+            entries.append(store.entry(each))
+        except VisavisError as error:
+            refused.append((each, str(error)))
     if args.json:
-        print(json.dumps([_plain(entry) for entry in entries], indent=2, ensure_ascii=False))
+        listed = [_plain(entry) | {"usable": True} for entry in entries]
+        listed += [{"id": each, "usable": False, "trouble": why} for each, why in refused]
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
         return 0
     width = max(len(entry.id) for entry in entries)
     for entry in entries:
-        print(f"{entry.id:{width}}  {entry.statement.whose:13}  {entry.description}")
+        print(f"{entry.id:{width}}  {entry.consent.basis:14}  {_until(entry)}  {entry.description}")
+    for _, why in refused:
+        print(f"visavis: {why}", file=sys.stderr)
     return 0
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """Prints one avatar."""
-    _print(_store(args).entry(args.id), as_json=args.json)
+    """Prints one avatar, once its files were found to be as they were sealed."""
+    _print(_store(args).opened(args.id).entry, as_json=args.json)
     return 0
 
 
 def run_add(args: argparse.Namespace) -> int:
     """Makes an avatar of an image file."""
     chosen = settings.load(args.config)
-    statement = Statement.made(args.statement, args.statement_text)
-    try:
-        image = args.image.read_bytes()
-    except OSError as error:
-        raise BadRequest(f"cannot read {args.image}: {error.strerror}") from error
+    document, image = _read(args.consent).decode("utf-8", "replace"), _read(args.image)
+    store = open_registers(chosen).avatars
+    store.check_document(document)  # before the networks are loaded
     workshop = parts.workshop(
         ModelStore(chosen.models.folder), parts.renderers(chosen.engines, chosen.models)
     )
-    store = AvatarStore(chosen.avatars.folder)
-    entry = workshop.add(store, image, statement, id=args.id, name=args.name)
+    entry = workshop.add(store, image, document, id=args.id, name=args.name)
     workshop.close()
     _print(entry, as_json=args.json)
     return 0
@@ -93,19 +104,37 @@ def run_remove(args: argparse.Namespace) -> int:
 
 
 def _store(args: argparse.Namespace) -> AvatarStore:
-    return AvatarStore(settings.load(args.config).avatars.folder)
+    return open_registers(settings.load(args.config)).avatars
 
 
-def _plain(entry: Entry) -> dict[str, str | bool]:
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"cannot read {file}: {error.strerror}") from error
+
+
+def _until(entry: Entry) -> str:
+    endless = entry.consent.not_after == ENDLESS
+    return " " * 10 if endless else time_text(entry.consent.not_after)[:10]
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    consent = entry.consent
     return {
         "id": entry.id,
         "name": entry.name,
         "description": entry.description,
         "built_in": entry.built_in,
-        "statement": entry.statement.whose.value,
-        "statement_text": entry.statement.text,
-        "stated_at": entry.statement.stated_at,
-        "portrait": str(entry.portrait),
+        "consent": consent.id,
+        "basis": consent.basis.value,
+        "statement": consent.statement,
+        "purposes": sorted(consent.purposes),
+        "modes": sorted(consent.modes),
+        "not_before": time_text(consent.not_before),
+        "not_after": None if consent.not_after == ENDLESS else time_text(consent.not_after),
+        "operator": consent.operator,
+        "portrait": consent.portrait.sha256,
     }
 
 
@@ -115,5 +144,6 @@ def _print(entry: Entry, *, as_json: bool) -> None:
         print(json.dumps(plain, indent=2, ensure_ascii=False))
         return
     for key, value in plain.items():
-        if value != "":
-            print(f"{key:15} {value}")
+        shown = ", ".join(value) if isinstance(value, list) else value
+        if shown not in ("", None):
+            print(f"{key:12} {shown}")

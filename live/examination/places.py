@@ -8,11 +8,12 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from engines import avatars as built_in
 from engines.backends.tensorrt import cache
-from live.avatars import AvatarStore
+from live.access.hosts import binds_loopback
+from live.avatars import added_ids
 from live.examination.finding import Finding
 from live.sections import Server
-from live.access.hosts import binds_loopback
 from live.settings import Settings
 
 
@@ -38,7 +39,8 @@ def _avatars(folder: Path) -> Finding:
     found = _folder("avatars", folder, "set avatars.folder")
     if not found.ok:
         return found
-    return Finding("avatars", True, f"{len(AvatarStore(folder).entries())}, added ones in {folder}")
+    count = len(built_in.ids()) + len(added_ids(folder))
+    return Finding("avatars", True, f"{count}, added ones in {folder}")
 
 
 def _port(server: Server) -> Finding:

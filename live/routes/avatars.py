@@ -8,10 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from live.allowance import Allowance
-from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png, portrait_version
+from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
 from live.bodies import Form, read_form
-from live.consent import Statement
-from live.errors import BadRequest, TooManyRequests
+from live.consent.built_in import ENDLESS
+from live.consent.record import time_text
+from live.errors import BadRequest, NoConsent, TooManyRequests
 from live.pool import Pool
 from live.prepared import PreparedAvatars
 
@@ -19,18 +20,23 @@ IMAGE_LIMIT = 20 << 20
 UPLOADS_AT_ONCE = 4
 """Each may hold as much as `IMAGE_LIMIT` in memory."""
 _ONE = f"/avatars/{{id:{ID_PATTERN}}}"
-_FIELDS = ("image", "id", "name", "statement", "statement_text")
+_FIELDS = ("image", "consent", "id", "name")
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """What the catalogue says of one avatar."""
+    """What the catalogue says of one avatar, and of nobody who agreed to it."""
+    consent = entry.consent
     return {
         "id": entry.id,
         "name": entry.name,
         "description": entry.description,
         "built_in": entry.built_in,
-        "statement": entry.statement.whose.value,
-        "statement_text": entry.statement.text,
+        "consent": consent.id,
+        "basis": consent.basis.value,
+        "purposes": sorted(consent.purposes),
+        "modes": sorted(consent.modes),
+        "not_before": time_text(consent.not_before),
+        "not_after": None if consent.not_after == ENDLESS else time_text(consent.not_after),
         "portrait": f"/avatars/{entry.id}/portrait.png",
     }
 
@@ -72,16 +78,16 @@ class AvatarRoutes:
 
     async def portrait(self, request: web.Request) -> web.Response:
         """Its portrait, for people to choose by."""
-        entry = await asyncio.to_thread(self._store.entry, request.match_info["id"])
-        etag = await asyncio.to_thread(portrait_version, entry)
+        found = await asyncio.to_thread(self._store.opened, request.match_info["id"])
+        etag = found.contents.version
         headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
         if any(known.value in (etag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
-        png = await asyncio.to_thread(portrait_png, entry)
+        png = await asyncio.to_thread(portrait_png, found.contents)
         return web.Response(body=png, content_type="image/png", headers=headers)
 
     async def add(self, request: web.Request) -> web.Response:
-        """Takes a portrait with a statement of whose face it is; 201 with the new avatar."""
+        """Takes a portrait with a signed consent for it; 201 with the new avatar."""
         self._allowance.take()
         if self._uploads >= UPLOADS_AT_ONCE:
             raise TooManyRequests("other uploads are under way; try again in a few seconds")
@@ -101,12 +107,18 @@ class AvatarRoutes:
             raise BadRequest(
                 f"the form has a field that is not known; known are {', '.join(_FIELDS)}"
             )
-        statement = Statement.made(form.texts.get("statement"), form.texts.get("statement_text"))
+        document = form.texts.get("consent", "").strip()
+        if not document:
+            raise NoConsent(
+                "no avatar without consent: send a signed consent record for this picture in the"
+                " field `consent`; enrol before the camera, or see POST /consents and"
+                " `visavis consent grant`"
+            )
         image = form.files.get("image")
         if not image:
             raise BadRequest("the form has no picture; send it as the file `image`")
         return await self._prepared.add(
-            image, statement, id=form.texts.get("id", ""), name=form.texts.get("name", "")
+            image, document, id=form.texts.get("id", ""), name=form.texts.get("name", "")
         )
 
     async def remove(self, request: web.Request) -> web.Response:
