@@ -24,6 +24,7 @@ COMMANDS = {
     "render": "run the same pipeline over a file",
     "avatar": "list, add, show and remove avatars",
     "audit": "show and check the log of what was done with whose face",
+    "verify": "tell whether a picture or film was made here",
     "models": "show, fetch, make and compare the networks",
     "bench": "run the benchmarks",
     "doctor": "say what this machine can do and what is missing",

@@ -1,0 +1,149 @@
+"""An open file in, a verdict out, by a child process that has limits and is always ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+import live
+from live import errors
+from live.errors import TooLarge, Unprocessable, VisavisError
+from live.keys import OperatorKeys
+from live.provenance.certificates import pem
+from live.verification.verdict import Verdict, parsed
+
+_LONGEST_ANSWER = 1 << 20
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TZ")
+"""Of the environment: the rest may hold secrets, and the child decodes what a stranger has made."""
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost."""
+
+    size: int = 4 << 30
+    """Bytes of the file."""
+    wall_s: float = 150.0
+    cpu_s: int = 120
+    search_s: float = 60.0
+    """Of searching for marks; what was not looked at by then is said."""
+    memory: int = 1 << 30
+    """Bytes that the child allocates."""
+
+
+class Verifier:
+    """Looks at files on behalf of one operator."""
+
+    def __init__(
+        self,
+        keys: OperatorKeys,
+        certificate: x509.Certificate | None,
+        limits: Limits | None = None,
+    ) -> None:
+        """What is marked with `keys` and signed with `certificate` is this operator's."""
+        self._own = {
+            "marks": [key.hex() for key in (keys.mark, *keys.former_marks)],
+            "certificate": pem(certificate) if certificate else None,
+        }
+        self.limits = limits or Limits()
+
+    async def verify(self, descriptor: int) -> Verdict:
+        """What can be told of an open regular file, which is read from its beginning.
+
+        Raises `BadRequest` for an empty file, `WrongType` for what is no picture or film,
+        `TooLarge`, and `Unprocessable` for what cannot be decoded within the limits.
+        """
+        size = os.fstat(descriptor).st_size
+        if size > self.limits.size:
+            raise TooLarge(
+                f"the file has {size / 2**20:.0f} MiB; at most {self.limits.size >> 20} MiB are"
+                " looked at: cut out the part that matters, without encoding it again"
+            )
+        answer = await self._ask(descriptor)
+        if "error" in answer:
+            raise _error(answer)
+        return parsed(answer.get("verdict"))
+
+    async def _ask(self, descriptor: int) -> dict[str, Any]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # not from the folder that the user happens to be in
+            "-m",
+            "live.verification",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            pass_fds=(descriptor,),
+            env=_environment(),
+            start_new_session=True,
+            limit=_LONGEST_ANSWER,
+        )
+        try:
+            async with asyncio.timeout(self.limits.wall_s):
+                line = await self._exchange(process, descriptor)
+        except TimeoutError as error:
+            raise _too_slow() from error
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()
+        if not line:
+            raise _too_slow() if process.returncode == -signal.SIGXCPU else _gave_up()
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _exchange(self, process: asyncio.subprocess.Process, descriptor: int) -> bytes:
+        """Sends the request and takes the line that is the answer; empty: there was none."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        request = {
+            "file": descriptor,
+            **self._own,
+            "search_s": self.limits.search_s,
+            "memory": self.limits.memory,
+            "cpu_s": self.limits.cpu_s,
+        }
+        with suppress(ConnectionError):
+            process.stdin.write(json.dumps(request).encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        line = await process.stdout.readline()
+        await process.wait()
+        return line
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    root = str(Path(live.__file__).parents[1])
+    return kept | _ONE_THREAD | {"PYTHONPATH": root}
+
+
+def _error(answer: dict[str, Any]) -> VisavisError:
+    kind = getattr(errors, str(answer["error"]), Unprocessable)
+    error: VisavisError = kind(str(answer.get("detail")))
+    return error
+
+
+def _too_slow() -> Unprocessable:
+    return Unprocessable(
+        "looking at this file took longer than is given to one; cut out the part that matters,"
+        " without encoding it again"
+    )
+
+
+def _gave_up() -> Unprocessable:
+    return Unprocessable(
+        "the decoder gave up on this file: it is damaged, or made to take more memory than is given"
+        " to one"
+    )
