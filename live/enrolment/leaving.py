@@ -1,0 +1,55 @@
+"""A consent that is taken back goes in; its avatars, their portraits and their calls are gone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from live.avatars import AvatarStore
+from live.consent.authority import Consents, Reason
+from live.enrolment import withdrawal
+from live.errors import NotFound
+from live.pool import Pool
+from live.prepared import PreparedAvatars
+
+
+class Leaving:
+    """How somebody leaves one server. Belongs to the event loop."""
+
+    def __init__(
+        self, consents: Consents, store: AvatarStore, prepared: PreparedAvatars, pool: Pool
+    ) -> None:
+        """What has to forget them."""
+        self._consents, self._store = consents, store
+        self._prepared, self._pool = prepared, pool
+
+    async def withdraw(self, consent: str, code: str) -> int:
+        """What the person does with their own code; gives the calls that it ended.
+
+        Withdrawing twice does no harm. Raises `NotFound`, `Forbidden`.
+        """
+        granted = await asyncio.to_thread(self._consents.granted, consent)
+        withdrawal.check(granted.record, code)
+        flaw = await asyncio.to_thread(self._consents.flaw, granted.record)
+        if flaw is not None and flaw.reason is Reason.REVOKED:
+            return 0
+        return await self.leave(consent, "withdrawn by the person themselves")
+
+    async def leave(self, consent: str, reason: str) -> int:
+        """Revokes a consent and deletes the avatars that rest on it; gives the calls it ended."""
+        avatars = await asyncio.to_thread(self._avatars, consent)
+        await asyncio.to_thread(self._consents.revoke, consent, reason)
+        ended = 0
+        for avatar in avatars:
+            ended += await self._pool.end_calls_of(avatar, "consent_revoked")
+            self._prepared.forget(avatar)
+            await asyncio.to_thread(self._remove, avatar)
+        return ended
+
+    def _avatars(self, consent: str) -> list[str]:
+        return [entry.id for entry in self._store.entries() if entry.consent.id == consent]
+
+    def _remove(self, avatar: str) -> None:
+        try:
+            self._store.remove(avatar)
+        except NotFound:
+            return  # somebody else was quicker
