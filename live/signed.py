@@ -47,9 +47,14 @@ def _base64url(data: bytes) -> str:
 
 def sign(claims: Mapping[str, Any], key: Ed25519PrivateKey, typ: str) -> str:
     """The claims, signed; the same claims give the same text."""
-    payload = json.dumps(claims, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     headers = {"typ": typ, "kid": key_id(key.public_key())}
-    return _JWS.encode(payload.encode(), key, algorithm=_ALGORITHM, headers=headers)
+    return _JWS.encode(payload(claims), key, algorithm=_ALGORITHM, headers=headers)
+
+
+def payload(claims: Mapping[str, Any]) -> bytes:
+    """The claims as they are signed: the document's middle part, decoded."""
+    text = json.dumps(claims, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
 
 
 def opened(

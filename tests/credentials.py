@@ -12,12 +12,15 @@ import av
 import encypher_c2pa
 import numpy as np
 
+from live.consent.record import Basis
 from live.provenance.facts import AvatarFacts, Facts, LabelFacts, MarkFacts
 
 FACTS = Facts(
     kind="render",
     avatars=(
-        AvatarFacts(portrait="1a" * 32, consent="consent-1", record="2b" * 32, basis="synthetic"),
+        AvatarFacts(
+            portrait="1a" * 32, consent="consent-1", record="2b" * 32, basis=Basis.LIVE_ENROLMENT
+        ),
     ),
     mark=MarkFacts(key="0123456789abcdef", payload="01a1b2c3d4e5f6"),
     label=LabelFacts(text="Künstlich", language="de"),

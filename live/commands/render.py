@@ -6,22 +6,30 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
 from engines import registry
+from engines.mark import Mark
 from engines.sound_file import read_sound
 from engines.types import Space
 from engines.weights import ModelStore
-from live import logs, parts, settings
-from live.avatars import AvatarStore
-from live.disclosure import VisibleLabel
+from live import logs, parts, public_id, settings
+from live.avatars import Opened
+from live.consent.permitted import Permitted
+from live.consent.record import Mode, Purpose
+from live.disclosure import Disclosure, chosen_label
 from live.offline import spoken
 from live.offline.camera import render_camera
-from live.offline.files import check_source, check_target
+from live.offline.files import check_source, check_target, complete_or_absent
+from live.offline.publishing import duration_ms, publish
 from live.pipeline import Pipeline
+from live.provenance.credentials import Credentials
+from live.provenance.facts import AvatarFacts, DrivenBy, Facts, LabelFacts, MarkFacts
+from live.registers import Registers, open_registers
 from live.settings import Settings
 from live.workshop import prepare
 
@@ -33,8 +41,8 @@ _BY_VOICE = "speech"
 _LINES = 10
 """Lines of progress where there is no terminal."""
 
-Work = Callable[[Pipeline, "Progress"], str]
-"""Renders with a pipeline, and says what came of it."""
+Work = Callable[[Pipeline, Path, "Progress"], str]
+"""Renders a film with a pipeline, and says what came of it."""
 
 
 def add_to(subparsers: Subparsers) -> None:
@@ -73,30 +81,75 @@ def run(args: argparse.Namespace) -> int:
     if source is not None:
         check_source(source)
     check_target(args.output, ".mp4", source=source)
-    entry = AvatarStore(chosen.avatars.folder).entry(args.avatar)
+    registers = open_registers(chosen)
+    found = registers.avatars.opened(args.avatar)
+    mode = Mode.FACE if args.camera_video else Mode.SPEECH
+    found.permit.check(Purpose.RENDER, {mode})
+    registers.audit.check()
+    credentials = Credentials.load(chosen.provenance, chosen.keys)
+    rendering = _Rendering(chosen, registers, found, "camera" if args.camera_video else "voice")
     work = _by_camera(args, chosen) if args.camera_video else _by_voice(args, chosen)
-    renderers = parts.renderers(chosen.engines, chosen.models)
-    renderer = renderers.get(renderers.name)
-    name = _BY_CAMERA[renderer.space] if args.camera_video else _BY_VOICE
-    driver = renderers.driver(name, renderers.name)
-    tracker = parts.tracker(ModelStore(chosen.models.folder))
-    avatar = prepare(entry, tracker, renderer, chosen.video.size)
-    stamp = VisibleLabel(chosen.label.text, visible=chosen.label.visible)
-    pipeline = Pipeline(tracker, driver, renderer, avatar, stamp)
+    pipeline = rendering.pipeline()
     try:
-        with Progress(args.output.name) as progress:
-            done = work(pipeline, progress)
+        with complete_or_absent(args.output) as film:
+            with Progress(args.output.name) as progress:
+                done = work(pipeline, film, progress)
+            facts = rendering.facts(duration_ms(film))
+            publish(film, facts, found.permit, credentials, registers.audit)
     finally:
         pipeline.close()
     print(f"{args.output}: {done}")
+    print(f"marked in every picture: render {rendering.public_id}, key {registers.keys.mark_id}")
+    print(f"content credentials (C2PA): signed with {credentials.described}")
     return 0
 
 
+class _Rendering:
+    """What is rendered, and what is to be said of it."""
+
+    def __init__(
+        self, chosen: Settings, registers: Registers, found: Opened, driven_by: DrivenBy
+    ) -> None:
+        self.public_id = public_id.new()
+        self._chosen, self._registers, self._found = chosen, registers, found
+        self._driven_by: DrivenBy = driven_by
+        self._label = chosen_label(chosen.label, registers.audit)
+        self._payload = public_id.to_payload(self.public_id)
+        self._started_at = datetime.now(UTC)
+
+    def pipeline(self) -> Pipeline:
+        """That of a call, with a mark of its own."""
+        chosen = self._chosen
+        renderers = parts.renderers(chosen.engines, chosen.models)
+        renderer = renderers.get(renderers.name)
+        name = _BY_CAMERA[renderer.space] if self._driven_by == "camera" else _BY_VOICE
+        driver = renderers.driver(name, renderers.name)
+        tracker = parts.tracker(ModelStore(chosen.models.folder))
+        avatar = prepare(self._found, tracker, renderer, chosen.video.size)
+        self._registers.avatars.note_loaded(self._found)
+        stamp = Disclosure(self._label, Mark(self._registers.keys.mark, self._payload))
+        permitted = Permitted(avatar, self._found.permit)
+        return Pipeline(tracker, driver, renderer, permitted, stamp)
+
+    def facts(self, duration_ms: int) -> Facts:
+        """What the credentials are to say."""
+        return Facts(
+            kind="render",
+            avatars=(AvatarFacts.of(self._found.permit),),
+            mark=MarkFacts(key=self._registers.keys.mark_id, payload=self._payload.hex()),
+            label=LabelFacts.of(self._label),
+            driven_by=self._driven_by,
+            started_at=self._started_at,
+            duration_ms=duration_ms,
+            operator=self._chosen.consent.operator,
+        )
+
+
 def _by_camera(args: argparse.Namespace, chosen: Settings) -> Work:
-    def work(pipeline: Pipeline, progress: Progress) -> str:
+    def work(pipeline: Pipeline, film: Path, progress: Progress) -> str:
         done = render_camera(
             args.camera_video,
-            args.output,
+            film,
             pipeline,
             chosen.video.size,
             motions=args.record_motion,
@@ -110,10 +163,10 @@ def _by_camera(args: argparse.Namespace, chosen: Settings) -> Work:
 def _by_voice(args: argparse.Namespace, chosen: Settings) -> Work:
     recording = _recorded(args.speech) if args.speech else _said(args, chosen)
 
-    def work(pipeline: Pipeline, progress: Progress) -> str:
+    def work(pipeline: Pipeline, film: Path, progress: Progress) -> str:
         frames = spoken.render_spoken(
             recording,
-            args.output,
+            film,
             pipeline,
             chosen.video.size,
             motions=args.record_motion,

@@ -23,6 +23,7 @@ Progress = Callable[[int, int | None], None]
 
 _TIME_BASE = Fraction(1, VIDEO_RATE)
 _ENCODER = {"preset": "veryfast", "crf": "17"}
+_CONTAINER = {"movflags": "+faststart"}  # so that a browser plays it before all of it has come
 _BT709 = 1  # in the tables of ITU-T H.273: primaries, transfer, matrix
 
 
@@ -66,7 +67,7 @@ def film(target: Path, size: int, rate: Fraction, motions: Path | None) -> Itera
             part = stack.enter_context(complete_or_absent(motions))
             log = stack.enter_context(part.open("w", encoding="utf-8"))
         video = stack.enter_context(complete_or_absent(target))
-        container = stack.enter_context(av.open(str(video), "w", format="mp4"))
+        container = stack.enter_context(av.open(str(video), "w", format="mp4", options=_CONTAINER))
         yield Film(container, size, rate, log)
 
 

@@ -6,17 +6,23 @@ so whoever holds either can check it, and nobody learns from a film whose face i
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from engines.mark import ALGORITHM
-from live import public_id
+from live import public_id, signed
+from live.consent import built_in
+from live.consent.authority import Permit
+from live.consent.record import Basis
+from live.label import Label
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Of something, in hexadecimal digits."""
 ConsentId = Annotated[str, StringConstraints(pattern=r"^[\w.:-]{1,80}$")]
 PublicId = Annotated[str, StringConstraints(pattern=public_id.PATTERN)]
+DrivenBy = Literal["camera", "voice", "both"]
 Words = Annotated[str, StringConstraints(max_length=80)]
 MOST_AVATARS = 64
 """In one film."""
@@ -30,12 +36,26 @@ class AvatarFacts(_Fact):
     """An avatar that is seen, and the consent that this rests on."""
 
     portrait: Sha256
-    """Of the portrait's decoded pixels, as its consent record names it."""
+    """Of the portrait's decoded pixels, as consent records name them."""
     consent: ConsentId
     """The record's id."""
-    record: Sha256
-    """Of the record itself, as it was signed."""
-    basis: Literal["live_enrolment", "signed_paper", "synthetic", "public_domain"]
+    record: Sha256 | None
+    """Of what the record says, as it was signed: the payload of its JSON Web Signature. `None`: of
+    nobody's portrait, which came with the program and has no signed record."""
+    basis: Basis
+
+    @classmethod
+    def of(cls, permit: Permit) -> AvatarFacts:
+        """What is to be said where this permit is used."""
+        record = permit.record
+        is_signed = record.not_after != built_in.ENDLESS
+        digest = sha256(signed.payload(record.claims())).hexdigest() if is_signed else None
+        return cls(
+            portrait=permit.portrait.sha256,
+            consent=record.id,
+            record=digest,
+            basis=record.basis,
+        )
 
 
 class MarkFacts(_Fact):
@@ -54,6 +74,11 @@ class LabelFacts(_Fact):
     text: Words
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 
+    @classmethod
+    def of(cls, label: Label) -> LabelFacts | None:
+        """What is to be said of it; `None`: it cannot be seen."""
+        return cls(text=label.text, language=label.language) if label.visible else None
+
 
 class Facts(_Fact):
     """What is said of a film."""
@@ -63,7 +88,7 @@ class Facts(_Fact):
     mark: MarkFacts
     label: LabelFacts | None
     """`None`: the operator has switched it off."""
-    driven_by: Literal["camera", "voice", "both"]
+    driven_by: DrivenBy
     started_at: AwareDatetime
     duration_ms: Annotated[int, Field(ge=0, lt=2**32)]
     operator: Words = ""

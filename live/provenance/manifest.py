@@ -102,21 +102,10 @@ def _soft_binding(facts: Facts) -> Json:
 
 
 def _avatar(facts: Facts, *, is_test: bool) -> Json:
-    avatars = [
-        {
-            "portrait": {"alg": _HASH, "hash": one.portrait},
-            "consent": {
-                "id": one.consent,
-                "basis": one.basis,
-                "record": {"alg": _HASH, "hash": one.record},
-            },
-        }
-        for one in facts.avatars
-    ]
     said: Json = {
         "v": _VERSION,
         "kind": facts.kind,
-        "avatars": avatars,
+        "avatars": [_avatar_claims(one) for one in facts.avatars],
         "driven_by": facts.driven_by,
     }
     if facts.label is not None:
@@ -126,6 +115,13 @@ def _avatar(facts: Facts, *, is_test: bool) -> Json:
     if is_test:
         said["certificate"] = _TEST
     return said
+
+
+def _avatar_claims(one: AvatarFacts) -> Json:
+    consent: Json = {"id": one.consent, "basis": one.basis.value}
+    if one.record is not None:
+        consent["record"] = {"alg": _HASH, "hash": one.record}
+    return {"portrait": {"alg": _HASH, "hash": one.portrait}, "consent": consent}
 
 
 def facts_of(assertions: Iterable[Any]) -> Facts | None:
@@ -181,6 +177,6 @@ def _avatar_facts(told: Json) -> AvatarFacts:
     return AvatarFacts(
         portrait=told["portrait"]["hash"],
         consent=consent["id"],
-        record=consent["record"]["hash"],
+        record=consent["record"]["hash"] if "record" in consent else None,
         basis=consent["basis"],
     )
