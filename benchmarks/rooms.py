@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from benchmarks import clip, networks, packets, record, spread
 from engines import avatars, registry
 from engines.backends.litert import load
+from engines.mark import KEY_BYTES, PAYLOAD_BYTES, Mark
 from engines.renderers.warp import renderer
 from engines.trackers import litert
 from engines.types import ModelSpec, Network, Picture, Portrait, Renderer, Rgb, Tracker
 from engines.weights import ModelStore
 from live.clock import SECOND, VIDEO_RATE
-from live.disclosure import VisibleLabel
+from live.disclosure import Disclosure, Label
 from live.egress import to_frame
 from live.ingest import to_rgb
 
@@ -165,7 +166,7 @@ def _measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) 
     avatar = prepared(drawer, tracker, args.avatar, args.size)
     watch.cpu_ms.clear()
     watch.wall_ms.clear()
-    stamp = VisibleLabel()
+    stamp = Disclosure(Label(), Mark(bytes(KEY_BYTES), bytes(PAYLOAD_BYTES)))
     wires = {name: Wire(name, camera) for name in packets.CODECS}
     for index in range(len(camera)):
         for name, wire in wires.items():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import cv2
 
-from engines.types import Avatar
 from engines.weights import ModelStore
-from live import keys, parts, rtc
+from live import parts, rtc
 from live.access.gate import Gate
-from live.avatars import AvatarStore
+from live.consent.permitted import Permitted
+from live.disclosure import Label, chosen_label
 from live.easel import Reserve
 from live.errors import DeviceLost
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.registers import open_registers
 from live.renderers import DRIVER, RESERVE
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
 from live.server import Rooms
@@ -29,12 +30,14 @@ def assemble(settings: Settings) -> Rooms:
     # cost 8 % more CPU a picture and gained nothing, with one call or with two.
     cv2.setNumThreads(1)
     models = ModelStore(settings.models.folder)
-    store = AvatarStore(settings.avatars.folder)
+    registers = open_registers(settings)
+    store, audit = registers.avatars, registers.audit
     metrics = Metrics()
     renderers = parts.renderers(settings.engines, settings.models)
     prepared = PreparedAvatars(store, lambda: parts.workshop(models, renderers))
     voices = Voices(settings.voice.options(), settings.voice.default)
-    call_settings = _call_settings(settings)
+    audit.check()  # now, and not with the first call
+    call_settings = _call_settings(settings, registers.keys.mark, chosen_label(settings.label, audit))
 
     def parts_by(renderer: str) -> Parts:
         return Parts(
@@ -52,7 +55,7 @@ def assemble(settings: Settings) -> Rooms:
     async def request_call(avatar: str, driver: str) -> SessionRequest:
         by = renderers.name
 
-        async def open_avatar(id: str) -> Avatar:
+        async def open_avatar(id: str) -> Permitted:
             return await prepared.open(id, settings.video.size, by)
 
         try:
@@ -71,12 +74,12 @@ def assemble(settings: Settings) -> Rooms:
             renderers.lose,
         )
 
-    pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics)
-    gate = Gate(settings, keys.load(settings.keys))
+    pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics, audit=audit)
+    gate = Gate(settings, registers.keys)
     return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
 
 
-def _call_settings(settings: Settings) -> CallSettings:
+def _call_settings(settings: Settings, mark_key: bytes, label: Label) -> CallSettings:
     servers = tuple(
         IceServer(
             (server.urls,),
@@ -87,8 +90,8 @@ def _call_settings(settings: Settings) -> CallSettings:
     )
     return CallSettings(
         ice_servers=servers,
-        label_text=settings.label.text,
-        label_visible=settings.label.visible,
+        mark_key=mark_key,
+        label=label,
         speech=SpeechSettings(
             settings.voice.default,
             settings.voice.language,

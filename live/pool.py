@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from live.errors import Full, NotFound
+from live.audit import AuditLog, Event
+from live.errors import Full, NotFound, NotLogged
 from live.measures import Tally
 from live.metrics import Metrics
 from live.request import SessionRequest
@@ -24,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 class Call(Protocol):
     """What is asked of a session; plain values, but for the sound that is still to come."""
+
+    @property
+    def public_id(self) -> str:
+        """Names the call to everybody; it is not the secret id."""
 
     @property
     def avatar(self) -> str:
@@ -74,11 +79,16 @@ Start = Callable[[SessionRequest, Callable[[str], None]], Call]
 class Pool:
     """Holds the sessions of one process. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, start: Start, *, places: int, metrics: Metrics) -> None:
+    def __init__(self, start: Start, *, places: int, metrics: Metrics, audit: AuditLog) -> None:
         """`places`: how many calls are held at once."""
         self._start = start
         self._places = places
         self._metrics = metrics
+        self._audit = audit
+        self._opened: dict[str, asyncio.Future[None]] = {}
+        """Until each call's opening is in the audit log."""
+        self._closings: set[asyncio.Task[None]] = set()
+        """What the audit log is being told of calls that have ended."""
         self._sessions: dict[str, Call] = {}
         self._closing = False
         metrics.watch_sessions(self._tallies, places)
@@ -90,13 +100,28 @@ class Pool:
         if not self.free():
             raise Full("every place is taken; try again in a few seconds")
 
-    def open(self, request: SessionRequest) -> tuple[str, Call]:
-        """A new session and the secret id under which it is found; raises `Full`."""
+    async def open(
+        self, request: SessionRequest, on_place: Callable[[Call], None] = lambda call: None
+    ) -> tuple[str, Call]:
+        """A new session and the secret id under which it is found.
+
+        `on_place` is told of it as soon as it holds its place, before anything is waited for.
+        Raises `Full`, and `NotLogged` where the audit log cannot be told of it: a session does
+        nothing before it has its offer, so nothing has been done then.
+        """
         self.check_free()
         secret = secrets.token_urlsafe(24)
         session = self._start(request, lambda reason: self._forget(secret, reason))
         self._sessions[secret] = session
         self._metrics.session_opened()
+        on_place(session)
+        opened = asyncio.ensure_future(asyncio.to_thread(self._note_opening, session, request))
+        self._opened[secret] = opened
+        try:
+            await asyncio.shield(opened)
+        except BaseException:  # the client has gone, too
+            await asyncio.shield(session.close("refused"))
+            raise
         _log.info("call opened", extra={"calls": len(self._sessions)})
         return secret, session
 
@@ -123,6 +148,7 @@ class Pool:
         try:
             async with asyncio.timeout(grace_s):
                 await _close_all(list(self._sessions.values()), "shutdown")
+                await asyncio.gather(*self._closings)
         except TimeoutError:
             _log.warning("calls did not end in time", extra={"calls": len(self._sessions)})
 
@@ -134,6 +160,32 @@ class Pool:
         if session is not None:
             self._metrics.session_ended(reason, session.tally())
             _log.info("call ended", extra={"reason": reason, "calls": len(self._sessions)})
+            closing = asyncio.create_task(
+                self._note_closing(self._opened.pop(secret), session.public_id, reason)
+            )
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+
+    def _note_opening(self, session: Call, request: SessionRequest) -> None:
+        avatar = request.avatar
+        self._audit.write(
+            Event.SESSION_OPENED,
+            session=session.public_id,
+            avatar=avatar.id,
+            consent=avatar.consent,
+            driver=request.driver,
+            label=request.settings.label.visible,
+        )
+
+    async def _note_closing(self, opened: asyncio.Future[None], id: str, reason: str) -> None:
+        """Tells the audit log, if it knows of the call at all; it is too late to refuse that."""
+        try:
+            await opened
+            await asyncio.to_thread(
+                self._audit.write, Event.SESSION_CLOSED, session=id, reason=reason
+            )
+        except NotLogged as error:
+            _log.error("the end of a call could not be logged: %s", error)
 
 
 async def _close_all(sessions: list[Call], reason: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from engines.types import Avatar, Driver, Renderer, Tracker, Voice
+from engines.types import Driver, Renderer, Tracker, Voice
 from engines.voice_skins.changes import NO_SKIN
-from live.disclosure import DEFAULT_TEXT
+from live.consent.permitted import Permitted
+from live.consent.record import Purpose
+from live.consent.uses import modes_of
+from live.disclosure import Label
 from live.easel import Reserve
 
 
@@ -44,9 +47,10 @@ class SpeechSettings:
 class CallSettings:
     """What the operator decides about every call."""
 
+    mark_key: bytes = field(repr=False)
+    """Of the mark in every picture."""
+    label: Label = field(default_factory=Label)
     ice_servers: tuple[IceServer, ...] = ()
-    label_text: str = DEFAULT_TEXT
-    label_visible: bool = True
     max_bitrate: int = 3_000_000
     """Of the avatar's video, bits a second."""
     video_codecs: tuple[str, ...] = ("h264", "vp8")
@@ -76,16 +80,27 @@ class Parts:
 class SessionRequest:
     """One call's avatar and parts."""
 
-    avatar: Avatar
+    avatar: Permitted
     parts: Parts
-    settings: CallSettings = field(default_factory=CallSettings)
+    settings: CallSettings
     driver: str = "face"
-    open_avatar: Callable[[str], Awaitable[Avatar]] | None = None
+    open_avatar: Callable[[str], Awaitable[Permitted]] | None = None
     """Finds another avatar for the running call; raises `NotFound`. `None`: it keeps its first."""
     open_reserve: Callable[[str], Awaitable[Reserve]] | None = None
     """Finds what the avatar of an id is drawn by where the renderer is lost; raises as
     `open_avatar`. `None`: nothing; a call whose pictures fail is ended."""
     on_device_lost: Callable[[], None] = lambda: None
     """Tells the process, on any thread, so that it opens no more calls there."""
+    purposes: frozenset[Purpose] = frozenset({Purpose.CALL})
+    """What the call is for; a recorded one is for `RECORDING`, too."""
     may_speak: bool = True
     """Whether the peer may have the avatar say things, by the data channel."""
+
+    def __post_init__(self) -> None:
+        """Raises `NoConsent` where the avatar's consent covers no such call."""
+        self.check_covered(self.avatar, self.driver)
+
+    def check_covered(self, avatar: Permitted, driver: str) -> None:
+        """Raises `NoConsent` unless this avatar may be shown in this call and be driven so."""
+        for purpose in self.purposes:
+            avatar.permit.check_covers(purpose, modes_of(driver))

@@ -12,12 +12,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from engines.types import Avatar
-from live import messages, wire
+from engines.mark import Mark
+from live import messages, public_id, wire
 from live.channel import Channel
 from live.clock import SessionClock, now_ns
 from live.connection import Connection
-from live.disclosure import VisibleLabel
+from live.consent.permitted import Permitted
+from live.consent.uses import SAID
+from live.disclosure import Disclosure
 from live.ears import Ears
 from live.easel import Fall, Reserve
 from live.egress import AvatarTrack, VoiceTrack
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 _FREE_WITHIN_S = 2.0
 _STATS_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.25
+_CONSENT_EVERY_S = 1.0
+_TOLD_WITHIN_S = 0.3
 _DEGRADED = (
     "the graphics device or its networks failed, so a simpler renderer draws the avatar now; a new"
     " call may be drawn as before"
@@ -57,12 +61,14 @@ class Session:
         """Begins to wait for an offer; `on_ended` is called once, with the reason.
 
         Reasons of its own: `hung_up`, `connection_failed`, `connect_timeout`, `silent`, `refused`,
-        `failed` (a part of ours).
+        `failed` (a part of ours), and those of `consent.authority.Reason`.
         """
+        self.public_id = public_id.new()
+        """Names the call to everybody: its mark carries it."""
         self._request = request
         self._settings = request.settings
         self._on_ended = on_ended
-        self._avatar = request.avatar.id
+        self._shown = request.avatar
         self._driver = request.driver
         self._loop = asyncio.get_running_loop()
         self._counts = Counts()
@@ -106,7 +112,7 @@ class Session:
     @property
     def avatar(self) -> str:
         """The id of the avatar that is shown now."""
-        return self._avatar
+        return self._shown.id
 
     async def answer(self, sdp: str) -> str:
         """Takes the peer's offer and gives our answer, with all of our candidates.
@@ -118,6 +124,9 @@ class Session:
             raise Conflict("this call has had its offer; end it and open a new one")
         try:
             self._offer = wire.parse_offer(sdp)
+            await asyncio.to_thread(self._shown.permit.check)
+            if self._end.done():
+                raise Conflict("this call was ended before it had begun")
             self._worker.start()  # loads its networks while the addresses are gathered
             async with self._answering:
                 answer = await self._connection.answer(self._offer)
@@ -146,13 +155,14 @@ class Session:
         if wanted.skin is not None:  # first: whoever hides must not wait for the rest
             self._wear(wanted.skin)
         avatar = driver = None
-        if wanted.avatar is not None and wanted.avatar != self._avatar:
+        if wanted.avatar is not None and wanted.avatar != self.avatar:
             avatar = await self._opened(wanted.avatar, fallen=pipeline.easel.fallen is not None)
         if wanted.driver is not None and wanted.driver != self._driver:
             driver = await asyncio.to_thread(self._request.parts.driver, wanted.driver)
         if wanted.voice is not None:
             await self._talk.choose(wanted.voice)
         async with self._changing:  # one after the other, as they came
+            self._request.check_covered(avatar or self._shown, wanted.driver or self._driver)
             await asyncio.to_thread(
                 pipeline.request,
                 avatar=avatar,
@@ -162,7 +172,7 @@ class Session:
                 liveliness=wanted.liveliness,
             )
         if avatar is not None:
-            self._avatar = avatar.id
+            self._shown = avatar
         if driver is not None and wanted.driver is not None:
             self._driver = wanted.driver
         if wanted.sound is not None:
@@ -213,7 +223,7 @@ class Session:
             "state": self._state(),
             "mode": self._driver,
             "skin": self._disguise.skin,
-            "avatar": self._avatar,
+            "avatar": self.avatar,
             "renderer": self._renderer(),
             "codec": self._connection.codec,
             "frames": {
@@ -263,8 +273,9 @@ class Session:
         self._running()
         if self._offer is None or not self._offer.hears_voice:
             raise Conflict("this call takes no sound; offer audio that is sendrecv or recvonly")
+        self._shown.permit.check_covers(modes=SAID)
 
-    async def _opened(self, id: str, *, fallen: bool) -> Avatar:
+    async def _opened(self, id: str, *, fallen: bool) -> Permitted:
         """Another avatar, made by the renderer that draws now."""
         if fallen and self._request.open_reserve is not None:
             return (await self._request.open_reserve(id)).avatar
@@ -273,7 +284,7 @@ class Session:
         return await self._request.open_avatar(id)
 
     def _renderer(self) -> str:
-        made_by = self._request.avatar.made_by
+        made_by = self._request.avatar.avatar.made_by
         return made_by if self._pipeline is None else self._pipeline.easel.renderer.name
 
     def _state(self) -> str:
@@ -284,7 +295,14 @@ class Session:
         return "speaking" if self._talk.speaker.speaking else str(self._pipeline.state)
 
     def _hello(self) -> dict[str, Any]:
-        return {"disclosure": self._settings.label_text, "avatar": self._avatar}
+        label = self._settings.label
+        return {
+            "session": self.public_id,
+            "disclosure": label.text,
+            "language": label.language,
+            "marked": True,
+            "avatar": self.avatar,
+        }
 
     def _build(self) -> Pipeline:
         parts, settings = self._request.parts, self._settings
@@ -294,7 +312,7 @@ class Session:
                 parts.driver(self._request.driver),
                 parts.renderer(),
                 self._request.avatar,
-                VisibleLabel(settings.label_text, visible=settings.label_visible),
+                Disclosure(settings.label, self._mark()),
                 liveliness=settings.speech.liveliness,
                 on_fall=self._on_fall,
             )
@@ -303,6 +321,9 @@ class Session:
             raise
         pipeline.easel.reserve_comes = self._request.open_reserve is not None
         return pipeline
+
+    def _mark(self) -> Mark:
+        return Mark(self._settings.mark_key, public_id.to_payload(self.public_id))
 
     def _on_fall(self, fall: Fall) -> None:
         """Called on the worker's thread."""
@@ -369,6 +390,7 @@ class Session:
             self._connection.resolve_hidden(),
             self._tell(),
             self._keep_reserve(),
+            self._watch_consent(),
         )
         tasks = [asyncio.create_task(watch, name="session-watch") for watch in watches]
         reason = await self._end
@@ -398,6 +420,14 @@ class Session:
                 self._finish("silent")
             await asyncio.sleep(_LOOK_EVERY_S)
 
+    async def _watch_consent(self) -> None:
+        """Ends the call soon after the consent for its avatar has ended, and says why."""
+        while (flaw := await asyncio.to_thread(self._shown.permit.flaw)) is None:
+            await asyncio.sleep(_CONSENT_EVERY_S)
+        if self._channel.send("state", state="ended", reason=flaw.reason, message=flaw.message):
+            await asyncio.sleep(_TOLD_WITHIN_S)
+        self._finish(flaw.reason)
+
     async def _keep_reserve(self) -> None:
         """Has what takes over at hand, made beside the call before anything is lost."""
         open_reserve = self._request.open_reserve
@@ -406,8 +436,8 @@ class Session:
         kept = ""
         await self._connected.wait()
         while True:
-            if self._pipeline is not None and kept != self._avatar:
-                kept = self._avatar
+            if self._pipeline is not None and kept != self.avatar:
+                kept = self.avatar
                 self._pipeline.easel.keep(await self._reserve(open_reserve, kept))
             await asyncio.sleep(_LOOK_EVERY_S)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from engines.errors import UnknownPart
+from engines.mark import Mark
 from engines.types import (
     Avatar,
     Backdrop,
@@ -19,12 +21,20 @@ from engines.types import (
     Picture,
     Portrait,
     Renderer,
+    Rgb,
     Sound,
     Space,
     Voice,
 )
+from live.audit import AuditLog, Event
+from live.audit.event import Fact, check_facts
+from live.consent.permitted import Permitted
+from live.disclosure import Disclosure, Label
+from live.errors import NotLogged
+from live.public_id import to_payload
 from live.request import OpenVoice
 from live.session import CallSettings, Parts, SessionRequest
+from tests import consents
 
 
 def face(x: float = 0.0, *, pts_ns: int = 0, captured_ns: int = 0) -> Face:
@@ -174,9 +184,47 @@ def avatar(id: str = "grey", level: int = 128) -> Avatar:
     return Avatar(id, portrait, level, made_by="fake", consent="synthetic")
 
 
+def permitted(id: str = "grey", level: int = 128, made_by: str = "fake") -> Permitted:
+    """Such an avatar with a consent for everything."""
+    return consents.permitted(replace(avatar(id, level), made_by=made_by))
+
+
 def no_voice(name: str) -> Voice:
     """For calls in which nothing is said."""
     raise UnknownPart(f"no voice is called {name!r}")
+
+
+class MemoryAudit(AuditLog):
+    """An audit log on no disk, which is full when it is told so."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Event, dict[str, Fact]]] = []
+        self.full = False
+
+    def write(self, event: Event, **facts: Fact) -> None:
+        check_facts(facts, frozenset())
+        if self.full:
+            raise NotLogged("the disk is full")
+        self.told.append((event, facts))
+
+
+MARK_KEY = bytes(range(32))
+NO_LABEL = Label(visible=False)
+
+
+def call_settings(**decided: Any) -> CallSettings:
+    """An operator's decisions, as they are by default where nothing is said."""
+    return CallSettings(MARK_KEY, **decided)
+
+
+def stamp(label: Label = NO_LABEL, id: str = "0123456789ab") -> Disclosure:
+    """The stamp of a call with this public id."""
+    return Disclosure(label, Mark(MARK_KEY, to_payload(id)))
+
+
+def is_all(rgb: Rgb, colour: int | tuple[int, int, int]) -> bool:
+    """Whether a picture is of one colour, but for the mark in it."""
+    return bool(np.abs(rgb.astype(int) - colour).max() <= 16)
 
 
 def request(
@@ -188,9 +236,9 @@ def request(
 ) -> SessionRequest:
     """A request for a call with fake parts."""
     return SessionRequest(
-        avatar(),
+        permitted(),
         Parts(tracker, driver, renderer, voice),
-        settings or CallSettings(),
+        settings or call_settings(),
     )
 
 
@@ -198,7 +246,7 @@ def echo_request(settings: CallSettings | None = None) -> SessionRequest:
     """A request for a call that shows the camera's own picture, unlabelled."""
     parts = EchoParts()
     return SessionRequest(
-        avatar(),
+        permitted(),
         Parts(lambda: parts, lambda name: FakeDriver(), lambda: parts, no_voice),
-        settings or CallSettings(label_visible=False),
+        settings or call_settings(label=NO_LABEL),
     )

@@ -15,11 +15,13 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from engines.types import Avatar, Portrait
-from live import problems
+from engines.types import Portrait, Rgb
+from live import problems, public_id
 from live.access.gate import Gate
 from live.avatars import AvatarStore
 from live.clock import MILLISECOND
+from live.consent.authority import Consents
+from live.consent.permitted import Permitted
 from live.errors import UnusablePortrait
 from live.keys import OperatorKeys
 from live.measures import Counts, Histogram, Tally
@@ -35,7 +37,16 @@ from live.talk import Listener, Talk
 from live.voices import Voices
 from live.wire import parse_fragment, parse_offer
 from live.workshop import Workshop
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, face, no_voice
+from tests import consents
+from tests.fakes import (
+    FakeDriver,
+    FakeRenderer,
+    FakeTracker,
+    MemoryAudit,
+    call_settings,
+    face,
+    no_voice,
+)
 
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}
@@ -65,6 +76,7 @@ class FakeCall:
 
     def __init__(self, request: SessionRequest, ended: Callable[[str], None]) -> None:
         self.request = request
+        self.public_id = public_id.new()
         self.avatar = request.avatar.id
         self.changes: list[Mapping[str, Any]] = []
         self.reason: str | None = None
@@ -139,12 +151,17 @@ class FakeCall:
             self._ended(reason)
 
 
-def read(image: bytes) -> Portrait:
-    """A portrait with one face; nobody is in a black picture."""
+def read_pixels(image: bytes) -> Rgb:
+    """Of an image file."""
     bgr = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         raise UnusablePortrait("not_an_image", "this is not an image; send a JPEG or PNG file")
-    rgb = np.ascontiguousarray(bgr[..., ::-1], np.uint8)
+    return np.ascontiguousarray(bgr[..., ::-1], np.uint8)
+
+
+def read(image: bytes) -> Portrait:
+    """A portrait with one face; nobody is in a black picture."""
+    rgb = read_pixels(image)
     if not rgb.any():
         raise UnusablePortrait("no_face", "there is no face in this picture; choose another one")
     return Portrait(rgb, (face(),))
@@ -169,26 +186,29 @@ def rooms(
     of_calls: CallSettings | None = None,
     furnish: Callable[[], Workshop] = workshop,
     voice: OpenVoice = no_voice,
+    by: Consents | None = None,
 ) -> Rooms:
     """Rooms with fake parts; `start` makes the sessions."""
     metrics = Metrics()
-    store = AvatarStore(folder)
+    by = by or consents.authority()
+    audit = MemoryAudit()
+    store = AvatarStore(folder, by, consents.keys(), audit)
     prepared = PreparedAvatars(store, furnish)
 
-    async def open_avatar(id: str) -> Avatar:
+    async def open_avatar(id: str) -> Permitted:
         return await prepared.open(id, 64)
 
     async def request_call(id: str, driver: str) -> SessionRequest:
         return SessionRequest(
             await open_avatar(id),
             Parts(FakeTracker, lambda name: FakeDriver(), FakeRenderer, voice),
-            of_calls or CallSettings(),
+            of_calls or call_settings(),
             driver,
             open_avatar,
         )
 
     voices = Voices({}, "hibari")
-    pool = Pool(start, places=places, metrics=metrics)
+    pool = Pool(start, places=places, metrics=metrics, audit=audit)
     settings = settings or Settings()
     gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)))
     return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
@@ -221,9 +241,20 @@ async def problem(answer: Any, status: int) -> dict[str, Any]:
     return body
 
 
+def agreed(image: bytes) -> str:
+    """A signed consent for the portrait in an image file."""
+    return consents.granted(read_pixels(image)).document
+
+
+BLACK_AND_WHITE = cv2.imencode(".png", np.tile(np.uint8([[0, 255], [255, 0]]), (32, 32)))[
+    1
+].tobytes()
+"""A picture that is none of the others."""
+
+
 def form(**fields: Any) -> FormData:
     """An upload; `None` leaves a field out."""
-    defaults = {"image": png(), "id": "me", "statement": "own", "statement_text": "It is me."}
+    defaults = {"image": png(), "id": "me", "consent": agreed(png())}
     data = FormData(default_to_multipart=True)
     for name, value in (defaults | fields).items():
         if isinstance(value, bytes):

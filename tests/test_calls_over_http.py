@@ -17,9 +17,9 @@ import pytest
 import schemathesis
 
 from live import openapi, rtc
-from live.request import CallSettings
 from live.server import Rooms
 from live.session import Session
+from tests.fakes import call_settings
 from tests.http_fakes import SDP, TRICKLE, Client, client, form, rooms
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
@@ -33,7 +33,7 @@ def _adapted() -> None:
 
 
 def real_rooms(folder: Path, places: int = 2, **decided: Any) -> Rooms:
-    return rooms(folder, places, start=Session, of_calls=CallSettings(**decided))
+    return rooms(folder, places, start=Session, of_calls=call_settings(**decided))
 
 
 def small_peer() -> Peer:

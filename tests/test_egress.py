@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 
 from engines.types import Picture
 from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
-from live.disclosure import Stamped, VisibleLabel
+from live.disclosure import Stamped
 from live.egress import AvatarTrack, VoiceTrack, to_frame
 from live.ingest import to_rgb
 from live.measures import Counts
 from live.opus import SILENCE, Piece
 from live.voice_line import next_delay
+from tests.fakes import stamp
 from tests.loops import in_loop
 
-stamp = VisibleLabel(visible=False)
+MARKED = stamp()
 
 
 def stamped(level: int = 90, pts_ns: int = 0, captured_ns: int = 0) -> Stamped:
-    return stamp(Picture(np.full((64, 64, 3), level, np.uint8), pts_ns, captured_ns))
+    return MARKED(Picture(np.full((64, 64, 3), level, np.uint8), pts_ns, captured_ns))
 
 
 OPUS = b"\xf8"
@@ -42,12 +43,12 @@ def put(track: VoiceTrack, count: int, pts_ns: int = 0) -> None:
 def test_colours_survive() -> None:
     y, x = np.mgrid[:480, :640]
     rgb = np.stack([x * 200 // 640 + 20, y * 200 // 480 + 20, 0 * x + 90], axis=2).astype(np.uint8)
-    back = to_rgb(to_frame(stamp(Picture(rgb))))
+    back = to_rgb(to_frame(MARKED(Picture(rgb))))
     assert np.abs(back.astype(int) - rgb).max() < 10
 
 
 def test_odd_sizes_are_cut() -> None:
-    frame = to_frame(stamp(Picture(np.zeros((65, 33, 3), np.uint8))))
+    frame = to_frame(MARKED(Picture(np.zeros((65, 33, 3), np.uint8))))
     assert (frame.width, frame.height) == (32, 64)
 
 

@@ -18,14 +18,14 @@ from engines.renderers.portrait import PortraitRenderer
 from engines.renderers.warp import WarpRenderer
 from engines.types import Avatar, Backdrop, BackdropKind, Motion, Picture, Space
 from live import rtc
-from live.disclosure import VisibleLabel
+from live.consent.permitted import Permitted
 from live.easel import Fall, Reserve
 from live.metrics import Metrics
 from live.pipeline import Pipeline
 from live.renderers import RESERVE, Renderers
 from live.request import Parts, SessionRequest
 from live.session import Session
-from tests import fakes, portrait_fakes
+from tests import consents, fakes, portrait_fakes
 from tests.drawn import person
 from tests.loops import in_loop
 from tests.peer import Peer
@@ -65,12 +65,18 @@ class Dying(fakes.FakeRenderer):
         return super().render(avatar, motion)
 
 
-def dark() -> Avatar:
-    return replace(fakes.avatar(level=40), made_by="dying")
+def dark() -> Permitted:
+    return fakes.permitted(level=40, made_by="dying")
 
 
 def reserve(space: Space = Space.MESH478) -> Reserve:
-    return Reserve(fakes.FakeRenderer(), fakes.avatar(level=200), lambda: fakes.FakeDriver(space))
+    return Reserve(
+        fakes.FakeRenderer(), fakes.permitted(level=200), lambda: fakes.FakeDriver(space)
+    )
+
+
+LEVELS = (40, 120, 200, 255)
+"""Of the pictures in green, but for the mark."""
 
 
 class Rooms:
@@ -83,7 +89,7 @@ class Rooms:
             self.driver,
             renderer,
             dark(),
-            VisibleLabel(visible=False),
+            fakes.stamp(),
             on_fall=self.falls.append,
         )
         self.pts_ns = 0
@@ -92,7 +98,8 @@ class Rooms:
         """Of the next picture."""
         self.pts_ns += 33 * MS
         rgb = np.full((48, 64, 3), 50, np.uint8)
-        return int(self.pipeline(Picture(rgb, self.pts_ns, self.pts_ns)).picture.rgb[0, 0, 1])
+        drawn = self.pipeline(Picture(rgb, self.pts_ns, self.pts_ns)).picture.rgb
+        return next(level for level in LEVELS if fakes.is_all(drawn[..., 1], level))
 
 
 def test_a_lost_device_costs_no_picture() -> None:
@@ -141,7 +148,7 @@ def test_the_background_goes_along() -> None:
     rooms.pipeline.request(backdrop=Backdrop(BackdropKind.GREEN))
     assert rooms.level() == 255
     assert rooms.falls
-    rooms.pipeline.request(avatar=fakes.avatar("other", 120), backdrop=Backdrop())
+    rooms.pipeline.request(avatar=fakes.permitted("other", 120), backdrop=Backdrop())
     assert rooms.level() == 120
 
 
@@ -191,8 +198,8 @@ def portrait_request(folder: Path, fakes_of_set: Fakes, lost: list[str]) -> Sess
     """A call that a neural portrait draws, with the warp renderer in reserve."""
     networks = portrait_fakes.networks(folder, fakes_of_set)
     renderer, warp, portrait = PortraitRenderer(networks), WarpRenderer(), person()
-    avatar = renderer.prepare(portrait, id="drawn", consent="test", size=256)
-    prepared = warp.prepare(portrait, id="drawn", consent="test", size=256)
+    avatar = consents.permitted(renderer.prepare(portrait, id="drawn", consent="", size=256))
+    prepared = consents.permitted(warp.prepare(portrait, id="drawn", consent="", size=256))
 
     async def open_reserve(id: str) -> Reserve:
         assert id == "drawn"

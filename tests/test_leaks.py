@@ -15,7 +15,7 @@ import pytest
 
 from live import rtc
 from live.errors import BadSdp, Conflict
-from live.session import CallSettings, Session
+from live.session import Session
 from tests import fakes
 from tests.peer import CodedCamera, Peer, constant
 from tests.voices import ToneVoice
@@ -34,7 +34,7 @@ async def one_call(count: int) -> weakref.ref[Session]:
         camera=CodedCamera(constant(256, 256)),
     )
     offer = await peer.offer()
-    settings = CallSettings(connect_deadline_s=0.2 if count % 10 == 9 else 15)
+    settings = fakes.call_settings(connect_deadline_s=0.2 if count % 10 == 9 else 15)
     voice = ToneVoice()
     request = fakes.request(settings=settings, voice=lambda name: voice)
     session = Session(request, ended.append)

@@ -26,10 +26,12 @@ from engines.types import (
     Space,
 )
 from live.commands import render as command
-from live.disclosure import VisibleLabel
+from live.disclosure import Label
 from live.errors import Unprocessable
 from live.offline.camera import Rendered, render_camera, upright
 from live.pipeline import Pipeline
+from tests.consents import permitted
+from tests.fakes import stamp
 from tests.heads import head
 
 SIZE = 128
@@ -81,8 +83,10 @@ class BarRenderer:
 
 def pipeline(tracker: BrightnessTracker | None = None) -> Pipeline:
     renderer = BarRenderer()
-    avatar = renderer.prepare(Portrait(np.zeros((4, 4, 3), np.uint8), ()), id="bar", consent="test")
-    return Pipeline(tracker or BrightnessTracker(), FaceDriver(), renderer, avatar, VisibleLabel())
+    avatar = renderer.prepare(Portrait(np.zeros((4, 4, 3), np.uint8), ()), id="bar", consent="")
+    return Pipeline(
+        tracker or BrightnessTracker(), FaceDriver(), renderer, permitted(avatar), stamp(Label())
+    )
 
 
 def video(

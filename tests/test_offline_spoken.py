@@ -11,10 +11,12 @@ import pytest
 from engines.drivers.speech import SpeechDriver
 from engines.sound_file import read_sound
 from engines.types import Face, Motion, Phone, Portrait, Sound, Space, Speech
-from live.disclosure import VisibleLabel
+from live.disclosure import Label
 from live.errors import UnusableSound
 from live.offline.spoken import Recording, joined, render_spoken
 from live.pipeline import Pipeline
+from tests.consents import permitted
+from tests.fakes import stamp
 from tests.test_offline import SIZE, BarRenderer, BrightnessTracker
 
 RATE = 24_000
@@ -59,8 +61,8 @@ class Listener:
 
 def pipeline(driver: Listener | SpeechDriver) -> Pipeline:
     renderer = BarRenderer()
-    avatar = renderer.prepare(Portrait(np.zeros((4, 4, 3), np.uint8), ()), id="bar", consent="test")
-    return Pipeline(BrightnessTracker(), driver, renderer, avatar, VisibleLabel())
+    avatar = renderer.prepare(Portrait(np.zeros((4, 4, 3), np.uint8), ()), id="bar", consent="")
+    return Pipeline(BrightnessTracker(), driver, renderer, permitted(avatar), stamp(Label()))
 
 
 def test_stretches_become_one_recording() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engines.errors import SpaceMismatch
 from engines.types import Backdrop, BackdropKind, Picture, Sound, Space
-from live.disclosure import Stamped, VisibleLabel
+from live.disclosure import Label, Stamped
 from live.errors import Unprocessable
 from live.pipeline import ROOMS, FaceState, Pipeline
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, avatar
+from tests.fakes import (
+    FakeDriver,
+    FakeRenderer,
+    FakeTracker,
+    ListeningDriver,
+    is_all,
+    permitted,
+    stamp,
+)
 
 MS = 1_000_000
 
@@ -29,9 +36,9 @@ class Rooms:
 
     def __init__(self) -> None:
         self.tracker, self.driver, self.renderer = FakeTracker(), FakeDriver(), FakeRenderer()
-        self.stamp = VisibleLabel(visible=False)
+        self.stamp = stamp()
         self.pipeline = Pipeline(
-            self.tracker, self.driver, self.renderer, avatar(level=100), self.stamp
+            self.tracker, self.driver, self.renderer, permitted(level=100), self.stamp
         )
 
 
@@ -44,7 +51,7 @@ def test_a_picture_goes_through_all_rooms(rooms: Rooms) -> None:
     stamped = rooms.pipeline(camera(50, pts_ms=40))
     assert isinstance(stamped, Stamped)
     assert stamped.picture.rgb.shape == (64, 64, 3)
-    assert (stamped.picture.rgb == 100).all()
+    assert is_all(stamped.picture.rgb, 100)
     assert (stamped.picture.pts_ns, stamped.picture.captured_ns) == (40 * MS, 37 * MS)
     assert rooms.pipeline.motion.pose[0] == 50
     assert rooms.pipeline.face is not None
@@ -53,16 +60,15 @@ def test_a_picture_goes_through_all_rooms(rooms: Rooms) -> None:
 
 def test_there_is_no_pipeline_without_a_stamp() -> None:
     with pytest.raises(TypeError):
-        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), avatar())  # type: ignore[call-arg]
+        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), permitted())  # type: ignore[call-arg]
 
 
 def test_parts_that_do_not_fit() -> None:
-    stamp = VisibleLabel()
     with pytest.raises(SpaceMismatch):
-        Pipeline(FakeTracker(), FakeDriver(Space.ARKIT52), FakeRenderer(), avatar(), stamp)
-    foreign = replace(avatar(), made_by="another")
+        Pipeline(FakeTracker(), FakeDriver(Space.ARKIT52), FakeRenderer(), permitted(), stamp())
+    foreign = permitted(made_by="another")
     with pytest.raises(Unprocessable, match="another"):
-        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), foreign, stamp)
+        Pipeline(FakeTracker(), FakeDriver(), FakeRenderer(), foreign, stamp())
 
 
 def test_a_driver_without_a_motion_holds_the_last(rooms: Rooms) -> None:
@@ -137,7 +143,7 @@ def test_a_listening_driver_says_how_far_it_looks(rooms: Rooms) -> None:
 def test_liveliness_is_every_lively_drivers() -> None:
     first, second = ListeningDriver(), ListeningDriver()
     pipeline = Pipeline(
-        FakeTracker(), first, FakeRenderer(), avatar(), VisibleLabel(), liveliness=0.25
+        FakeTracker(), first, FakeRenderer(), permitted(), stamp(Label()), liveliness=0.25
     )
     assert first.liveliness == 0.25
     pipeline.request(liveliness=0.75)
@@ -161,25 +167,25 @@ def test_times_only_go_forward(rooms: Rooms) -> None:
 def test_changes_begin_with_the_next_picture(rooms: Rooms) -> None:
     pipeline = rooms.pipeline
     pipeline(camera())
-    pipeline.request(avatar=avatar("light", 200), backdrop=Backdrop(BackdropKind.GREEN))
+    pipeline.request(avatar=permitted("light", 200), backdrop=Backdrop(BackdropKind.GREEN))
     assert pipeline.avatar.id == "grey"
-    assert (pipeline(camera()).picture.rgb == (0, 255, 0)).all()
+    assert is_all(pipeline(camera()).picture.rgb, (0, 255, 0))
     assert pipeline.avatar.id == "light"
     pipeline.request(backdrop=Backdrop())
-    assert (pipeline(camera()).picture.rgb == 200).all()
+    assert is_all(pipeline(camera()).picture.rgb, 200)
     # a background outlives a change of avatar
     pipeline.request(backdrop=Backdrop(BackdropKind.GREEN))
     pipeline(camera())
-    pipeline.request(avatar=avatar("dark", 20))
-    assert (pipeline(camera()).picture.rgb == (0, 255, 0)).all()
+    pipeline.request(avatar=permitted("dark", 20))
+    assert is_all(pipeline(camera()).picture.rgb, (0, 255, 0))
 
 
 def test_a_foreign_avatar_is_refused_and_the_call_goes_on(rooms: Rooms) -> None:
     with pytest.raises(Unprocessable):
-        rooms.pipeline.request(avatar=replace(avatar(), made_by="another"))
+        rooms.pipeline.request(avatar=permitted(made_by="another"))
     with pytest.raises(SpaceMismatch):
         rooms.pipeline.request(driver=FakeDriver(Space.IMPLICIT21))
-    assert (rooms.pipeline(camera()).picture.rgb == 100).all()
+    assert is_all(rooms.pipeline(camera()).picture.rgb, 100)
 
 
 def test_the_driver_is_exchanged_and_calibrated(rooms: Rooms) -> None:
@@ -209,7 +215,7 @@ def test_requests_from_other_threads_lose_nothing(rooms: Rooms) -> None:
     def ask() -> None:
         for _ in range(200):
             rooms.pipeline.calibrate()
-            rooms.pipeline.request(avatar=avatar("new", 7))
+            rooms.pipeline.request(avatar=permitted("new", 7))
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

@@ -9,25 +9,25 @@ from live.errors import Full, NotFound
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from live.pool import Pool
-from tests.fakes import request
+from tests.fakes import MemoryAudit, request
 from tests.http_fakes import FakeCall
 
 
 def test_no_more_calls_than_places() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=2, metrics=Metrics())
-        first, _ = pool.open(request())
-        second, session = pool.open(request())
+        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=MemoryAudit())
+        first, _ = await pool.open(request())
+        second, session = await pool.open(request())
         assert first != second
         assert pool.free() == 0
         with pytest.raises(Full):
-            pool.open(request())
+            await pool.open(request())
         assert pool.get(second) is session
         await session.close("client")
         assert pool.free() == 1
         with pytest.raises(NotFound):
             pool.get(second)
-        pool.open(request())
+        await pool.open(request())
 
     asyncio.run(scene())
 
@@ -35,9 +35,9 @@ def test_no_more_calls_than_places() -> None:
 def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(FakeCall, places=1, metrics=metrics)
+        pool = Pool(FakeCall, places=1, metrics=metrics, audit=MemoryAudit())
         for _ in range(3):
-            _, session = pool.open(request())
+            _, session = await pool.open(request())
             await session.close("silent")
             await session.close("again")  # is told once only
         text = metrics.text().decode()
@@ -51,8 +51,8 @@ def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
 def test_frames_of_running_and_ended_calls_add_up() -> None:
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(FakeCall, places=3, metrics=metrics)
-        sessions = [pool.open(request())[1] for _ in range(3)]
+        pool = Pool(FakeCall, places=3, metrics=metrics, audit=MemoryAudit())
+        sessions = [(await pool.open(request()))[1] for _ in range(3)]
         await sessions[0].close("client")
         text = metrics.text().decode()
         assert "visavis_sessions 2.0" in text
@@ -69,8 +69,8 @@ def test_frames_of_running_and_ended_calls_add_up() -> None:
 
 def test_secret_ids_cannot_be_guessed() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=100, metrics=Metrics())
-        ids = {pool.open(request())[0] for _ in range(100)}
+        pool = Pool(FakeCall, places=100, metrics=Metrics(), audit=MemoryAudit())
+        ids = {(await pool.open(request()))[0] for _ in range(100)}
         assert len(ids) == 100
         assert all(len(each) >= 32 for each in ids)
 
@@ -79,9 +79,9 @@ def test_secret_ids_cannot_be_guessed() -> None:
 
 def test_ends_the_calls_in_which_an_avatar_is_shown() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=3, metrics=Metrics())
-        _, shown = pool.open(request())
-        _, changed = pool.open(request())
+        pool = Pool(FakeCall, places=3, metrics=Metrics(), audit=MemoryAudit())
+        _, shown = await pool.open(request())
+        _, changed = await pool.open(request())
         await changed.change({"avatar": "other"})
         assert await pool.end_calls_of("grey", "avatar_removed") == 1
         assert isinstance(shown, FakeCall)
@@ -93,13 +93,13 @@ def test_ends_the_calls_in_which_an_avatar_is_shown() -> None:
 
 def test_a_closed_pool_takes_no_calls() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=2, metrics=Metrics())
-        _, session = pool.open(request())
+        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=MemoryAudit())
+        _, session = await pool.open(request())
         await pool.close(1.0)
         assert isinstance(session, FakeCall)
         assert session.reason == "shutdown"
         with pytest.raises(Full):
-            pool.open(request())
+            await pool.open(request())
 
     asyncio.run(scene())
 
@@ -111,8 +111,8 @@ class Stuck(FakeCall):
 
 def test_a_session_that_does_not_end_does_not_hold_up_the_end() -> None:
     async def scene() -> float:
-        pool = Pool(Stuck, places=2, metrics=Metrics())
-        pool.open(request())
+        pool = Pool(Stuck, places=2, metrics=Metrics(), audit=MemoryAudit())
+        await pool.open(request())
         loop = asyncio.get_running_loop()
         start = loop.time()
         await pool.close(0.05)
@@ -135,9 +135,9 @@ def test_a_session_that_fails_to_end_does_not_keep_others_from_it() -> None:
             made.append(kind(*args))  # type: ignore[arg-type]
             return made[-1]
 
-        pool = Pool(start, places=2, metrics=Metrics())
-        pool.open(request())
-        pool.open(request())
+        pool = Pool(start, places=2, metrics=Metrics(), audit=MemoryAudit())
+        await pool.open(request())
+        await pool.open(request())
         await pool.close(1.0)
         assert made[1].reason == "shutdown"
 
@@ -154,9 +154,9 @@ def test_what_avatars_say_is_counted() -> None:
 
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(Spoken, places=2, metrics=metrics)
-        await pool.open(request())[1].close("client")
-        pool.open(request())
+        pool = Pool(Spoken, places=2, metrics=metrics, audit=MemoryAudit())
+        await (await pool.open(request()))[1].close("client")
+        await pool.open(request())
         text = metrics.text().decode()
         assert 'visavis_utterances_total{reason="done"} 4.0' in text
         assert 'visavis_utterances_total{reason="failed"} 2.0' in text

@@ -30,16 +30,16 @@ from aiortc.rtp import (
 from engines.types import Picture
 from live import rtc, voice_line
 from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
-from live.disclosure import VisibleLabel
 from live.egress import AvatarTrack, VoiceTrack
 from live.measures import Counts
 from live.opus import SILENCE, Piece
 from live.rtc.access import private
+from tests.fakes import stamp
 from tests.loops import in_loop
 
 VP8, OPUS = CODECS["video"][0], CODECS["audio"][0]
 OURS = ["sender_reports"]
-stamp = VisibleLabel(visible=False)
+MARKED = stamp()
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ async def skew_ms(adaptations: Iterable[str]) -> float:
             if i >= 25 and i % 2:
                 pts["picture"].append(start + (i * 20 - 90) * MILLISECOND)
                 rgb = np.full((32, 32, 3), i, np.uint8)
-                avatar.show(stamp(Picture(rgb, pts["picture"][-1])))
+                avatar.show(MARKED(Picture(rgb, pts["picture"][-1])))
             await asyncio.sleep((start + (i + 1) * 20 * MILLISECOND - now_ns()) / SECOND)
             if i > 40 and sound_wire.reports and picture_wire.reports:
                 break

@@ -21,10 +21,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from engines.errors import ModelUnavailable, UnknownPart
-from engines.types import Avatar, Picture
+from engines.types import Picture
 from live import rtc
+from live.consent.permitted import Permitted
 from live.errors import BadRequest, BadSdp, Conflict, NotFound, Unprocessable
-from live.session import CallSettings, Parts, Session, SessionRequest
+from live.session import Parts, Session, SessionRequest
 from tests import fakes
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
@@ -147,7 +148,10 @@ async def test_the_data_channel() -> None:
         assert peer.said("hello")[0] == {
             "type": "hello",
             "version": peer.said("hello")[0]["version"],
+            "session": session.public_id,
             "disclosure": "AI avatar",
+            "language": "en",
+            "marked": True,
             "avatar": "grey",
         }
         peer.send("ping", time=12.25)
@@ -194,11 +198,11 @@ async def test_the_avatar_is_there_before_and_without_a_camera() -> None:
 async def test_a_running_call_is_changed() -> None:
     opened: list[str] = []
 
-    async def open_avatar(id: str) -> Avatar:
+    async def open_avatar(id: str) -> Permitted:
         opened.append(id)
         if id != "light":
             raise NotFound("there is no such avatar")
-        return fakes.avatar("light", 220)
+        return fakes.permitted("light", 220)
 
     request = replace(
         fakes.request(renderer=lambda: fakes.FakeRenderer(256)), open_avatar=open_avatar
@@ -451,7 +455,7 @@ async def test_ending_while_the_answer_is_made() -> None:
 @in_loop
 async def test_an_offer_whose_peer_never_comes() -> None:
     reasons: list[str] = []
-    settings = CallSettings(connect_deadline_s=0.3)
+    settings = fakes.call_settings(connect_deadline_s=0.3)
     session, peer = Session(fakes.request(settings=settings), reasons.append), Peer()
     await session.answer(without_candidates(await peer.offer())[0])
     await asyncio.wait_for(session.closed.wait(), 3)
@@ -463,7 +467,7 @@ async def test_an_offer_whose_peer_never_comes() -> None:
 async def test_a_peer_that_vanishes() -> None:
     """Its process is stopped: neither goodbye nor an answer to anything."""
     reasons: list[str] = []
-    settings = CallSettings(silence_deadline_s=1.0)
+    settings = fakes.call_settings(silence_deadline_s=1.0)
     session = Session(fakes.request(settings=settings), reasons.append)
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -531,7 +535,10 @@ def test_parts_are_made_by_name() -> None:
 
     async def refused() -> None:
         parts = Parts(fakes.FakeTracker, driver, fakes.FakeRenderer, fakes.no_voice)
-        session, peer = Session(SessionRequest(fakes.avatar(), parts, driver="x")), Peer()
+        session, peer = (
+            Session(SessionRequest(fakes.permitted(), parts, fakes.call_settings(), driver="x")),
+            Peer(),
+        )
         with pytest.raises(UnknownPart, match="x"):
             await session.answer(await peer.offer())
         await peer.close()

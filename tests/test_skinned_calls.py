@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from engines.voice_skins.skin import VoiceSkin
 from live import rtc
 from live.errors import Unprocessable
-from live.request import CallSettings, SpeechSettings
+from live.request import SpeechSettings
 from live.session import Session
 from tests import fakes
 from tests.loops import in_loop
@@ -63,7 +63,7 @@ class Tuner(Peer):
 
 @asynccontextmanager
 async def call(skin: str) -> AsyncIterator[tuple[Session, Tuner]]:
-    settings = CallSettings(speech=SpeechSettings(skin=skin))
+    settings = fakes.call_settings(speech=SpeechSettings(skin=skin))
     session, peer = Session(fakes.request(settings=settings)), Tuner()
     try:
         await peer.call(session.answer)

@@ -14,12 +14,12 @@ import pytest
 
 from engines.types import Sound
 from live.clock import SECOND, now_ns
-from live.disclosure import Stamped, VisibleLabel
+from live.disclosure import Stamped
 from live.ingest import CameraFrame, Mailbox
 from live.measures import Counts
 from live.pipeline import Pipeline
 from live.worker import Worker
-from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, avatar
+from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, permitted, stamp
 from tests.voices import MS
 
 
@@ -69,9 +69,7 @@ class Bench:
         return (len(self.shown) - before) / seconds
 
     def _build(self) -> Pipeline:
-        return Pipeline(
-            FakeTracker(), self.driver, FakeRenderer(), avatar(), VisibleLabel(visible=False)
-        )
+        return Pipeline(FakeTracker(), self.driver, FakeRenderer(), permitted(), stamp())
 
     def _show(self, stamped: Stamped) -> None:
         self.shown.append(stamped)

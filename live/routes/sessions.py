@@ -71,8 +71,9 @@ class SessionRoutes:
         wanted = await self._request_call(avatar, driver)
         self._calls.check(grant)  # others may have been opened in the meantime
         may_speak = Scope.SPEAK in grant.scopes
-        secret, session = self._pool.open(replace(wanted, may_speak=may_speak))
-        self._calls.add(grant, session)
+        secret, session = await self._pool.open(
+            replace(wanted, may_speak=may_speak), lambda call: self._calls.add(grant, call)
+        )
         answer = await session.answer(offer)
         response = web.Response(
             status=201,
