@@ -45,8 +45,8 @@ from engines.face_mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from engines.network_source import NetworkSource
 from engines.weights import ModelStore
 from live import settings
-from live.avatars import AvatarStore
 from live.errors import Unprocessable
+from live.registers import open_registers
 
 DEFAULT_CLIP = Path(__file__).parent.parent / "tests" / "data" / "talk.mp4"
 _LIPS = np.r_[INNER_LIPS, OUTER_LIPS]
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         size=args.size,
         progress=_tell,
     )
-    other = stage.avatar(AvatarStore(chosen.avatars.folder).entry(args.avatar))
+    other = stage.avatar(open_registers(chosen).avatars.opened(args.avatar))
     rows: dict[str, Figures] = {}
     strips = []
     for file in map(Path, args.clip or [DEFAULT_CLIP]):

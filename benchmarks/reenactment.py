@@ -19,7 +19,7 @@ from engines.drivers.neutral import energy
 from engines.face_geometry import eye_distance
 from engines.network_source import NetworkSource
 from engines.types import Avatar, Face, Motion, Picture, Portrait, Rgb, Space, Weights
-from live.avatars import Entry
+from live.avatars import Opened
 from live.errors import Unprocessable
 from live.workshop import prepare
 
@@ -98,9 +98,9 @@ class Stage:
             raise Unprocessable(f"{file} shows no face in most of its frames; choose another clip")
         return Clip(file.stem, pictures, faces, calmest(faces))
 
-    def avatar(self, entry: Entry) -> Avatar:
+    def avatar(self, opened: Opened) -> Avatar:
         """An avatar of the catalogue; raises `UnusablePortrait`."""
-        return prepare(entry, self._finder, self._renderer, self._size)
+        return prepare(opened, self._finder, self._renderer, self._size)
 
     def own_avatar(self, clip: Clip) -> Avatar:
         """An avatar of the clip's calmest frame; raises `UnusablePortrait`."""

@@ -1,4 +1,4 @@
-"""Consent for tests: granted with a throwaway key, through what everybody else has to go through."""
+"""Consent for tests: granted with a throwaway key, by the way that everybody has to go."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class FakeRenderer:
         self.size = size
 
     def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
-        return avatar(id)
+        return Avatar(id, portrait, 128, made_by="fake", consent=consent)
 
     def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
         return replace(avatar, features=(avatar.features, backdrop))
@@ -169,7 +169,7 @@ class EchoParts:
         pass
 
     def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
-        return avatar(id)
+        return Avatar(id, portrait, 128, made_by="fake", consent=consent)
 
     def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
         return avatar

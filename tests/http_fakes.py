@@ -246,10 +246,8 @@ def agreed(image: bytes) -> str:
     return consents.granted(read_pixels(image)).document
 
 
-BLACK_AND_WHITE = cv2.imencode(".png", np.tile(np.uint8([[0, 255], [255, 0]]), (32, 32)))[
-    1
-].tobytes()
-"""A picture that is none of the others."""
+HALVES = cv2.imencode(".png", np.tri(64, dtype=np.uint8) * 255)[1].tobytes()
+"""A picture that is none of the others: white below its diagonal, black above."""
 
 
 def form(**fields: Any) -> FormData:

@@ -11,7 +11,9 @@ from live.routes.avatars import IMAGE_LIMIT, UPLOADS_AT_ONCE
 from live.server import Rooms
 from live.settings import Settings
 from tests.http_fakes import (
+    HALVES,
     Client,
+    agreed,
     form,
     opened,
     play,
@@ -27,7 +29,10 @@ def test_the_catalogue(tmp_path: Path) -> None:
         assert [each["id"] for each in listed] == built_in.ids()
         for each in listed:
             assert await (await server.get(f"/avatars/{each['id']}")).json() == each
-            assert each["statement"] == "synthetic"
+            assert (each["basis"], each["consent"]) == ("synthetic", f"built-in-{each['id']}")
+            assert each["purposes"] == ["call", "recording", "render", "training"]
+            assert (each["modes"], each["not_after"]) == (["face", "speech", "voice"], None)
+            assert "subject" not in each
             answer = await server.get(each["portrait"])
             assert answer.content_type == "image/png"
             assert (await answer.read()).startswith(b"\x89PNG")
@@ -45,8 +50,9 @@ def test_an_upload_is_listed_shown_and_removed(tmp_path: Path) -> None:
         assert answer.status == 201
         added = await answer.json()
         assert answer.headers["Location"] == "/avatars/me"
-        assert (added["name"], added["statement"]) == ("It's me", "own")
-        assert (added["statement_text"], added["built_in"]) == ("It is me.", False)
+        assert (added["name"], added["basis"]) == ("It's me", "synthetic")
+        assert (added["built_in"], len(added["consent"])) == (False, 16)
+        assert added["not_before"] < added["not_after"]
         assert added in (await (await server.get("/avatars")).json())["avatars"]
         assert (await server.get(added["portrait"])).status == 200
         answer = await server.delete("/avatars/me")
@@ -60,10 +66,11 @@ def test_an_upload_is_listed_shown_and_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "words"),
     [
-        ({"statement": None}, 403, "own, consented, synthetic, public_domain"),
-        ({"statement": "mine"}, 403, "own, consented"),
-        ({"statement_text": None}, 403, "in a sentence"),
-        ({"statement_text": "  "}, 403, "in a sentence"),
+        ({"consent": None}, 403, "no avatar without consent"),
+        ({"consent": "  "}, 403, "no avatar without consent"),
+        ({"consent": "It is me."}, 403, "no signed document"),
+        ({"consent": agreed(png(level=30))[:-10]}, 403, "changed"),
+        ({"consent": agreed(HALVES)}, 403, "another portrait"),
         ({"image": None}, 400, "no picture"),
         ({"image": b""}, 400, "no picture"),
         ({"image": "a text"}, 422, "not an image"),
@@ -72,8 +79,8 @@ def test_an_upload_is_listed_shown_and_removed(tmp_path: Path) -> None:
         ({"id": "../x"}, 400, "lower-case"),
         ({"id": "ada"}, 409, "already"),
         ({"name": "x" * 61}, 400, "60"),
-        ({"nmae": "x"}, 400, "known are image, id, name"),
-        ({"statement_text": "x" * 5000}, 413, "4 KiB"),
+        ({"nmae": "x"}, 400, "known are image, consent, id, name"),
+        ({"consent": "x" * 40_000}, 413, "32 KiB"),
         ({"image": bytes(IMAGE_LIMIT + 1)}, 413, "20 MiB"),
     ],
 )
@@ -97,7 +104,7 @@ def _part(name: str, content: str = "x") -> str:
     ("kind", "body", "status"),
     [
         ("application/json", "{}", 415),
-        ("application/x-www-form-urlencoded", "statement=own", 415),
+        ("application/x-www-form-urlencoded", "consent=x", 415),
         ("multipart/form-data", _part("id"), 400),
         ("multipart/form-data; boundary=b", "", 400),
         ("multipart/form-data; boundary=b", "no boundary", 400),

@@ -20,9 +20,11 @@ from PIL import Image
 
 from engines import avatars as built_in
 from engines import portraits
+from engines.errors import UnusablePortrait
 from engines.types import Portrait, Rgb
-from live.avatars import read_picture
+from live.avatar_files import decoded
 from live.workshop import Workshop
+from tests import consents
 from tests.fakes import FakeRenderer, FakeTracker, face
 from tests.http_fakes import client, rooms
 
@@ -31,7 +33,7 @@ SIDE = 256
 
 def original() -> Rgb:
     """A portrait that is neither symmetrical nor grey, `(256, 192, 3)`."""
-    rgb = read_picture(built_in.folder("leo") / "portrait.jpg")
+    rgb = decoded(built_in.contents("leo").portrait)
     small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)[:, : SIDE * 3 // 4]
     small[: SIDE // 4, : SIDE // 4] = (250, 20, 20)  # tells the corners apart
     return np.ascontiguousarray(small, np.uint8)
@@ -100,8 +102,13 @@ def workshop() -> Workshop:
 
 
 def form(image: bytes, **more: str) -> FormData:
+    """An upload with a consent for what the picture looks like, where it is one."""
+    try:
+        rgb = portraits.decode(image)
+    except UnusablePortrait:
+        rgb = original()
     data = FormData(default_to_multipart=True)
-    for name, value in {"statement": "own", "statement_text": "Me.", **more}.items():
+    for name, value in {"consent": consents.granted(rgb).document, **more}.items():
         data.add_field(name, value)
     data.add_field("image", io.BytesIO(image), filename="me", content_type="image/png")
     return data
@@ -122,7 +129,7 @@ async def uploaded(folder: Path, image: bytes) -> tuple[int, dict[str, Any]]:
 def test_unusual_pictures_are_kept_as_they_look(image: Callable[[], bytes], tmp_path: Path) -> None:
     status, body = asyncio.run(uploaded(tmp_path, image()))
     assert status == 201, body
-    kept = read_picture(tmp_path / "me/portrait.png").astype(int)
+    kept = decoded((tmp_path / "me/portrait.png").read_bytes()).astype(int)
     assert kept.shape == original().shape
     assert np.abs(kept - original()).mean() < 3
     assert b"Exif" not in (tmp_path / "me/portrait.png").read_bytes()
@@ -180,5 +187,5 @@ def test_an_animated_picture_is_its_first_frame_or_refused(
         assert (status, body["reason"]) == (422, "not_an_image")
         return
     assert status == 201
-    kept = read_picture(tmp_path / "me/portrait.png").astype(int)
+    kept = decoded((tmp_path / "me/portrait.png").read_bytes()).astype(int)
     assert np.abs(kept - original()).mean() < 5
