@@ -1,20 +1,22 @@
 """The benchmark's figures and streams go in; a plot and a contact sheet come out.
 
-The plot is an SVG: for each codec the share of windows recovered over the bit rate, one line for
-each attack, a thick one over all with its interval. The sheet is a PNG: for each stream a row of
-unmarked, marked, difference × 10 about grey, and what a viewer sees at 300 kbit/s of both codecs.
+The plots are SVG. `recovery`: for each codec the share of windows recovered over the bit rate, one
+line for each attack, a thick one over all with its interval. `survival`: tails of scores on a
+logarithmic axis. The sheet is a PNG: for each stream a row of unmarked, marked, difference × 10
+about grey, and what a viewer sees at 300 kbit/s of both codecs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.mark_codecs import Codec, Video, call
 from benchmarks.mark_trials import Stream
@@ -25,7 +27,12 @@ _SHOWN_BITRATE = 300_000
 _WIDTH, _HEIGHT, _GAP = 380, 260, 60
 _FULL = 0.99
 """Lines that stay above are not named."""
+_DECADES = 10
+_POINTS = 200
 _COLOURS = ("#c0392b", "#d68910", "#7d3c98", "#1f618d", "#117864", "#839192")
+
+
+Curve = Callable[[float], float]
 
 
 def recovery(figures: dict[str, Any]) -> str:
@@ -100,6 +107,51 @@ def _x(bitrate: int) -> float:
 
 def _y(share: float) -> float:
     return round(_HEIGHT * (1 - share), 1)
+
+
+def survival(curves: Mapping[str, NDArray[np.float64]], bounds: Mapping[str, Curve]) -> str:
+    """An SVG of the shares of scores that are greater than a score, on a logarithmic axis.
+
+    `curves`: scores by name, drawn as they are; `bounds`: functions of the score, drawn dashed.
+    """
+    wide, high = 2 * _WIDTH, 2 * _HEIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 5 * _GAP} {high + 2 * _GAP}"'
+        ' font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<g transform="translate({_GAP} {_GAP / 2})">',
+    ]
+    most = 15.0
+
+    def place(score: float, share: float) -> str:
+        depth = min(1.0, math.log10(max(share, 1e-12)) / -_DECADES)
+        return f"{wide * score / most:.1f},{high * depth:.1f}"
+
+    for decade in range(_DECADES + 1):
+        y = round(high * decade / _DECADES)
+        parts.append(f'<line x1="0" x2="{wide}" y1="{y}" y2="{y}" stroke="#e5e7e9"/>')
+        parts.append(f'<text x="-8" y="{y + 4}" text-anchor="end">1e-{decade}</text>')
+    for score in range(0, 16, 3):
+        x = wide * score / most
+        parts.append(f'<text x="{x}" y="{high + 20}" text-anchor="middle">{score}</text>')
+    steps = np.linspace(0, most, 151)
+    lines = [
+        (name, [place(at, function(at)) for at in steps], ' stroke-dasharray="5 4"')
+        for name, function in bounds.items()
+    ]
+    for name, scores in curves.items():
+        ordered = np.sort(scores)[::-1]
+        ranks = np.unique(np.geomspace(1, len(ordered), _POINTS).astype(int))
+        points = [place(float(ordered[rank - 1]), rank / len(ordered)) for rank in ranks]
+        lines.append((name, points, ""))
+    for number, (name, points, dashes) in enumerate(lines):
+        colour = _COLOURS[number % len(_COLOURS)]
+        parts.append(
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}"{dashes}/>'
+            f'<text x="{wide + 12}" y="{16 * number + 12}" fill="{colour}">{escape(name)}</text>'
+        )
+    parts.append(f'<text x="{wide / 2}" y="{high + 42}" text-anchor="middle">score</text></g>')
+    return "\n".join([*parts, "</svg>\n"])
 
 
 def sheet(file: Path, streams: Sequence[Stream]) -> None:

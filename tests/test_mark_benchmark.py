@@ -12,12 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import mark, mark_attacks, mark_plot, mark_subjects, mark_trials, mark_visibility
+from benchmarks import (
+    mark,
+    mark_attacks,
+    mark_false_alarms,
+    mark_plot,
+    mark_subjects,
+    mark_trials,
+    mark_visibility,
+)
 from benchmarks.mark_attacks import attacks
 from benchmarks.mark_codecs import Codec, Coded, Video, call, film
 from benchmarks.mark_trials import Cell, Outcome, Plan, Stream, Trial
 from benchmarks.spread import wilson
 from engines.mark import PAYLOAD_BYTES, Detector
+from engines.mark.detection import least_score
 from engines.types import Rgb
 
 SIDE = 128
@@ -263,3 +272,48 @@ def test_the_tables_and_the_plot(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_sheet(tmp_path: Path) -> None:
     mark_plot.sheet(tmp_path / "sheet.png", [offset([1] * 3)])
     assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_a_false_alarm_bound_is_what_the_tail_says() -> None:
+    scores = by_chance().exponential(0.5, 20_000) + 8
+    fitted = mark_false_alarms.tail(scores)
+    assert fitted.mean == pytest.approx(0.5, rel=0.15)
+    # P(> 8 + 0.5 · 14) = exp(−14)
+    assert fitted.beyond(15.0) == pytest.approx(8.3e-7, rel=5)
+    assert fitted.beyond(15.0) < fitted.beyond(12.0) < fitted.beyond(0.0) <= 1
+    found = mark_false_alarms.bound(np.split(scores, 100), 15.0, seed=0)
+    assert 0 < found["estimate"] <= found["upper95"] < 1e-4
+
+
+def test_the_exponential_tail_is_no_promise_that_a_normal_one_would_break() -> None:
+    """The extrapolation stays above a normal distribution's true tail."""
+    scores = by_chance(3).normal(0, 1, 20_000)
+    assert mark_false_alarms.tail(scores).beyond(5.0) > 2.9e-7
+
+
+@pytest.mark.parametrize(("events", "most"), [(0, 2.996), (1, 4.744), (5, 10.513)])
+def test_how_many_events_there_may_be(events: int, most: float) -> None:
+    assert mark_false_alarms.most_of(events) == pytest.approx(most, rel=0.02)
+
+
+@pytest.mark.usefixtures("textures")
+def test_windows_without_a_mark() -> None:
+    found = list(mark_false_alarms.windows(6, [], seed=1))
+    assert len({each.kind for each in found}) == 6
+    assert all(len(each.pictures) >= 38 for each in found)
+    for each in found:
+        assert len({rgb.shape for rgb in each.pictures}) == 1
+        assert all(rgb.dtype == np.uint8 for rgb in each.pictures)
+
+
+@pytest.mark.usefixtures("textures")
+def test_wrong_keys_are_searched_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    made = mark_false_alarms.measured(2, [], seed=1)
+    figures = mark_false_alarms.summary(made, seed=0)
+    assert figures["searched"]["n"] == 80
+    assert figures["alarms"] == 0
+    assert 5 < figures["searched"]["mean"] < least_score()
+    assert figures["single"]["sd"] == pytest.approx(1, abs=0.2)
+    mark_false_alarms.show(figures)
+    assert "0 were told one (at most 3.7e-02 by count)" in capsys.readouterr().out
+    assert ET.fromstring(mark_false_alarms.plot(made)).tag.endswith("svg")

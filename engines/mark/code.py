@@ -31,21 +31,27 @@ def encode(payload: bytes) -> NDArray[np.float32]:
     """`PAYLOAD_BYTES` bytes as `(CODED_CHIPS,)` chips ±1; raises `ValueError` on others."""
     if len(payload) != PAYLOAD_BYTES:
         raise ValueError(f"a mark's payload has {PAYLOAD_BYTES} bytes, not {len(payload)}")
-    checked = payload + _check(payload).to_bytes(_CHECK_BITS // 8, "big")
+    return chips(payload + _check(payload).to_bytes(_CHECK_BITS // 8, "big"))
+
+
+def chips(checked: bytes) -> NDArray[np.float32]:
+    """`(CODED_CHIPS,)` of a payload and its check, whether or not that holds."""
     bits = np.unpackbits(np.frombuffer(checked, np.uint8))
     # the register that each bit meets: itself first, then the bits before it, round the circle
     windows = np.stack([np.roll(bits, back) for back in range(_MEMORY + 1)], 1)
-    chips = 1 - 2 * (windows @ _TAPS.T % 2).astype(np.float32)
-    return chips.reshape(-1)
+    return (1 - 2 * (windows @ _TAPS.T % 2).astype(np.float32)).reshape(-1)
 
 
-def decode(soft: NDArray[np.float32]) -> bytes | None:
-    """The likeliest payload of `(CODED_CHIPS,)` soft chips; `None` where its check fails.
+def likeliest(soft: NDArray[np.float32]) -> bytes:
+    """The likeliest payload and check of `(CODED_CHIPS,)` soft chips.
 
     `soft` is proportional to the logarithm of the odds for +1 against −1 of each chip.
     """
-    bits = _viterbi(soft.reshape(INFORMATION_BITS, RATE))
-    checked = np.packbits(bits).tobytes()
+    return np.packbits(_viterbi(soft.reshape(INFORMATION_BITS, RATE))).tobytes()
+
+
+def payload_of(checked: bytes) -> bytes | None:
+    """The payload of what `likeliest` gives; `None` where its check fails."""
     payload, check = checked[:PAYLOAD_BYTES], checked[PAYLOAD_BYTES:]
     return payload if _check(payload) == int.from_bytes(check, "big") else None
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engines.mark import search
 from engines.mark.carriers import ACROSS, DOWN, Secret, secret
-from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, decode, encode
+from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, chips, likeliest, payload_of
 from engines.mark.residue import Spectrum, spectrum, still
 from engines.mark.search import Place
 
@@ -32,9 +32,9 @@ _TRIED = math.log(2) * (8 * PAYLOAD_BYTES + 40)
 """Logarithm of how many payloads and places one key can be tried with: docs/mark.md counts them."""
 _FALSE_ALARM = 1e-9
 _DECODED = 8  # places of a key that are decoded
-_REFERENCE_TILE = 128.0
+_REFERENCE_TILE = 160.0
 
-_RING = np.minimum(np.hypot(ACROSS, DOWN).astype(np.int64) // 2, 10)
+_RING = (np.hypot(ACROSS, DOWN) / 2).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,21 @@ class Found:
     """Pixels, right and down, from the picture's middle to the nearest corner of a tile."""
     place: Place
     """The same, exactly; for `near`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What was read at one place, believable or not."""
+
+    key: int
+    """Which of the detector's keys."""
+    place: Place
+    values: NDArray[np.complex64]
+    """`(WAVES,)`: what is there, weighted."""
+    payload: bytes | None
+    """`None`: the check of the likeliest one fails."""
+    score: float
+    """Of the likeliest payload and check, whether or not that holds."""
 
 
 class Detector:
@@ -93,37 +108,56 @@ class Detector:
             places += [(number, place) for _, place in tried[:_DECODED]]
         return places
 
+    def candidates(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Candidate]:
+        """All that `find` reads where it finds nothing, for statistics of what chance can do."""
+        seen = spectrum(still(_some(pictures)))
+        return self._candidates(seen, self._places(seen))
+
     def _best(self, seen: Spectrum, places: Iterable[tuple[int, Place]]) -> Found | None:
-        for number, rough in places:
-            place = search.refined(seen, rough, self._secrets[number])
-            found = self._read(seen, number, place)
-            if found is not None:
-                return found
+        for candidate in self._candidates(seen, places):
+            if candidate.payload is not None and candidate.score >= least_score(len(self._secrets)):
+                return self._found(candidate, candidate.payload)
         return None
 
-    def _read(self, seen: Spectrum, number: int, place: Place) -> Found | None:
-        one = self._secrets[number]
-        values = _weighted(place.waves(seen))
-        payload = decode(_soft(values, one))
-        if payload is None:
-            return None
-        chips = one.chips(encode(payload))
-        spread = math.sqrt(float(np.sum(np.abs(values) ** 2)))
-        score = float(np.sum((values * chips.conj()).real)) / max(spread, 1e-12)
-        false_alarm = math.exp(min(0.0, math.log(len(self._secrets)) + _TRIED - score**2 / 2))
-        if false_alarm > _FALSE_ALARM:
-            return None
+    def _candidates(
+        self, seen: Spectrum, places: Iterable[tuple[int, Place]]
+    ) -> Iterator[Candidate]:
+        for number, rough in places:
+            one = self._secrets[number]
+            place = search.refined(seen, rough, one)
+            values = _weighted(place.waves(seen))
+            checked = likeliest(_soft(values, one))
+            reached = score(values, one.chips(chips(checked)))
+            yield Candidate(number, place, values, payload_of(checked), reached)
+
+    def _found(self, candidate: Candidate, payload: bytes) -> Found:
+        place = candidate.place
         tiles = 1 / abs(place.across), 1 / place.down
         return Found(
             payload=payload,
-            key=number,
-            score=score,
-            false_alarm=false_alarm,
+            key=candidate.key,
+            score=candidate.score,
+            false_alarm=_false_alarm(candidate.score, len(self._secrets)),
             scale=(tiles[0] / _REFERENCE_TILE, tiles[1] / _REFERENCE_TILE),
             mirrored=place.across < 0,
             offset=(_nearest(place.right) * tiles[0], _nearest(place.below) * tiles[1]),
             place=place,
         )
+
+
+def score(values: NDArray[np.complex64], chips: NDArray[np.complex64]) -> float:
+    """How well `(WAVES,)` weighted values agree with chips, in standard deviations of chance."""
+    spread = math.sqrt(float(np.sum(np.abs(values) ** 2)))
+    return float(np.sum((values * chips.conj()).real)) / max(spread, 1e-12)
+
+
+def least_score(keys: int = 1) -> float:
+    """From which score on a mark is believed, where so many keys are tried."""
+    return math.sqrt(2 * (math.log(keys) + _TRIED - math.log(_FALSE_ALARM)))
+
+
+def _false_alarm(score: float, keys: int) -> float:
+    return math.exp(min(0.0, math.log(keys) + _TRIED - score**2 / 2))
 
 
 def _some(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

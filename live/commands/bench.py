@@ -25,6 +25,7 @@ BENCHMARKS = {
     "lipsync": "how well a mouth follows speech by listening",
     "avsync": "how far picture and sound are apart where they arrive",
     "mark": "what the live mark lives through, how well it hides, what it costs",
+    "mark_false_alarms": "how often a live mark is found where none is",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
