@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -194,6 +198,83 @@ def test_what_is_refused(data: bytes, reason: str) -> None:
         decode(data)
     assert caught.value.reason == reason
     assert "send" in str(caught.value)
+
+
+def progressive(extra_scans: int) -> bytes:
+    """Whose last scan is there some more times."""
+    whole = file("JPEG", PICTURE.convert("L").resize((900, 1200)), progressive=True)
+    tables = whole.rfind(b"\xff\xc4", 0, whole.rfind(b"\xff\xda"))
+    return whole[:-2] + whole[tables:-2] * extra_scans + whole[-2:]
+
+
+def test_a_progressive_picture_of_countless_scans_is_refused_unread() -> None:
+    assert decode(progressive(20)).rgb.shape == (1200, 900, 3)
+    begun = time.process_time()
+    with pytest.raises(UnusablePortrait, match="steps"):
+        decode(progressive(50_000))
+    assert time.process_time() - begun < 1
+
+
+def test_what_hangs_behind_a_picture_is_not_looked_at() -> None:
+    """Phones put films there, full of bytes that look like scans; others put programs there."""
+    behind = b"\xff\xda\0\2" * 10_000 + b"<script>alert(1)</script>PK\3\4"
+    for data in (file("JPEG", quality=98), file("PNG"), file("WEBP", quality=98)):
+        assert np.abs(decode(data + behind).rgb.astype(int) - gradient()).mean() < 8
+    entropy = np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
+    noisy = file("WEBP", Image.fromarray(entropy), quality=100)
+    assert decode(noisy + behind).rgb.shape == (800, 800, 3)
+
+
+def with_chunk(name: bytes, content: bytes, times: int = 1) -> bytes:
+    """A PNG file with another chunk behind its head."""
+    whole = file("PNG")
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return (
+        whole[:33] + (struct.pack(">I", len(content)) + name + content + check) * times + whole[33:]
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(50_000_000), 9), 3),
+        with_chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(50_000_000), 9), 3),
+        with_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(50_000_000), 9)),
+    ],
+    ids=["zTXt", "iTXt", "iCCP"],
+)
+def test_chunks_that_blow_up_are_refused_early(data: bytes) -> None:
+    tracemalloc.start()
+    with pytest.raises(UnusablePortrait):
+        decode(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 << 20
+
+
+def test_a_profile_of_megabytes_is_as_none() -> None:
+    swapped = profile("sRGB").replace(b"rXYZ", b"tXYZ").replace(b"gXYZ", b"rXYZ")
+    swapped = swapped.replace(b"tXYZ", b"gXYZ")
+    huge = swapped + bytes(2 << 20)
+    rgb = decode(file("JPEG", quality=98, icc_profile=huge)).rgb
+    assert np.abs(rgb.astype(int) - gradient()).mean() < 8
+
+
+def test_a_large_transparent_picture_takes_memory_of_its_size_twice() -> None:
+    """In a process of its own, which is given no more."""
+    image = file("PNG", Image.new("RGBA", (5000, 5000), (1, 2, 3, 100)), compress_level=1)
+    allowed = int(2.5 * 5000 * 5000 * 4)
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from engines.image_file import decode\n"
+        "data = sys.stdin.buffer.read()\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        f"most = pages * resource.getpagesize() + {allowed}\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+        "decode(data)"
+    )
+    subprocess.run([sys.executable, "-c", code], input=image, check=True)
 
 
 SEEDS = [
