@@ -21,6 +21,7 @@ FACTS = Facts(
         AvatarFacts(
             portrait="1a" * 32, consent="consent-1", record="2b" * 32, basis=Basis.LIVE_ENROLMENT
         ),
+        AvatarFacts(portrait="3c" * 32, consent="built-in-x", record=None, basis=Basis.SYNTHETIC),
     ),
     mark=MarkFacts(key="0123456789abcdef", payload="01a1b2c3d4e5f6"),
     label=LabelFacts(text="Künstlich", language="de"),

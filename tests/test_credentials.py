@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from live.errors import SettingsError, Unprocessable
-from live.provenance.certificates import SigningCertificate
 from live.provenance.credentials import Credentials
 from live.provenance.facts import Facts
 from live.provenance.manifest import AVATAR, SOFT_BINDING, actions_of, definition, facts_of
 from live.provenance.reading import Report, Standing, read
 from live.sections import Keys, Provenance
-from tests.certificates import Issued, issued, text
+from tests.certificates import issued, text
 from tests.credentials import FACTS, assertions_of, by_another_reader, film
 
 BROKEN = ("assertion.bmffHash.mismatch",)
@@ -42,7 +42,7 @@ def _trust(credentials: Credentials) -> str:
 
 
 def test_what_was_said_is_read(signed: Path, credentials: Credentials) -> None:
-    report = read(signed, own=credentials.certificate)
+    report = read(signed, own=credentials.certificate.leaf)
     assert report.standing is Standing.VALID
     assert report.problems == ()
     assert report.facts == FACTS
@@ -81,7 +81,7 @@ def test_one_changed_byte_breaks_them(
     data[data.index(box) + 40] ^= 1
     changed = tmp_path / "changed.mp4"
     changed.write_bytes(data)
-    assert read(changed, own=credentials.certificate).standing is Standing.BROKEN
+    assert read(changed, own=credentials.certificate.leaf).standing is Standing.BROKEN
     theirs = by_another_reader(changed, trust_pem=_trust(credentials))
     assert (theirs["integrity"], theirs["validation_state"]) == ("invalid", "Invalid")
 
@@ -95,7 +95,7 @@ def test_pictures_put_in_place_of_others_break_them(
     data[pictures] = data[pictures][::-1]
     changed = tmp_path / "changed.mp4"
     changed.write_bytes(data)
-    report = read(changed, own=credentials.certificate)
+    report = read(changed, own=credentials.certificate.leaf)
     assert (report.standing, report.problems) == (Standing.BROKEN, BROKEN)
 
 
@@ -122,9 +122,9 @@ def test_no_changed_byte_of_theirs_says_another_thing(
     data[start + place % (end - start)] ^= 1 << bit
     changed = tmp_path / "changed.mp4"
     changed.write_bytes(data)
-    report = read(changed, own=credentials.certificate)
+    report = read(changed, own=credentials.certificate.leaf)
     if report.standing is Standing.VALID:
-        assert report == read(signed, own=credentials.certificate)
+        assert report == read(signed, own=credentials.certificate.leaf)
 
 
 def test_whom_one_trusts_decides_who_is_trusted(signed: Path, credentials: Credentials) -> None:
@@ -132,10 +132,10 @@ def test_whom_one_trusts_decides_who_is_trusted(signed: Path, credentials: Crede
     for own, anchors, ours, trusted in (
         (None, None, False, False),
         (None, _trust(credentials), False, True),
-        (_certificate(stranger), None, False, False),
-        (_certificate(stranger), _trust(credentials), False, True),
-        (_certificate(stranger), text(stranger.authority), False, False),
-        (credentials.certificate, text(stranger.authority), True, True),
+        (stranger.leaf, None, False, False),
+        (stranger.leaf, _trust(credentials), False, True),
+        (stranger.leaf, text(stranger.authority), False, False),
+        (credentials.certificate.leaf, text(stranger.authority), True, True),
     ):
         report = read(signed, own=own, anchors=anchors)
         assert report.standing is Standing.VALID, "an unknown signer has broken nothing"
@@ -150,10 +150,6 @@ def test_whom_one_trusts_decides_who_is_trusted(signed: Path, credentials: Crede
         read(signed, anchors="none")
 
 
-def _certificate(stranger: Issued) -> SigningCertificate:
-    return SigningCertificate((stranger.leaf, stranger.authority), stranger.key, "es256")
-
-
 def test_another_certificate_of_the_same_names_is_not_ours(
     credentials: Credentials, tmp_path: Path
 ) -> None:
@@ -162,9 +158,33 @@ def test_another_certificate_of_the_same_names_is_not_ours(
     file = tmp_path / "film.mp4"
     file.write_bytes(film())
     other.sign(file, FACTS)
-    signer = read(file, own=credentials.certificate).signer
+    signer = read(file, own=credentials.certificate.leaf).signer
     assert signer is not None
     assert (signer.is_test, signer.is_ours, signer.is_trusted) == (True, False, False)
+
+
+def test_an_expired_certificate_breaks_nothing_and_proves_less(tmp_path: Path) -> None:
+    """Nothing says that it had not expired yet when it was used: no time stamp is asked for."""
+    operator = issued(days=(-1, 2 / 86_400))
+    credentials = Credentials.load(operator.settings(tmp_path), Keys(folder=tmp_path / "keys"))
+    file = tmp_path / "film.mp4"
+    file.write_bytes(film())
+    credentials.sign(file, FACTS)
+    changed = tmp_path / "changed.mp4"
+    data = bytearray(file.read_bytes())
+    data[data.index(b"mdat") + 40] ^= 1
+    changed.write_bytes(data)
+    time.sleep(max(0, credentials.certificate.ends.timestamp() + 1.1 - time.time()))
+    report = read(file, own=credentials.certificate.leaf, anchors=text(operator.authority))
+    assert (report.standing, report.problems) == (Standing.VALID, ())
+    signer = report.signer
+    assert signer is not None
+    assert (signer.is_expired, signer.is_trusted, signer.is_ours) == (True, False, False)
+    theirs = by_another_reader(file, trust_pem=text(operator.authority))
+    assert (theirs["integrity"], theirs["validation_state"]) == ("valid", "Valid")
+    assert theirs["trust"]["status"] == "not_valid_for_supplied_material"
+    report = read(changed, own=credentials.certificate.leaf)
+    assert (report.standing, report.problems) == (Standing.BROKEN, BROKEN)
 
 
 def test_an_operators_certificate_is_not_called_a_test(tmp_path: Path) -> None:
@@ -173,7 +193,7 @@ def test_an_operators_certificate_is_not_called_a_test(tmp_path: Path) -> None:
     file = tmp_path / "film.mp4"
     file.write_bytes(film())
     credentials.sign(file, FACTS)
-    signer = read(file, own=credentials.certificate).signer
+    signer = read(file, own=credentials.certificate.leaf).signer
     assert signer is not None
     assert (signer.name, signer.organization) == ("Operator Ltd", "Tests")
     assert (signer.is_test, signer.is_ours) == (False, True)

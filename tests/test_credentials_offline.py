@@ -90,7 +90,7 @@ def test_what_lies_elsewhere_is_not_fetched(
 ) -> None:
     file = tmp_path / "film.mp4"
     _pointing(server.url, credentials, file)
-    report = read(file, own=credentials.certificate)
+    report = read(file, own=credentials.certificate.leaf)
     assert report == Report(
         Standing.ABSENT, ("the file points to credentials that are not fetched",)
     )
@@ -111,7 +111,7 @@ def test_all_of_it_works_without_any_socket(tmp_path: Path) -> None:
         file = tmp_path / "film.mp4"
         file.write_bytes(film())
         credentials.sign(file, FACTS)
-        return read(file, own=credentials.certificate)
+        return read(file, own=credentials.certificate.leaf)
 
     with ThreadPoolExecutor(1) as thread:
         report = thread.submit(sign_and_read).result()

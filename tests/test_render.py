@@ -92,7 +92,7 @@ def test_a_rendered_film_says_what_it_is(
     told = capsys.readouterr().out
     film = tmp_path / "out.mp4"
     own = Credentials.load(settings.load().provenance, settings.load().keys).certificate
-    report = read(film, own=own)
+    report = read(film, own=own.leaf)
     assert report.standing is Standing.VALID
     assert report.signer is not None
     assert report.signer.is_ours

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import c2pa
+from cryptography import x509
 
-from live.provenance.certificates import SigningCertificate, pem, read_chain
+from live.provenance.certificates import pem, read_chain
 from live.provenance.facts import Facts
 from live.provenance.library import offline
 from live.provenance.manifest import actions_of, facts_of
@@ -23,7 +24,8 @@ from live.provenance.self_made import NAME
 
 _TRUSTED = "Trusted"
 _HOLDS = ("Valid", _TRUSTED)
-_UNTRUSTED = "signingCredential.untrusted"
+_UNTRUSTED, _EXPIRED = "signingCredential.untrusted", "signingCredential.expired"
+_SIGNED = "claimSignature.validated"
 _ELSEWHERE = "Remote:"
 _NO_MEDIA = ("Io:", "NotSupported:", "Other: asset could not be parsed")
 """How the library's errors begin where the file itself is at fault, not its credentials."""
@@ -35,7 +37,7 @@ class Standing(StrEnum):
     """How a file's content credentials stand."""
 
     VALID = "valid"
-    """Whoever signed them, neither they nor the file were changed since."""
+    """Whoever signed them and when, neither they nor the file were changed since."""
     BROKEN = "broken"
     ABSENT = "absent"
     UNREADABLE = "unreadable"
@@ -52,8 +54,10 @@ class Signer:
     """With ours, or one that an authority which the reader was given answers for."""
     is_test: bool
     """With a certificate of the kind that Visavis makes for itself, here or elsewhere."""
+    is_expired: bool = False
+    """The certificate is no longer valid, and no time stamp says that it was when it was used."""
     is_ours: bool = False
-    """With this server's own certificate, beyond doubt."""
+    """With this server's own certificate, beyond doubt; never so once that has expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,7 @@ class Report:
     """What they say in our words, true as far as the signer is honest."""
 
 
-def read(
-    file: Path, *, own: SigningCertificate | None = None, anchors: str | None = None
-) -> Report:
+def read(file: Path, *, own: x509.Certificate | None = None, anchors: str | None = None) -> Report:
     """What a file's own credentials say.
 
     `own`: the certificate that counts as ours; `anchors`: PEM of the authorities that are trusted
@@ -85,7 +87,7 @@ def read(
     if anchors is not None:
         read_chain(anchors.encode(), "the list of trusted authorities")
     if own is not None:
-        report = _read(file, {"trust_anchors": "", "allowed_list": pem(own.leaf)})
+        report = _read(file, {"trust_anchors": "", "allowed_list": pem(own)})
         if anchors is None or report.signer is None or report.signer.is_trusted:
             return _ours(report)
     return _read(file, {"trust_anchors": anchors} if anchors is not None else None)
@@ -123,23 +125,29 @@ def _ours(report: Report) -> Report:
 def _report(told: dict[str, Any]) -> Report:
     manifest = told.get("manifests", {}).get(told.get("active_manifest"), {})
     assertions = manifest.get("assertions", [])
-    failures = [
-        str(one.get("code"))
-        for one in _failures(told.get("validation_results", {}))
-        if one.get("code") != _UNTRUSTED  # a question of whom one trusts, not of what was changed
-    ]
+    results = told.get("validation_results", {})
+    failures = dict.fromkeys(str(one.get("code")) for one in _failures(results))
+    # Whom one trusts and until when is not the question here, but whether anything was changed.
+    broken = [code for code in failures if code not in (_UNTRUSTED, _EXPIRED)]
+    is_expired = _EXPIRED in failures
     state = told.get("validation_state")
+    holds = state in _HOLDS or (is_expired and _SIGNED in _successes(results))
     actions = actions_of(assertions)
     kinds = [str(one["digitalSourceType"]) for one in actions if "digitalSourceType" in one]
     return Report(
-        Standing.VALID if state in _HOLDS and not failures else Standing.BROKEN,
-        tuple(_short(one) for one in dict.fromkeys(failures))[:_MOST],
-        _signer(manifest.get("signature_info") or {}, is_trusted=state == _TRUSTED),
+        Standing.VALID if holds and not broken else Standing.BROKEN,
+        tuple(map(_short, broken))[:_MOST],
+        _signer(manifest.get("signature_info") or {}, state == _TRUSTED, is_expired),
         _generator(manifest),
         tuple(_short(one.rpartition("/")[2]) for one in dict.fromkeys(kinds))[:_MOST],
         tuple(_short(one.get("action")) for one in actions)[:_MOST],
         facts_of(assertions),
     )
+
+
+def _successes(results: dict[str, Any]) -> list[str]:
+    active: dict[str, Any] = results.get("activeManifest") or {}
+    return [str(one.get("code")) for one in active.get("success") or []]
 
 
 def _failures(results: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,13 +159,12 @@ def _failures(results: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(active.get("failure") or []), *(one for each in of_ingredients for one in each)]
 
 
-def _signer(info: dict[str, Any], *, is_trusted: bool) -> Signer | None:
+def _signer(info: dict[str, Any], is_trusted: bool, is_expired: bool) -> Signer | None:
     if not info:
         return None
     named = _short(info.get("common_name") or "")
-    return Signer(
-        named, _short(info.get("issuer") or ""), is_trusted=is_trusted, is_test=named == NAME
-    )
+    organization = _short(info.get("issuer") or "")
+    return Signer(named, organization, is_trusted, named == NAME, is_expired)
 
 
 def _generator(manifest: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from cryptography import x509
 
 from live.errors import SettingsError
-from live.provenance.certificates import SigningCertificate, read_chain
+from live.provenance.certificates import read_chain
 from live.provenance.reading import Report, Standing
 from live.provenance.reading import read as read_report
 from live.provenance.self_made import FILE
@@ -45,11 +45,7 @@ def read(file: BinaryIO, medium: Medium, own: x509.Certificate | None) -> Creden
     """What the file carries; `own` is the certificate that this operator signs with."""
     if not medium.carries_credentials:
         return Credentials("absent", possible=False)
-    ours = None
-    if own is not None:
-        ours = SigningCertificate((own,), None, "")  # type: ignore[arg-type]
-    report = read_report(Path(f"/dev/fd/{file.fileno()}"), own=ours)
-    return _of(report)
+    return _of(read_report(Path(f"/dev/fd/{file.fileno()}"), own=own))
 
 
 def _of(report: Report) -> Credentials:
