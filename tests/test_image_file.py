@@ -260,10 +260,10 @@ def test_a_profile_of_megabytes_is_as_none() -> None:
     assert np.abs(rgb.astype(int) - gradient()).mean() < 8
 
 
-def test_a_large_transparent_picture_takes_memory_of_its_size_twice() -> None:
+def test_a_large_transparent_picture_takes_a_few_times_its_size() -> None:
     """In a process of its own, which is given no more."""
     image = file("PNG", Image.new("RGBA", (5000, 5000), (1, 2, 3, 100)), compress_level=1)
-    allowed = int(2.5 * 5000 * 5000 * 4)
+    allowed = int(3.5 * 5000 * 5000 * 4)
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
