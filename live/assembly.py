@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import cv2
 
+from engines import portraits
+from engines.drivers.speech_network import speech_network
 from engines.weights import ModelStore
 from live import parts, rtc
 from live.access.gate import Gate
 from live.consent.permitted import Permitted
 from live.disclosure import Label, chosen_label
 from live.easel import Reserve
+from live.enrolment.desk import Tools
 from live.errors import DeviceLost
+from live.keys import OperatorKeys
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.provenance.statement import Statements
 from live.registers import open_registers
 from live.renderers import DRIVER, RESERVE
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
@@ -37,7 +42,9 @@ def assemble(settings: Settings) -> Rooms:
     prepared = PreparedAvatars(store, lambda: parts.workshop(models, renderers))
     voices = Voices(settings.voice.options(), settings.voice.default)
     audit.check()  # now, and not with the first call
-    call_settings = _call_settings(settings, registers.keys.mark, chosen_label(settings.label, audit))
+    call_settings = _call_settings(
+        settings, registers.keys, chosen_label(settings.label, audit)
+    )
 
     def parts_by(renderer: str) -> Parts:
         return Parts(
@@ -76,10 +83,13 @@ def assemble(settings: Settings) -> Rooms:
 
     pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics, audit=audit)
     gate = Gate(settings, registers.keys)
-    return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
+    tools = Tools(lambda: parts.tracker(models), speech_network, portraits.decode)
+    return Rooms(
+        settings, store, prepared, pool, metrics, voices, gate, request_call, registers, tools
+    )
 
 
-def _call_settings(settings: Settings, mark_key: bytes, label: Label) -> CallSettings:
+def _call_settings(settings: Settings, keys: OperatorKeys, label: Label) -> CallSettings:
     servers = tuple(
         IceServer(
             (server.urls,),
@@ -90,7 +100,8 @@ def _call_settings(settings: Settings, mark_key: bytes, label: Label) -> CallSet
     )
     return CallSettings(
         ice_servers=servers,
-        mark_key=mark_key,
+        mark_key=keys.mark,
+        statements=Statements(keys, settings.consent.operator, label),
         label=label,
         speech=SpeechSettings(
             settings.voice.default,

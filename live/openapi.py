@@ -8,7 +8,25 @@ from importlib.metadata import version
 from live import problems
 from live.access.rules import rule_of
 from live.avatars import ID_PATTERN, NAME_LIMIT
-from live.openapi_schemas import Json, all_schemas, json_body, object_of, ref, text
+from live.consent.record import ID_PATTERN as CONSENT_ID_PATTERN
+from live.consent.record import (
+    REVOCATION_REASON_LIMIT,
+    STATEMENT_LIMIT,
+    SUBJECT_PATTERN,
+    Basis,
+)
+from live.consent.verdict import Standing
+from live.enrolment.phrases import LANGUAGES
+from live.openapi_schemas import (
+    Json,
+    all_schemas,
+    json_body,
+    object_of,
+    record_properties,
+    ref,
+    text,
+)
+from live.routes.enrolments import CODE_LIMIT
 from live.signed import LONGEST
 
 _MEANINGS = {
@@ -40,7 +58,9 @@ def document() -> Json:
             "summary": "Calls in which a person is seen as an avatar.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _guarded(_health() | _avatars() | _sessions() | _speech()),
+        "paths": _guarded(
+            _health() | _avatars() | _consents() | _sessions() | _speech() | _enrolments()
+        ),
         "components": {
             "schemas": all_schemas(),
             "securitySchemes": {
@@ -70,6 +90,14 @@ def _guarded(paths: Json) -> Json:
             for status in refusals if rule.counted else (421,):
                 operation["responses"].setdefault(str(status), _refusal(status))
     return paths
+
+
+def _keys() -> Json:
+    key = object_of({name: text() for name in ("kty", "crv", "x", "kid", "use", "alg")})
+    keys = object_of({"keys": {"type": "array", "items": key, "minItems": 1}})
+    described = {"application/jwk-set+json": {"schema": keys}}
+    about = "The keys that statements about calls and other documents are signed with"
+    return {"/.well-known/jwks.json": {"get": _operation(about, _ok(described))}}
 
 
 def _health() -> Json:
@@ -243,6 +271,148 @@ def _speech() -> Json:
                 403,
                 404,
                 409,
+            ),
+        },
+    }
+
+
+def _consents() -> Json:
+    one = _path_parameter("id", text(pattern=f"^{CONSENT_ID_PATTERN}$"))
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = object_of(
+        {
+            "image": file | {"description": "The portrait that may be shown."},
+            "document": file | {"description": "The signed paper, of which the hash is kept."},
+            "subject": text(
+                pattern=f"^({SUBJECT_PATTERN})?$", description="A pseudonym; random where missing."
+            ),
+            "basis": text(
+                enum=[basis for basis in Basis if basis is not Basis.LIVE_ENROLMENT],
+                description="How it was granted; a live enrolment has routes of its own.",
+            ),
+            "statement": text(minLength=1, maxLength=STATEMENT_LIMIT),
+            "purposes": text(examples=["call,render"]),
+            "modes": text(examples=["face,speech"]),
+            "days": text(examples=["365"], description="That the consent is valid for."),
+        },
+        optional=("document", "subject", "purposes", "modes", "days"),
+    )
+    standing = {
+        "standing": text(enum=list(Standing), description="Whether it holds now."),
+        "message": text(description="Why it does not."),
+    }
+    granted = object_of(record_properties())
+    reason = {"name": "reason", "in": "query", "schema": text(maxLength=REVOCATION_REASON_LIMIT)}
+    return {
+        "/consents": {
+            "post": _operation(
+                "Signs a record that a portrait may be shown",
+                _answer(201, json_body(granted), Location="Of the record."),
+                400,
+                403,
+                409,
+                413,
+                415,
+                422,
+                429,
+                503,
+                body={"multipart/form-data": {"schema": form}},
+            ),
+        },
+        "/consents/{id}": {
+            "parameters": [one],
+            "get": _operation(
+                "One record, and whether it holds now",
+                _ok(json_body(object_of(record_properties() | standing))),
+                400,
+                403,
+                404,
+            ),
+            "delete": _operation(
+                "Revokes a record; what is shown by it ends within 5 seconds",
+                _ok(json_body(object_of({"revoked": text()}))),
+                400,
+                403,
+                404,
+                409,
+                503,
+                parameters=[reason],
+            ),
+        },
+    }
+
+
+def _enrolments() -> Json:
+    form = object_of(
+        {
+            "image": {
+                "type": "string",
+                "contentMediaType": "application/octet-stream",
+                "description": "A portrait; without one, it is taken with the camera.",
+            },
+            "name": text(maxLength=NAME_LIMIT),
+            "purposes": text(examples=["call render"], description="With blanks between them."),
+            "modes": text(examples=["face speech"], description="With blanks between them."),
+            "days": text(examples=["365"], description="That the consent is valid for."),
+            "language": text(enum=list(LANGUAGES), description="Of the words to read."),
+        },
+        optional=("image", "name", "purposes", "modes", "days", "language"),
+    )
+    opened = object_of(
+        {
+            "camera": text(description="The secret address of the camera's WebSocket."),
+            "agreement": text(description="What the person agrees to."),
+            "agreed": text(description="What is sent over the WebSocket to agree to it."),
+            "portrait": text(enum=["sent", "taken"]),
+            "deadline_s": {"type": "integer", "minimum": 1},
+        }
+    )
+    withdrawn = object_of(
+        {
+            "id": text(),
+            "withdrawn": {"const": True},
+            "ended_calls": {"type": "integer", "minimum": 0},
+        }
+    )
+    code = object_of({"code": text(maxLength=CODE_LIMIT, description="As it was shown once.")})
+    return {
+        "/enrolments": {
+            "post": _operation(
+                "Begins the enrolment of a person who is before the camera",
+                _answer(201, json_body(opened), Location="Of the camera's WebSocket."),
+                400,
+                403,
+                413,
+                415,
+                422,
+                429,
+                503,
+                body={"multipart/form-data": {"schema": form}},
+            ),
+        },
+        "/enrolments/{secret}/camera": {
+            "parameters": [_path_parameter("secret", text())],
+            "get": _operation(
+                "A WebSocket that takes pictures and sound, and says what to do (docs/api.md)",
+                {"101": {"description": "The WebSocket begins."}},
+                400,
+                403,
+                404,
+            ),
+        },
+        "/consents/{id}/withdraw": {
+            "parameters": [_path_parameter("id", text(pattern=f"^{CONSENT_ID_PATTERN}$"))],
+            "post": _operation(
+                "Takes a consent back by the code that its person was given",
+                _ok(json_body(withdrawn)),
+                400,
+                403,
+                404,
+                409,
+                413,
+                415,
+                429,
+                body=json_body(code),
             ),
         },
     }

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -21,14 +22,20 @@ from live.access.cors import Cors
 from live.access.gate import Gate
 from live.allowance import Allowance
 from live.avatars import AvatarStore
+from live.enrolment.desk import Desk, Tools
+from live.enrolment.leaving import Leaving
 from live.errors import SettingsError, VisavisError
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.registers import Registers
 from live.request import SessionRequest
 from live.routes import page
-from live.routes.avatars import AvatarRoutes
+from live.routes.avatars import AvatarRoutes, described
+from live.routes.consents import ConsentRoutes
+from live.routes.enrolments import EnrolmentRoutes
 from live.routes.health import HealthRoutes
+from live.routes.keys import KeyRoutes
 from live.routes.sessions import SessionRoutes
 from live.routes.speech import SpeechRoutes
 from live.sections import Server
@@ -59,6 +66,9 @@ class Rooms:
     gate: Gate
     request_call: Callable[[str, str], Awaitable[SessionRequest]]
     """An avatar's id and a driver's name in, all that it takes to hold a call out."""
+    registers: Registers
+    enrolment: Tools
+    """What a person before the camera is looked at with."""
 
 
 def application(rooms: Rooms) -> web.Application:
@@ -83,7 +93,12 @@ def application(rooms: Rooms) -> web.Application:
     app[CONNECTIONS] = connections
     app.cleanup_ctx.append(rooms.gate.watch)
     speech = SpeechRoutes(rooms.pool, rooms.voices, allowance)
-    for routes in (health, avatars, sessions, speech):
+    leaving = Leaving(rooms.registers.consents, rooms.store, rooms.prepared, rooms.pool)
+    desk = _desk(rooms, leaving)
+    app.cleanup_ctx.append(desk.staffed)
+    enrolments = EnrolmentRoutes(desk, leaving, allowance, settings.consent.days)
+    consents = ConsentRoutes(rooms.registers.consents, allowance)
+    for routes in (health, avatars, sessions, speech, consents, enrolments, KeyRoutes(rooms.registers.keys)):
         app.add_routes(routes.table())
     app.add_routes([web.get("/", page.index), web.get(page.PATTERN, page.file)])
 
@@ -94,6 +109,18 @@ def application(rooms: Rooms) -> web.Application:
 
     app.on_response_prepare.extend([page.add_headers, cors.add_headers, count])
     return app
+
+
+def _desk(rooms: Rooms, leaving: Leaving) -> Desk:
+    """Where people are enrolled, whose avatars then are in the catalogue."""
+    registers = rooms.registers
+
+    async def add(image: bytes, document: str, name: str) -> dict[str, Any]:
+        return described(await rooms.prepared.add(image, document, name=name))
+
+    operator = rooms.settings.consent.operator
+    grant = registers.consents.grant_enrolled
+    return Desk(rooms.enrolment, grant, add, leaving.leave, registers.audit, operator)
 
 
 def run(rooms: Rooms, announce: Callable[[str], None]) -> None:

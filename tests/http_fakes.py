@@ -15,6 +15,7 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from engines.drivers.speech_network import SpeechNetwork
 from engines.types import Portrait, Rgb
 from live import problems, public_id
 from live.access.gate import Gate
@@ -22,13 +23,15 @@ from live.avatars import AvatarStore
 from live.clock import MILLISECOND
 from live.consent.authority import Consents
 from live.consent.permitted import Permitted
-from live.errors import UnusablePortrait
+from live.enrolment.desk import Tools
+from live.errors import ModelUnavailable, UnusablePortrait
 from live.keys import OperatorKeys
 from live.measures import Counts, Histogram, Tally
 from live.messages import parse_settings
 from live.metrics import Metrics
 from live.pool import Pool, Start
 from live.prepared import PreparedAvatars
+from live.registers import Registers
 from live.request import CallSettings, OpenVoice, Parts, SessionRequest
 from live.server import Rooms, application
 from live.settings import Settings
@@ -78,6 +81,7 @@ class FakeCall:
         self.request = request
         self.public_id = public_id.new()
         self.avatar = request.avatar.id
+        self.statement = "a.signed.statement"
         self.changes: list[Mapping[str, Any]] = []
         self.reason: str | None = None
         self.closed = asyncio.Event()
@@ -178,6 +182,11 @@ def png(level: int = 128, size: int = 64) -> bytes:
     return data.tobytes()
 
 
+def no_network() -> SpeechNetwork:
+    """For servers at which nobody is enrolled."""
+    raise ModelUnavailable("there is no speech network here")
+
+
 def rooms(
     folder: Path,
     places: int = 4,
@@ -187,6 +196,7 @@ def rooms(
     furnish: Callable[[], Workshop] = workshop,
     voice: OpenVoice = no_voice,
     by: Consents | None = None,
+    tools: Tools | None = None,
 ) -> Rooms:
     """Rooms with fake parts; `start` makes the sessions."""
     metrics = Metrics()
@@ -211,7 +221,11 @@ def rooms(
     pool = Pool(start, places=places, metrics=metrics, audit=audit)
     settings = settings or Settings()
     gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)))
-    return Rooms(settings, store, prepared, pool, metrics, voices, gate, request_call)
+    registers = Registers(consents.keys(), audit, by, store)
+    tools = tools or Tools(FakeTracker, no_network, read_pixels)
+    return Rooms(
+        settings, store, prepared, pool, metrics, voices, gate, request_call, registers, tools
+    )
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 // The gallery: avatars of the server in, the one that is chosen out.
 
 import { icon, make, the } from "./elements.js";
+import { Leave } from "./leave.js";
 import { recall, remember } from "./memory.js";
 import { showPictureLater } from "./pictures.js";
 import { ask } from "./server.js";
@@ -13,13 +14,27 @@ import { explain } from "./words.js";
  * @property {string} name
  * @property {string} description
  * @property {string} portrait address of its picture
+ * @property {boolean} built_in
+ * @property {string} basis how the consent was given
+ * @property {string[]} purposes
+ * @property {string | null} not_after
+ * @property {string} consent its id
  */
+
+const BASES = /** @type {Record<string, string>} */ ({
+  live_enrolment: "The person consented before the camera",
+  signed_paper: "The person consented on paper",
+  synthetic: "Nobody’s face: synthetic",
+  public_domain: "A work in the public domain",
+});
+const PURPOSES = /** @type {Record<string, string>} */ ({ call: "calls", render: "videos", recording: "recordings", training: "training" });
 
 /** Events: `choose` (an `Avatar`), by a person or because it is the first; `fault` when there are none. */
 export class Gallery extends EventTarget {
   #box = the("gallery", HTMLElement);
   #about = the("about", HTMLElement);
   #upload = new Upload();
+  #leave = new Leave();
   /** @type {Avatar[]} */
   #avatars = [];
   /** @type {Avatar | undefined} */
@@ -30,6 +45,9 @@ export class Gallery extends EventTarget {
     this.#upload.addEventListener("added", (event) => {
       if (event instanceof CustomEvent) void this.load(event.detail);
     });
+    this.#leave.addEventListener("left", () => void this.load(""));
+    the("remove", HTMLButtonElement).addEventListener("click", () => this.chosen && this.#leave.remove(this.chosen));
+    the("withdraw", HTMLButtonElement).addEventListener("click", () => this.chosen && this.#leave.withdraw(this.chosen));
   }
 
   /**
@@ -55,6 +73,19 @@ export class Gallery extends EventTarget {
     this.chosen = avatar;
     for (const input of this.#box.querySelectorAll("input")) input.checked = input.value === avatar?.id;
     this.#about.textContent = avatar?.description ?? "";
+    this.#showUses(avatar);
+  }
+
+  /** @param {Avatar | undefined} avatar of which it is said what it rests on and what it may be used for */
+  #showUses(avatar) {
+    const uses = the("uses", HTMLElement);
+    uses.hidden = !avatar;
+    the("uses-deeds", HTMLElement).hidden = !avatar || avatar.built_in;
+    the("withdraw", HTMLButtonElement).hidden = avatar?.basis !== "live_enrolment";
+    if (!avatar) return;
+    const purposes = avatar.purposes.map((purpose) => PURPOSES[purpose] ?? purpose);
+    const until = avatar.not_after ? ` until ${new Date(avatar.not_after).toLocaleDateString()}` : "";
+    uses.replaceChildren(icon("seal"), make("span", "", `${BASES[avatar.basis] ?? avatar.basis}. May be used in ${list(purposes)}${until}.`));
   }
 
   /** Opens the sheet that adds an avatar. */
@@ -102,4 +133,9 @@ export class Gallery extends EventTarget {
     this.#box.replaceChildren(fault);
     this.dispatchEvent(new Event("fault"));
   }
+}
+
+/** @param {string[]} words */
+function list(words) {
+  return new Intl.ListFormat("en", { type: "conjunction" }).format(words);
 }

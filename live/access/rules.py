@@ -62,9 +62,12 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/consents"): _any_of(Scope.ADMIN),
     ("GET", "/consents/{id}"): _any_of(Scope.AVATARS),
     ("DELETE", "/consents/{id}"): _any_of(Scope.ADMIN),
-    # Whoever has the withdrawal's own secret takes back their consent, token or none.
+    # Whoever has the code of a consent takes it back, token or none.
     ("POST", "/consents/{id}/withdraw"): _OPEN,
     ("POST", "/enrolments"): _any_of(Scope.AVATARS),
+    ("GET", "/enrolments/{secret}/camera"): _any_of(Scope.AVATARS),
+    ("GET", "/enrolments/{secret}/camera"): _SECRET,
+    # Whoever sees a picture may ask whether it is synthetic.
     ("POST", "/verify"): _OPEN,
 }
 """By method and the route's canonical path; `HEAD` is as `GET`."""

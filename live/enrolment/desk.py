@@ -15,6 +15,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
 
+from aiohttp import web
+
 from engines.drivers.speech_network import SpeechNetwork
 from engines.face_geometry import Points
 from engines.portraits import usable_face
@@ -224,8 +226,9 @@ class Desk:
         """Runs a function on the enrolments' thread."""
         return await asyncio.wrap_future(self._thread.submit(function))
 
-    def close(self) -> None:
-        """Lets the thread end and forgets everybody."""
+    async def staffed(self, _: web.Application) -> AsyncIterator[None]:
+        """While the server runs (`cleanup_ctx`); then everybody is forgotten."""
+        yield
         self._open.clear()
         self._thread.close()
 
