@@ -19,7 +19,7 @@ import { explain, isOfCamera } from "./words.js";
 
 const FIRST_FRAME_LIMIT_MS = 10_000;
 
-/** Events: `phase`; `second`, once each second of a call; `disclosure` (what the server marks its picture with). */
+/** Events: `phase`; `second`, once each second of a call; `disclosure` (what the server marks its picture with); `statement` (what it has signed about the call). */
 export class Conversation extends EventTarget {
   overlay = new Overlay();
   /** @type {Phase} */
@@ -116,6 +116,7 @@ export class Conversation extends EventTarget {
     this.overlay.shown = false;
     this.utterances.clear();
     this.#disclose("");
+    this.#state("");
     this.#enter("lobby");
   }
 
@@ -258,6 +259,7 @@ export class Conversation extends EventTarget {
   #hear(message) {
     this.utterances.hear(message);
     if (message.type === "hello" && typeof message.disclosure === "string") this.#disclose(message.disclosure);
+    if (message.type === "statement" && typeof message.statement === "string") this.#state(message.statement);
     if (message.type === "stats") this.#meter.hear(message);
     if (message.type === "pong" && typeof message.time === "number") this.#meter.pong(message.time);
     if (message.type === "error" && typeof message.message === "string") {
@@ -292,6 +294,11 @@ export class Conversation extends EventTarget {
     this.#call?.send({ type: "ping", time: performance.now() });
     const peer = this.#call?.peer;
     if (peer && this.phase === "live") this.overlay.show(await this.#meter.sample(peer));
+  }
+
+  /** @param {string} statement signed; empty: none */
+  #state(statement) {
+    this.dispatchEvent(new CustomEvent("statement", { detail: statement }));
   }
 
   /** @param {string} label */

@@ -9,6 +9,7 @@ import { Hearing } from "./hearing.js";
 import { Inputs } from "./inputs.js";
 import { Look } from "./look.js";
 import { Notice } from "./notice.js";
+import { ProofPanel } from "./proof_panel.js";
 import { setUpShortcuts } from "./shortcuts.js";
 import { Skin } from "./skin.js";
 import { Speech } from "./speech.js";
@@ -33,6 +34,7 @@ const conversation = new Conversation(stage, notice, inputs, utterances, choices
 const voices = new Voices();
 const speech = new Speech(conversation, voices);
 const captions = new Captions(utterances);
+const proof = new ProofPanel(conversation);
 
 const primary = the("primary", HTMLButtonElement);
 const headline = the("headline", HTMLElement);
@@ -139,6 +141,7 @@ setUpShortcuts([
   { key: "c", words: "Calibrate", act: () => conversation.calibrate() },
   { key: "x", words: "Mirror", act: () => look.toggleMirror() },
   { key: "q", words: "Delay and quality", act: inCall(toggleQuality) },
+  { key: "p", words: "Proof of this call", act: inCall(() => void proof.open()) },
   { key: "f", words: "Full screen", act: () => stage.toggleFullScreen() },
   { key: "a", words: "Add a face", act: () => gallery.add() },
   { key: "t", words: "Light, dark or system colours", act: setUpTheme() },
