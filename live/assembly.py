@@ -10,6 +10,7 @@ from engines.weights import ModelStore
 from live import parts, rtc
 from live.access.gate import Gate
 from live.consent.permitted import Permitted
+from live.consent.record import Purpose
 from live.disclosure import Label, chosen_label
 from live.easel import Reserve
 from live.enrolment.desk import Tools
@@ -18,8 +19,11 @@ from live.keys import OperatorKeys
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.provenance.credentials import Credentials
 from live.provenance.statement import Statements
-from live.registers import open_registers
+from live.recording.publisher import Publisher
+from live.recording.recordings import Recordings, is_covered
+from live.registers import Registers, open_registers
 from live.renderers import DRIVER, RESERVE
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
 from live.server import Rooms
@@ -42,9 +46,7 @@ def assemble(settings: Settings) -> Rooms:
     prepared = PreparedAvatars(store, lambda: parts.workshop(models, renderers))
     voices = Voices(settings.voice.options(), settings.voice.default)
     audit.check()  # now, and not with the first call
-    call_settings = _call_settings(
-        settings, registers.keys, chosen_label(settings.label, audit)
-    )
+    call_settings = _call_settings(settings, registers.keys, chosen_label(settings.label, audit))
 
     def parts_by(renderer: str) -> Parts:
         return Parts(
@@ -71,6 +73,8 @@ def assemble(settings: Settings) -> Rooms:
             renderers.lose()
             by = RESERVE
             first = await open_avatar(avatar)
+        is_recorded = recordings is not None and is_covered(first.permit)
+        purposes = {Purpose.CALL, Purpose.RECORDING} if is_recorded else {Purpose.CALL}
         return SessionRequest(
             first,
             parts_by(by),
@@ -79,14 +83,39 @@ def assemble(settings: Settings) -> Rooms:
             open_avatar,
             open_reserve if by != RESERVE else None,
             renderers.lose,
+            frozenset(purposes),
+            recordings if is_recorded else None,
         )
 
+    recordings = _recordings(settings, registers)
     pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics, audit=audit)
     gate = Gate(settings, registers.keys)
     tools = Tools(lambda: parts.tracker(models), speech_network, portraits.decode)
     return Rooms(
-        settings, store, prepared, pool, metrics, voices, gate, request_call, registers, tools
+        settings,
+        store,
+        prepared,
+        pool,
+        metrics,
+        voices,
+        gate,
+        request_call,
+        registers,
+        tools,
+        recordings,
     )
+
+
+def _recordings(settings: Settings, registers: Registers) -> Recordings | None:
+    if not settings.recording.enabled:
+        return None
+    publisher = Publisher(
+        Credentials.load(settings.provenance, settings.keys),
+        registers.audit,
+        registers.keys.mark_id,
+        settings.consent.operator,
+    )
+    return Recordings(settings.recording, publisher)
 
 
 def _call_settings(settings: Settings, keys: OperatorKeys, label: Label) -> CallSettings:

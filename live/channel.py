@@ -27,16 +27,18 @@ class Channel:
         say: Callable[[Mapping[str, Any], str | None], Awaitable[object]],
         interrupt: Callable[[], object],
         hello: Callable[[], Mapping[str, Any]],
+        statement: Callable[[], str],
         *,
         may_speak: bool = True,
     ) -> None:
         """`change`, `say` and `interrupt` carry out the messages of these names.
 
-        `say` also gets the message's `ref`; `hello` gives the first message's values. `may_speak`:
-        whether the peer's `say` and `interrupt` are carried out.
+        `say` also gets the message's `ref`; `hello` gives the first message's values, `statement`
+        the signed document of the second. `may_speak`: whether the peer's `say` and `interrupt` are
+        carried out.
         """
         self._change, self._say, self._interrupt = change, say, interrupt
-        self._hello = hello
+        self._hello, self._statement = hello, statement
         self._may_speak = may_speak
         self._channel: RTCDataChannel | None = None
         self._second, self._messages = 0, 0
@@ -47,6 +49,11 @@ class Channel:
             self._channel = channel
             channel.on("message", self._on_message)
             self.send("hello", version=version("visavis"), **self._hello())
+            self.state_anew()
+
+    def state_anew(self) -> None:
+        """Sends what is stated of the call now."""
+        self.send("statement", statement=self._statement())
 
     def send(self, type: str, **values: Any) -> bool:
         """Sends a message if the peer reads them; says whether it did."""

@@ -12,6 +12,8 @@ from live.consent.record import Purpose
 from live.consent.uses import modes_of
 from live.disclosure import Label
 from live.easel import Reserve
+from live.provenance.statement import Statements
+from live.recording.recordings import Recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class CallSettings:
 
     mark_key: bytes = field(repr=False)
     """Of the mark in every picture."""
+    statements: Statements
+    """What is said of every call, signed."""
     label: Label = field(default_factory=Label)
     ice_servers: tuple[IceServer, ...] = ()
     max_bitrate: int = 3_000_000
@@ -93,6 +97,8 @@ class SessionRequest:
     """Tells the process, on any thread, so that it opens no more calls there."""
     purposes: frozenset[Purpose] = frozenset({Purpose.CALL})
     """What the call is for; a recorded one is for `RECORDING`, too."""
+    recordings: Recordings | None = None
+    """What makes the call's recording; `None`: it is not recorded."""
     may_speak: bool = True
     """Whether the peer may have the avatar say things, by the data channel."""
 

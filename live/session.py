@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from engines.mark import Mark
@@ -19,7 +20,7 @@ from live.clock import SessionClock, now_ns
 from live.connection import Connection
 from live.consent.permitted import Permitted
 from live.consent.uses import SAID
-from live.disclosure import Disclosure
+from live.disclosure import Disclosure, Stamped
 from live.ears import Ears
 from live.easel import Fall, Reserve
 from live.egress import AvatarTrack, VoiceTrack
@@ -28,6 +29,7 @@ from live.ingest import Camera, Microphone
 from live.measures import Counts, Tally
 from live.peer_clock import PeerClock
 from live.pipeline import Pipeline
+from live.recording.call import CallRecording
 from live.request import CallSettings, IceServer, Parts, SessionRequest
 from live.speech_feed import SpeechFeed
 from live.talk import Listener, Talk
@@ -69,6 +71,9 @@ class Session:
         self._settings = request.settings
         self._on_ended = on_ended
         self._shown = request.avatar
+        self._started_at = datetime.now(UTC)
+        self.statement = self._stated()
+        """What is said of the call now, signed (`live.provenance.statement`)."""
         self._driver = request.driver
         self._loop = asyncio.get_running_loop()
         self._counts = Counts()
@@ -87,7 +92,12 @@ class Session:
         self._answering, self._changing = asyncio.Lock(), asyncio.Lock()
         self._pipeline: Pipeline | None = None
         self._channel = Channel(
-            self.change, self.say, self.interrupt, self._hello, may_speak=request.may_speak
+            self.change,
+            self.say,
+            self.interrupt,
+            self._hello,
+            lambda: self.statement,
+            may_speak=request.may_speak,
         )
         self._connection = Connection(
             self._settings,
@@ -99,8 +109,18 @@ class Session:
             on_channel=self._channel.open,
         )
         self._worker = Worker(
-            self._build, self._camera.frames, ears, self._video.show, self._counts, self._on_failure
+            self._build, self._camera.frames, ears, self._show, self._counts, self._on_failure
         )
+        self._recording = CallRecording(
+            request.recordings,
+            self.public_id,
+            self._settings.label,
+            clock=clock,
+            counts=self._counts,
+            send=self._channel.send,
+        )
+        self._recording.note(request.avatar.permit, request.driver)
+        self._voice.on_sent = self._recording.hear
         self._told_state = ""
         self._untold_fall = False
         self._connected = asyncio.Event()
@@ -173,8 +193,11 @@ class Session:
             )
         if avatar is not None:
             self._shown = avatar
+            self.statement = self._stated()
+            self._channel.state_anew()
         if driver is not None and wanted.driver is not None:
             self._driver = wanted.driver
+        self._recording.note(self._shown.permit, self._driver)
         if wanted.sound is not None:
             self._connection.send_sound(wanted.sound)
         if wanted.calibrate:
@@ -240,6 +263,7 @@ class Session:
             "voice_latency_ms": voice,
             "av_skew_ms": round(picture["p50"] - voice["p50"], 1) if picture and voice else None,
             "speech": self._talk.report(),
+            "recording": self._recording.state,
         }
 
     def tally(self) -> Tally:
@@ -301,8 +325,13 @@ class Session:
             "disclosure": label.text,
             "language": label.language,
             "marked": True,
+            "recorded": self._recording.is_wanted,
             "avatar": self.avatar,
         }
+
+    def _stated(self) -> str:
+        statements = self._settings.statements
+        return statements.of(self.public_id, self._shown.permit, self._started_at)
 
     def _build(self) -> Pipeline:
         parts, settings = self._request.parts, self._settings
@@ -321,6 +350,11 @@ class Session:
             raise
         pipeline.easel.reserve_comes = self._request.open_reserve is not None
         return pipeline
+
+    def _show(self, stamped: Stamped) -> None:
+        """Called on the worker's thread."""
+        self._video.show(stamped)
+        self._recording.show(stamped)
 
     def _mark(self) -> Mark:
         return Mark(self._settings.mark_key, public_id.to_payload(self.public_id))
@@ -456,6 +490,7 @@ class Session:
         next_stats = self._loop.time()
         while True:
             self._tell_fall()
+            self._recording.tell()
             self._tell_state(self._state())
             self._tell_failure()
             if self._loop.time() >= next_stats:
@@ -470,6 +505,7 @@ class Session:
     async def _free(self) -> None:
         self._talk.speaker.close()
         self._disguise.close()
+        self._recording.stop()
         self._worker.stop()
         self._video.stop()
         self._voice.stop()

@@ -31,6 +31,7 @@ from live.audit.event import Fact, check_facts
 from live.consent.permitted import Permitted
 from live.disclosure import Disclosure, Label
 from live.errors import NotLogged
+from live.provenance.statement import Statements
 from live.public_id import to_payload
 from live.request import OpenVoice
 from live.session import CallSettings, Parts, SessionRequest
@@ -214,7 +215,10 @@ NO_LABEL = Label(visible=False)
 
 def call_settings(**decided: Any) -> CallSettings:
     """An operator's decisions, as they are by default where nothing is said."""
-    return CallSettings(MARK_KEY, **decided)
+    label = decided.setdefault("label", Label())
+    return CallSettings(
+        MARK_KEY, statements=Statements(consents.keys(), "Bühne GmbH", label), **decided
+    )
 
 
 def stamp(label: Label = NO_LABEL, id: str = "0123456789ab") -> Disclosure:

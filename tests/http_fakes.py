@@ -139,6 +139,7 @@ class FakeCall:
             "voice_latency_ms": None,
             "av_skew_ms": None,
             "speech": self.talk.report(),
+            "recording": "off",
         }
 
     def tally(self) -> Tally:

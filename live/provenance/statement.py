@@ -7,14 +7,19 @@ is in the call what the credentials of a film would say, and names the mark in i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from live import signed
+from live import public_id, signed
+from live.consent.authority import Permit
 from live.errors import BadSignature
-from live.provenance.facts import ConsentId, MarkFacts, PublicId, Sha256, Words
+from live.keys import OperatorKeys
+from live.label import Label
+from live.provenance.facts import ConsentId, LabelFacts, MarkFacts, PublicId, Sha256, Words
 
 TYP = "visavis-statement"
 
@@ -38,12 +43,36 @@ class Statement(BaseModel):
     """When this was signed: of two statements about a call the later one holds."""
     mark: MarkFacts
     operator: Words = ""
-    label: Words | None
-    """The visible label's words; `None`: the operator has switched it off."""
+    label: LabelFacts | None
+    """The visible label; `None`: the operator has switched it off."""
 
     def sign(self, key: Ed25519PrivateKey) -> str:
         """The statement as a signed document."""
         return signed.sign(self.model_dump(mode="json"), key, TYP)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What this operator says of every call."""
+
+    keys: OperatorKeys = field(repr=False)
+    operator: str
+    label: Label
+
+    def of(self, session: str, permit: Permit, started_at: datetime) -> str:
+        """The signed statement about a call, by its public id, that shows an avatar now."""
+        payload = public_id.to_payload(session).hex()
+        return Statement(
+            session=session,
+            avatar=permit.avatar,
+            portrait=permit.portrait.sha256,
+            consent=permit.record.id,
+            started_at=started_at.replace(microsecond=0),
+            issued_at=datetime.now(UTC).replace(microsecond=0),
+            mark=MarkFacts(key=self.keys.mark_id, payload=payload),
+            operator=self.operator,
+            label=LabelFacts.of(self.label),
+        ).sign(self.keys.signing)
 
 
 def opened(document: str, keys: Mapping[str, Ed25519PublicKey]) -> Statement:

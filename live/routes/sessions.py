@@ -96,8 +96,9 @@ class SessionRoutes:
         return web.Response(status=204)
 
     async def report(self, request: web.Request) -> web.Response:
-        """Says how the call goes."""
-        return web.json_response(self._pool.get(request.match_info["secret"]).report())
+        """Says how the call goes, and what is stated of it."""
+        session = self._pool.get(request.match_info["secret"])
+        return web.json_response({**session.report(), "statement": session.statement})
 
     async def end(self, request: web.Request) -> web.Response:
         """Ends the call; whatever it held is free when this answers."""
