@@ -30,7 +30,7 @@ from live.errors import BadRequest
 BITRATES = (150_000, 300_000, 600_000, 1_500_000)
 PROMISED = 300_000
 """The mark has to be recovered from here on."""
-_TURNS, _QUICK_TURNS = 6, 1
+_TURNS, _QUICK_TURNS = 9, 1
 _QUICK_ATTACKS = ("none", "scale 0.75", "crop 70 %", "mirror", "re-encoded 300")
 _NAMES = tuple(attacks(Codec.VP8))
 

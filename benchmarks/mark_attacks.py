@@ -71,7 +71,7 @@ def cropped(video: Video, generator: np.random.Generator) -> Video:
 def mirrored(video: Video, generator: np.random.Generator) -> Video:
     """Left is right."""
     del generator
-    return _each(video, lambda rgb: rgb[:, ::-1])
+    return _each(video, lambda rgb: cv2.flip(rgb, 1))
 
 
 def toned(*, brightness: float = 0.0, contrast: float = 0.0) -> Attack:
