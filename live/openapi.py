@@ -28,6 +28,7 @@ from live.openapi_schemas import (
 )
 from live.routes.enrolments import CODE_LIMIT
 from live.signed import LONGEST
+from live.verification.schema import schemas as verdicts
 
 _MEANINGS = {
     400: "The request cannot be understood.",
@@ -59,10 +60,17 @@ def document() -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _guarded(
-            _health() | _avatars() | _consents() | _sessions() | _speech() | _enrolments()
+            _health()
+            | _keys()
+            | _avatars()
+            | _consents()
+            | _sessions()
+            | _speech()
+            | _enrolments()
+            | _verify()
         ),
         "components": {
-            "schemas": all_schemas(),
+            "schemas": all_schemas() | verdicts("#/components/schemas/{model}"),
             "securitySchemes": {
                 _BEARER: {
                     "type": "http",
@@ -90,6 +98,20 @@ def _guarded(paths: Json) -> Json:
             for status in refusals if rule.counted else (421,):
                 operation["responses"].setdefault(str(status), _refusal(status))
     return paths
+
+
+def _verify() -> Json:
+    file: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
+    operation = _operation(
+        "Whether a picture or film was made here, and what is known of it; nothing is kept",
+        _ok(json_body(ref("Verdict"))),
+        *(400, 403, 413, 415, 422, 429, 503),
+        body={
+            "application/octet-stream": {"schema": {}},
+            "multipart/form-data": {"schema": object_of({"file": file})},
+        },
+    )
+    return {"/verify": {"post": operation}}
 
 
 def _keys() -> Json:

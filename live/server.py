@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +31,7 @@ from live.pool import Pool
 from live.prepared import PreparedAvatars
 from live.registers import Registers
 from live.request import SessionRequest
-from live.routes import page
+from live.routes import page, verify
 from live.routes.avatars import AvatarRoutes, described
 from live.routes.consents import ConsentRoutes
 from live.routes.enrolments import EnrolmentRoutes
@@ -38,8 +39,11 @@ from live.routes.health import HealthRoutes
 from live.routes.keys import KeyRoutes
 from live.routes.sessions import SessionRoutes
 from live.routes.speech import SpeechRoutes
+from live.routes.verify import VerifyRoutes
 from live.sections import Server
 from live.settings import Settings
+from live.verification.credentials import own_certificate
+from live.verification.verifier import Verifier
 from live.voices import Voices
 
 _log = logging.getLogger(__name__)
@@ -98,7 +102,17 @@ def application(rooms: Rooms) -> web.Application:
     app.cleanup_ctx.append(desk.staffed)
     enrolments = EnrolmentRoutes(desk, leaving, allowance, settings.consent.days)
     consents = ConsentRoutes(rooms.registers.consents, allowance)
-    for routes in (health, avatars, sessions, speech, consents, enrolments, KeyRoutes(rooms.registers.keys)):
+    certificate = partial(own_certificate, settings.provenance, settings.keys)
+    for routes in (
+        health,
+        avatars,
+        sessions,
+        speech,
+        consents,
+        enrolments,
+        KeyRoutes(rooms.registers.keys),
+        VerifyRoutes(Verifier(rooms.registers.keys, certificate, verify.LIMITS)),
+    ):
         app.add_routes(routes.table())
     app.add_routes([web.get("/", page.index), web.get(page.PATTERN, page.file)])
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Looks at one file."""
     chosen = settings.load(args.config)
     with opened(args.file) as descriptor:
-        certificate = own_certificate(chosen.provenance, chosen.keys)
+        certificate = partial(own_certificate, chosen.provenance, chosen.keys)
         verifier = Verifier(keys.load(chosen.keys), certificate)
         try:
             verdict = asyncio.run(verifier.verify(descriptor))

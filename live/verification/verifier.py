@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +48,15 @@ class Verifier:
     def __init__(
         self,
         keys: OperatorKeys,
-        certificate: x509.Certificate | None,
+        certificate: Callable[[], x509.Certificate | None],
         limits: Limits | None = None,
     ) -> None:
-        """What is marked with `keys` and signed with `certificate` is this operator's."""
-        self._own = {
-            "marks": [key.hex() for key in (keys.mark, *keys.former_marks)],
-            "certificate": pem(certificate) if certificate else None,
-        }
+        """What is marked with `keys` and signed with `certificate` is this operator's.
+
+        The certificate is asked for with each file: it may be made or renewed meanwhile.
+        """
+        self._marks = [key.hex() for key in (keys.mark, *keys.former_marks)]
+        self._certificate = certificate
         self.limits = limits or Limits()
 
     async def verify(self, descriptor: int) -> Verdict:
@@ -69,12 +71,21 @@ class Verifier:
                 f"the file has {size / 2**20:.0f} MiB; at most {self.limits.size >> 20} MiB are"
                 " looked at: cut out the part that matters, without encoding it again"
             )
-        answer = await self._ask(descriptor)
+        certificate = await asyncio.to_thread(self._certificate)
+        request = {
+            "file": descriptor,
+            "marks": self._marks,
+            "certificate": pem(certificate) if certificate else None,
+            "search_s": self.limits.search_s,
+            "memory": self.limits.memory,
+            "cpu_s": self.limits.cpu_s,
+        }
+        answer = await self._ask(json.dumps(request).encode(), descriptor)
         if "error" in answer:
             raise _error(answer)
         return parsed(answer.get("verdict"))
 
-    async def _ask(self, descriptor: int) -> dict[str, Any]:
+    async def _ask(self, request: bytes, descriptor: int) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # not from the folder that the user happens to be in
@@ -90,7 +101,7 @@ class Verifier:
         )
         try:
             async with asyncio.timeout(self.limits.wall_s):
-                line = await self._exchange(process, descriptor)
+                line = await _exchange(process, request)
         except TimeoutError as error:
             raise _too_slow() from error
         finally:
@@ -103,24 +114,18 @@ class Verifier:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def _exchange(self, process: asyncio.subprocess.Process, descriptor: int) -> bytes:
-        """Sends the request and takes the line that is the answer; empty: there was none."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        request = {
-            "file": descriptor,
-            **self._own,
-            "search_s": self.limits.search_s,
-            "memory": self.limits.memory,
-            "cpu_s": self.limits.cpu_s,
-        }
-        with suppress(ConnectionError):
-            process.stdin.write(json.dumps(request).encode())
-            await process.stdin.drain()
-        process.stdin.close()
-        line = await process.stdout.readline()
-        await process.wait()
-        return line
+
+async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> bytes:
+    """Sends the request and takes the line that is the answer; empty: there was none."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(ConnectionError):
+        process.stdin.write(request)
+        await process.stdin.drain()
+    process.stdin.close()
+    line = await process.stdout.readline()
+    await process.wait()
+    return line
 
 
 def _environment() -> dict[str, str]:
