@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "run the server and the web client",
     "render": "run the same pipeline over a file",
     "avatar": "list, add, show and remove avatars",
+    "consent": "grant, show, check and revoke consents to show a face",
     "audit": "show and check the log of what was done with whose face",
     "verify": "tell whether a picture or film was made here",
     "models": "show, fetch, make and compare the networks",

@@ -152,6 +152,38 @@ def json_body(schema: Json) -> Json:
 
 def object_of(properties: Json, optional: tuple[str, ...] = ()) -> Json:
     """An object whose properties are required but for the `optional` ones."""
+def record_properties() -> Json:
+    """Of a consent record that was granted."""
+    portrait = object_of(
+        {
+            "sha256": text(description="Of height, width (4 bytes each) and RGB values."),
+            "perceptual": text(description="Signs of 256 low frequencies of its cosine transform."),
+        }
+    )
+    claims = object_of(
+        {
+            "v": {"const": 1},
+            "id": text(),
+            "subject": text(description="A pseudonym."),
+            "portrait": portrait,
+            "purposes": _some(Purpose),
+            "modes": _some(Mode),
+            "not_before": text(format="date-time"),
+            "not_after": text(format="date-time"),
+            "basis": text(enum=list(Basis)),
+            "statement": text(),
+            "evidence": map_of({"type": ["string", "number", "boolean"]}),
+            "operator": text(),
+            "granted_at": text(format="date-time"),
+        }
+    )
+    return {
+        "id": text(),
+        "record": text(description="The signed document (JWS, Ed25519, `visavis-consent`)."),
+        "claims": claims,
+    }
+
+
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 

@@ -30,7 +30,7 @@ from live.consent.record import (
     time_text,
 )
 from live.consent.revocations import Revocations
-from live.consent.shelf import Shelf, check_id
+from live.consent.shelf import Shelf
 from live.errors import BadSignature, NoConsent
 from live.keys import OperatorKeys
 from live.signed import opened
@@ -160,12 +160,16 @@ class Consents:
 
     def granted(self, id: str) -> Granted:
         """A record that was granted here; raises `NotFound`, `BadSignature`."""
-        document = self._shelf.document(id)
+        document = self.document(id)
         return Granted(document, self.record(document))
 
-    def all_granted(self) -> list[Granted]:
-        """Every record that was granted here and can still be believed, by id."""
-        return [self.granted(each) for each in self._shelf.ids()]
+    def ids(self) -> list[str]:
+        """Of every record that was granted here."""
+        return self._shelf.ids()
+
+    def document(self, id: str) -> str:
+        """A record that was granted here, believed or not; raises `NotFound`."""
+        return self._shelf.document(id)
 
     def record(self, document: str) -> Record:
         """What a document says, if somebody who is believed has signed it.
@@ -217,14 +221,26 @@ class Consents:
         return Permit(avatar, record, record.portrait, self, _KEY)
 
     def revoke(self, id: str, reason: str = "") -> None:
-        """Takes a record back, for good: whatever is running ends within seconds.
+        """Takes a record that was granted here back, for good: what runs by it ends in seconds.
 
-        It is revoked even where that cannot be logged: raises `NotLogged` then. Raises `NotFound`
-        for a record that was not granted here and that no avatar has, `NoConsent`, `Conflict`.
+        It is revoked even where that cannot be logged: raises `NotLogged` then. Raises `NotFound`,
+        `NoConsent` where the list of revocations cannot be believed, `Conflict` where it is full.
         """
-        check_id(id)
-        self._revocations.add(id, reason, self._now())
-        self._log.write(Event.CONSENT_REVOKED, consent=id)
+        self._shelf.document(id)
+        self._revoke(id, reason)
+
+    def revoke_foreign(self, document: str, reason: str = "") -> str:
+        """Takes another operator's record back as far as this one goes; gives its id.
+
+        Raises as `revoke` and `record`.
+        """
+        record = self.record(document)
+        self._revoke(record.id, reason)
+        return record.id
+
+    def _revoke(self, id: str, reason: str) -> None:
+        if self._revocations.add(id, reason, self._now()):
+            self._log.write(Event.CONSENT_REVOKED, consent=id)
 
     def _grant(self, portrait: Rgb, wish: Wish, basis: Basis, evidence: Evidence) -> Granted:
         granted = self._granter.grant(fingerprint(portrait), wish, basis, evidence, self._now())

@@ -21,6 +21,7 @@ TYP = "visavis-consent"
 VERSION = 1
 STATEMENT_LIMIT = 500
 OPERATOR_LIMIT = 80
+REVOCATION_REASON_LIMIT = 200
 LONGEST_DAYS = 3660
 """Ten years and a few days."""
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from engines.atomic_file import write
-from live.consent.record import check_words, time_text
+from live.consent.record import REVOCATION_REASON_LIMIT, check_words, time_text
 from live.errors import BadSignature, Conflict, NoConsent
 from live.keys import OperatorKeys
 from live.signed import opened, sign
@@ -30,7 +30,6 @@ TYP = "visavis-revocations"
 VERSION = 1
 CAPACITY = 20_000
 """Ids that one list holds."""
-REASON_LIMIT = 200
 
 _LIST = "revocations.jws"
 _SERIAL = "revocations.serial"
@@ -78,17 +77,17 @@ class Revocations:
         with self._lock:
             return self._current()
 
-    def add(self, id: str, reason: str, at: datetime) -> Revoked:
-        """Takes a record back, for good; gives what stands there if that was done before.
+    def add(self, id: str, reason: str, at: datetime) -> bool:
+        """Takes a record back, for good; says whether it was not taken back before.
 
         Raises `NoConsent` where the list cannot be believed, `Conflict` where it is full.
         """
         if reason:
-            check_words(reason, "reason", REASON_LIMIT)
+            check_words(reason, "reason", REVOCATION_REASON_LIMIT)
         with self._lock, self._alone():
             before = self._current()
             if id in before.revoked:
-                return before.revoked[id]
+                return False
             if len(before.revoked) >= CAPACITY:
                 raise Conflict(f"the revocation list holds {CAPACITY} records already")
             entry = Revoked(time_text(at), reason)
@@ -98,7 +97,7 @@ class Revocations:
             self._write(_LIST, _claims(after))
             self._write(_SERIAL, {"v": VERSION, "serial": after.serial})
             self._current()
-        return entry
+        return True
 
     def _current(self) -> RevocationList:
         try:
