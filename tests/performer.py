@@ -13,8 +13,10 @@ from engines import avatars
 from engines.blendshapes import to_mesh
 from engines.face_mesh import BLENDSHAPE_INDEX
 from engines.renderers.warp.renderer import WarpRenderer
+from engines.studio.performance import FPS, perform
+from engines.studio.voice import speak
 from engines.trackers.litert import LitertTracker
-from engines.types import Avatar, Motion, Picture, Portrait, Rgb, Space
+from engines.types import Avatar, Floats, Motion, Picture, Portrait, Rgb, Space
 from engines.weights import ModelStore
 from live.enrolment.challenge import Step
 from tests.scenes import portrait
@@ -22,6 +24,7 @@ from tests.scenes import portrait
 REACTION_S = 0.3
 TURN_S = 1.2
 YAW = 24.0
+MOUTH_FPS = 15
 
 
 @cache
@@ -50,6 +53,17 @@ def pose(
         np.array([[1.0 - closed, 0, 0], [1.0 - closed, 0, 0]], np.float32),
     )
     return WarpRenderer().render(sitter(name), motion).rgb
+
+
+@cache
+def spoken() -> tuple[Floats, Floats]:
+    """Three seconds of a synthetic voice, `(n,)` at 16 kHz, and its jaw at `MOUTH_FPS`, 0…1."""
+    shown = slice(round(1.2 * FPS), round(4.9 * FPS))
+    coefficients = perform().coefficients[shown]
+    sound = speak(coefficients, FPS)
+    sound = sound[: len(sound) // 3 * 3].reshape(-1, 3).mean(axis=1)
+    jaw = coefficients[:: FPS // MOUTH_FPS, BLENDSHAPE_INDEX["jawOpen"]]
+    return np.asarray(sound, np.float32), np.asarray(0.6 * jaw, np.float32)
 
 
 def does(step: Step | None, since_s: float) -> dict[str, float]:
