@@ -120,6 +120,7 @@ def summary(found: Sequence[Trial]) -> dict[str, Any]:
                 if trial.outcome is not Outcome.RIGHT
             ).most_common()
         ),
+        "score": lowest([trial.score for trial in promised if trial.score is not None]),
         "find_s": spread.summary([trial.find_s for trial in found], 3),
         "find_missed_s": spread.summary(
             [trial.find_s for trial in found if trial.outcome is Outcome.MISSED], 3
@@ -137,6 +138,14 @@ def share(found: Sequence[Trial]) -> dict[str, Any]:
         "wrong": outcomes[Outcome.WRONG],
         "interval95": spread.wilson(right, len(found)),
     }
+
+
+def lowest(scores: Sequence[float]) -> dict[str, float] | None:
+    """How near to the limit those come that were found."""
+    if not scores:
+        return None
+    least, p1, p50 = np.percentile(scores, (0, 1, 50))
+    return {"min": round(least, 2), "p1": round(p1, 2), "p50": round(p50, 2)}
 
 
 def hidden(streams: Sequence[Stream]) -> dict[str, Any]:
@@ -175,6 +184,9 @@ def show(figures: dict[str, Any]) -> None:
         if found["windows"]:
             counts = f"{found['right']} of {found['windows']}, {found['wrong']} wrong"
             print(f"{label:36}{_share(found)}: {counts}")
+    if figures["score"]:
+        found = ", ".join(f"{name} {value}" for name, value in figures["score"].items())
+        print(f"scores of those found from {PROMISED // 1000} kbit/s on: {found}")
     for subject, missed in figures["missed_subjects"].items():
         print(f"  not recovered there: {subject}, {missed}")
     _show_hidden(figures)

@@ -310,12 +310,10 @@ def plot(made: Sequence[Searched]) -> str:
     return survival(
         {"single scores": alone, "greatest of a search": best},
         {
-            "exp(−z²/2)": lambda z: math.exp(-z * z / 2),
-            "the search's tail, extrapolated": lambda z: (
-                fitted.beyond(z) if z > fitted.start else 1
-            ),
-            f"a mark is told from {_LEAST:.1f} on": lambda z: float(z < _LEAST),
+            "Hoeffding's bound of a single score": (0.0, lambda z: math.exp(-z * z / 2)),
+            "the search's tail, extrapolated": (fitted.start, fitted.beyond),
         },
+        (f"a mark is told from {_LEAST:.1f} on", _LEAST),
     )
 
 

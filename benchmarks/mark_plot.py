@@ -29,6 +29,7 @@ _FULL = 0.99
 """Lines that stay above are not named."""
 _DECADES = 10
 _POINTS = 200
+_MOST_SCORE = 15.0
 _COLOURS = ("#c0392b", "#d68910", "#7d3c98", "#1f618d", "#117864", "#839192")
 
 
@@ -109,49 +110,69 @@ def _y(share: float) -> float:
     return round(_HEIGHT * (1 - share), 1)
 
 
-def survival(curves: Mapping[str, NDArray[np.float64]], bounds: Mapping[str, Curve]) -> str:
+def survival(
+    curves: Mapping[str, NDArray[np.float64]],
+    bounds: Mapping[str, tuple[float, Curve]],
+    limit: tuple[str, float],
+) -> str:
     """An SVG of the shares of scores that are greater than a score, on a logarithmic axis.
 
-    `curves`: scores by name, drawn as they are; `bounds`: functions of the score, drawn dashed.
+    `curves`: scores by name; `bounds`: functions of the score, drawn dashed from a score on;
+    `limit`: a score that is drawn upright.
     """
     wide, high = 2 * _WIDTH, 2 * _HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 5 * _GAP} {high + 2 * _GAP}"'
-        ' font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<g transform="translate({_GAP} {_GAP / 2})">',
+    lines = [
+        (name, [(at, function(at)) for at in np.linspace(start, _MOST_SCORE, 200)], True)
+        for name, (start, function) in bounds.items()
     ]
-    most = 15.0
+    lines += [(name, _tail_points(scores), False) for name, scores in curves.items()]
+    lines.append((limit[0], [(limit[1], 1.0), (limit[1], 0.0)], False))
+    parts = [_logarithmic_axes(wide, high)]
+    for number, (name, points, dashed) in enumerate(lines):
+        colour = _COLOURS[number % len(_COLOURS)]
+        drawn = " ".join(
+            f"{wide * at / _MOST_SCORE:.1f},{high * _depth(share):.1f}"
+            for at, share in points
+            if at >= 0 and (share >= 10.0**-_DECADES or at == limit[1])
+        )
+        dashes = ' stroke-dasharray="6 4"' if dashed else ""
+        parts.append(
+            f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
+            f'<text x="{wide + 12}" y="{16 * number + 12}" fill="{colour}">{escape(name)}</text>'
+        )
+    inside = "".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 6 * _GAP} {high + 2 * _GAP}"'
+        ' font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        f'\n<g transform="translate({_GAP} {_GAP / 2})">{inside}</g></svg>\n'
+    )
 
-    def place(score: float, share: float) -> str:
-        depth = min(1.0, math.log10(max(share, 1e-12)) / -_DECADES)
-        return f"{wide * score / most:.1f},{high * depth:.1f}"
 
+def _logarithmic_axes(wide: int, high: int) -> str:
+    parts = []
     for decade in range(_DECADES + 1):
         y = round(high * decade / _DECADES)
         parts.append(f'<line x1="0" x2="{wide}" y1="{y}" y2="{y}" stroke="#e5e7e9"/>')
-        parts.append(f'<text x="-8" y="{y + 4}" text-anchor="end">1e-{decade}</text>')
-    for score in range(0, 16, 3):
-        x = wide * score / most
+        label = f"1e-{decade}" if decade else "1"
+        parts.append(f'<text x="-8" y="{y + 4}" text-anchor="end">{label}</text>')
+    for score in range(0, int(_MOST_SCORE) + 1, 3):
+        x = wide * score / _MOST_SCORE
         parts.append(f'<text x="{x}" y="{high + 20}" text-anchor="middle">{score}</text>')
-    steps = np.linspace(0, most, 151)
-    lines = [
-        (name, [place(at, function(at)) for at in steps], ' stroke-dasharray="5 4"')
-        for name, function in bounds.items()
-    ]
-    for name, scores in curves.items():
-        ordered = np.sort(scores)[::-1]
-        ranks = np.unique(np.geomspace(1, len(ordered), _POINTS).astype(int))
-        points = [place(float(ordered[rank - 1]), rank / len(ordered)) for rank in ranks]
-        lines.append((name, points, ""))
-    for number, (name, points, dashes) in enumerate(lines):
-        colour = _COLOURS[number % len(_COLOURS)]
-        parts.append(
-            f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}"{dashes}/>'
-            f'<text x="{wide + 12}" y="{16 * number + 12}" fill="{colour}">{escape(name)}</text>'
-        )
-    parts.append(f'<text x="{wide / 2}" y="{high + 42}" text-anchor="middle">score</text></g>')
-    return "\n".join([*parts, "</svg>\n"])
+    parts.append(
+        f'<text x="{wide / 2}" y="{high + 42}" text-anchor="middle">'
+        "share of scores above this score</text>"
+    )
+    return "".join(parts)
+
+
+def _tail_points(scores: NDArray[np.float64]) -> list[tuple[float, float]]:
+    ordered = np.sort(scores)[::-1]
+    ranks = np.unique(np.geomspace(1, len(ordered), _POINTS).astype(int))[::-1]
+    return [(float(ordered[rank - 1]), rank / len(ordered)) for rank in ranks]
+
+
+def _depth(share: float) -> float:
+    return min(1.0, -math.log10(max(share, 1e-300)) / _DECADES)
 
 
 def sheet(file: Path, streams: Sequence[Stream]) -> None:

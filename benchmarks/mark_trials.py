@@ -49,6 +49,10 @@ class Tells(Protocol):
     def payload(self) -> bytes:
         """As it was given to the mark."""
 
+    @property
+    def score(self) -> float:
+        """Standard deviations of chance."""
+
 
 class Finds(Protocol):
     """Reads the mark."""
@@ -95,6 +99,8 @@ class Trial:
     """Bits a second over the window, by the call's codec."""
     find_s: float
     """CPU of the detection."""
+    score: float | None
+    """Of what was found; `None`: nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,7 @@ def _turn(plan: Plan, found: Stream, reader: Reader) -> Iterator[Trial]:
                     _outcome(told, found.payload),
                     reached,
                     find_s,
+                    told.score if told else None,
                 )
 
 

@@ -171,6 +171,7 @@ class Says:
     """What was found."""
 
     payload: bytes
+    score: float = 20.0
 
 
 @dataclass
@@ -258,7 +259,7 @@ def test_what_stands_still_does_not_flicker() -> None:
 
 def test_the_tables_and_the_plot(capsys: pytest.CaptureFixture[str]) -> None:
     trial = Trial(
-        0, "ada", True, Cell(Codec.VP8, 300_000, "none"), Outcome.RIGHT, 312_345, find_s=0.5
+        0, "ada", True, Cell(Codec.VP8, 300_000, "none"), Outcome.RIGHT, 312_345, 0.5, 30.0
     )
     found = [
         replace(trial, cell=Cell(codec, bitrate, attack), outcome=outcome)
