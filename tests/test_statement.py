@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from live import signed
 from live.errors import BadSignature
-from live.provenance.facts import LabelFacts, MarkFacts
+from live.provenance.facts import MarkFacts
 from live.provenance.statement import TYP, Statement, opened
 
 KEY = Ed25519PrivateKey.generate()
@@ -26,7 +26,7 @@ STATEMENT = Statement(
     issued_at=NOW,
     mark=MarkFacts(key="0123456789abcdef", payload="01a1b2c3d4e5f6"),
     operator="Bühne GmbH",
-    label=LabelFacts(text="Künstlich", language="de"),
+    label="Künstlich",
 )
 
 
@@ -50,7 +50,7 @@ def test_the_words_that_others_read() -> None:
             "payload": "01a1b2c3d4e5f6",
         },
         "operator": "Bühne GmbH",
-        "label": {"text": "Künstlich", "language": "de"},
+        "label": "Künstlich",
     }
 
 

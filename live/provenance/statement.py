@@ -19,7 +19,7 @@ from live.consent.authority import Permit
 from live.errors import BadSignature
 from live.keys import OperatorKeys
 from live.label import Label
-from live.provenance.facts import ConsentId, LabelFacts, MarkFacts, PublicId, Sha256, Words
+from live.provenance.facts import ConsentId, MarkFacts, PublicId, Sha256, Words
 
 TYP = "visavis-statement"
 
@@ -43,8 +43,8 @@ class Statement(BaseModel):
     """When this was signed: of two statements about a call the later one holds."""
     mark: MarkFacts
     operator: Words = ""
-    label: LabelFacts | None
-    """The visible label; `None`: the operator has switched it off."""
+    label: Words | None
+    """The visible label's words; `None`: the operator has switched it off."""
 
     def sign(self, key: Ed25519PrivateKey) -> str:
         """The statement as a signed document."""
@@ -71,7 +71,7 @@ class Statements:
             issued_at=datetime.now(UTC).replace(microsecond=0),
             mark=MarkFacts(key=self.keys.mark_id, payload=payload),
             operator=self.operator,
-            label=LabelFacts.of(self.label),
+            label=self.label.text if self.label.visible else None,
         ).sign(self.keys.signing)
 
 

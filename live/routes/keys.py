@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from aiohttp import web
 
 from live import signed
@@ -16,7 +18,7 @@ class KeyRoutes:
     def __init__(self, keys: OperatorKeys) -> None:
         """The mark key stays here: who has it can take marks away."""
         key = signed.public_jwk(keys.signing.public_key())
-        self._set = {"keys": [{**key, "use": "sig", "alg": "EdDSA"}]}
+        self._body = json.dumps({"keys": [{**key, "use": "sig", "alg": "EdDSA"}]}).encode()
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -24,4 +26,4 @@ class KeyRoutes:
 
     async def jwks(self, request: web.Request) -> web.Response:
         """A JSON Web Key Set."""
-        return web.json_response(self._set, content_type=_MEDIA_TYPE)
+        return web.Response(body=self._body, content_type=_MEDIA_TYPE)
