@@ -85,4 +85,4 @@ async def _told_keys(server: Client) -> dict[str, Ed25519PublicKey]:
     told = await answer.json(content_type=None)
     assert all("d" not in key for key in told["keys"]), "no private key"
     read = {key["kid"]: OKPAlgorithm.from_jwk(key) for key in told["keys"]}
-    return {id: key for id, key in read.items() if isinstance(key, Ed25519PublicKey)}
+    return {kid: key for kid, key in read.items() if isinstance(key, Ed25519PublicKey)}
