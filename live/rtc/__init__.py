@@ -4,8 +4,8 @@ aiortc 1.16 waits for the next frame before it hands one on, keeps 80 ms of soun
 encoders for quality rather than for delay, has queues without an end, and tells no viewer which
 picture belongs to which sound. None of that can be changed from outside, so `adapt` exchanges the
 few names concerned, by name and for a known version only; nothing is copied from aiortc, and
-`tests/test_rtc.py` and `tests/test_rtc_reports.py` show for each adaptation what happens without
-it.
+`tests/test_rtc.py`, `tests/test_rtc_reports.py` and `tests/test_rtc_datagrams.py` show for each
+what happens without it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import aioice.ice
+import aioice.turn
 import aiortc
 import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
 from aiortc.mediastreams import MediaStreamTrack
 
-from live.rtc import encoders, network, receiver, reports, sender
+from live.rtc import datagrams, encoders, network, receiver, reports, sender
 from live.rtc.encoders import set_bitrate_limit
 from live.rtc.receiver import EncodedOutlet, Outlet
 from live.rtc.sender import wait_for_sound
@@ -76,6 +77,11 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(rtcrtpsender.RTCRtpSender, "_next_encoded_frame", reports.follow_frames),
         _Exchange(rtcrtpsender.RTCRtpSender, "_send_rtcp", reports.report_clock),
         _Exchange(rtcrtpreceiver.RTCRtpReceiver, "_handle_rtcp_packet", reports.hand_on_reports),
+    ),
+    # One empty datagram from anybody would end a call.
+    "screened_datagrams": (
+        _Exchange(aioice.ice.StunProtocol, "datagram_received", datagrams.screened),
+        _Exchange(aioice.turn.TurnClientMixin, "datagram_received", datagrams.screened),
     ),
     # A machine with no network but its own can still call itself.
     "loopback": (_Exchange(aioice.ice, "get_host_addresses", network.with_loopback),),
