@@ -277,7 +277,14 @@ def test_a_channel_without_the_scope_changes_settings_and_is_silent(may_speak: b
 
     async def scene() -> None:
         channel, wire = (
-            Channel(change, say, lambda: done.append("interrupt"), lambda: {}, may_speak=may_speak),
+            Channel(
+                change,
+                say,
+                lambda: done.append("interrupt"),
+                lambda: {},
+                lambda: "",
+                may_speak=may_speak,
+            ),
             Wire(),
         )
         channel.open(wire)  # type: ignore[arg-type]
