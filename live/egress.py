@@ -150,6 +150,8 @@ class VoiceTrack(MediaStreamTrack):
         changed on its way."""
         self.audible = True
         """Whether anything is sent; a source is asked in any case."""
+        self.on_sent: Callable[[bytes, int], None] = lambda data, ticks: None
+        """Told of every packet that leaves, with its ticks."""
         self.begins_spurt = False
         """Whether the piece that `recv` gave last begins a talk spurt."""
         self._clock = clock
@@ -180,6 +182,7 @@ class VoiceTrack(MediaStreamTrack):
             if not self.audible:
                 continue
             self._sending_ns, self.begins_spurt = sent.captured_ns, sent.begins
+            self.on_sent(sent.data, sent.ticks)
             packet = av.Packet(sent.data)
             packet.pts, packet.time_base = sent.ticks, opus.TIME_BASE
             return packet

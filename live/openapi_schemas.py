@@ -7,6 +7,7 @@ from typing import Any
 
 from engines.voice_skins.changes import SKINS
 from live.consent.record import Basis, Mode, Purpose
+from live.recording.recorder import End
 from live.utterance import Reason
 
 Json = dict[str, Any]
@@ -131,6 +132,12 @@ def all_schemas() -> Json:
                         "first_sound_ms": ref("Milliseconds"),
                     }
                 ),
+                "recording": text(
+                    enum=["off", "waiting", "on", *End],
+                    description="`waiting`: it begins when the client's data channel is open and"
+                    " has told it so; else on, or why there is none any more.",
+                ),
+                "statement": text(description="What is said of the call, as a JSON Web Signature."),
             }
         ),
     }
@@ -145,13 +152,6 @@ def _some(kind: type[StrEnum]) -> Json:
     }
 
 
-def json_body(schema: Json) -> Json:
-    """Content of one JSON document."""
-    return {"application/json": {"schema": schema}}
-
-
-def object_of(properties: Json, optional: tuple[str, ...] = ()) -> Json:
-    """An object whose properties are required but for the `optional` ones."""
 def record_properties() -> Json:
     """Of a consent record that was granted."""
     portrait = object_of(
@@ -184,6 +184,13 @@ def record_properties() -> Json:
     }
 
 
+def json_body(schema: Json) -> Json:
+    """Content of one JSON document."""
+    return {"application/json": {"schema": schema}}
+
+
+def object_of(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    """An object whose properties are required but for the `optional` ones."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 

@@ -29,6 +29,7 @@ from live.errors import SettingsError, VisavisError
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.recording.recordings import Recordings
 from live.registers import Registers
 from live.request import SessionRequest
 from live.routes import page, verify
@@ -52,6 +53,8 @@ CONNECTIONS = web.AppKey("connections", Connections)
 
 _GRACE_S = 2.0
 """What running calls have to end in when the server is told to stop."""
+_RECORDINGS_S = 30.0
+"""What the recordings of calls that have ended have to be signed in."""
 _IDLE_CONNECTION_S = 75.0
 _HANDSHAKE_S = 10.0
 _WARM_AGAIN_S = 30.0
@@ -73,6 +76,8 @@ class Rooms:
     registers: Registers
     enrolment: Tools
     """What a person before the camera is looked at with."""
+    recordings: Recordings | None = None
+    """Of calls; `None`: none are made."""
 
 
 def application(rooms: Rooms) -> web.Application:
@@ -179,6 +184,8 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
             listener.close()
         await rooms.pool.close(_GRACE_S)
         await runner.cleanup()
+        if rooms.recordings is not None:
+            await rooms.recordings.close(_RECORDINGS_S)
         rooms.prepared.close()
         rooms.voices.close()
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
 
+from live.audit import Event
+from live.audit.event import Fact
 from live.clock import MILLISECOND
-from live.errors import Full, NotFound
+from live.errors import Full, NotFound, NotLogged
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
-from live.pool import Pool
+from live.pool import Call, Pool
 from tests.fakes import MemoryAudit, request
 from tests.http_fakes import FakeCall
 
@@ -165,5 +169,87 @@ def test_what_avatars_say_is_counted() -> None:
         assert "visavis_interrupts_total 6.0" in text
         assert "visavis_first_sound_seconds_count 2.0" in text
         assert 'room="first_sound"' not in text
+
+    asyncio.run(scene())
+
+
+def test_the_audit_log_is_told_of_every_call() -> None:
+    async def scene() -> None:
+        audit = MemoryAudit()
+        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=audit)
+        wanted = request()
+        _, session = await pool.open(wanted)
+        opened = {
+            "session": session.public_id,
+            "avatar": "grey",
+            "consent": wanted.avatar.consent,
+            "driver": "face",
+            "label": True,
+        }
+        assert audit.told == [("session_opened", opened)]
+        await session.close("client")
+        await pool.close(1.0)
+        closed = {"session": session.public_id, "reason": "client"}
+        assert audit.told[1:] == [("session_closed", closed)]
+
+    asyncio.run(scene())
+
+
+def test_a_call_that_cannot_be_logged_is_not_held() -> None:
+    async def scene() -> None:
+        audit, made = MemoryAudit(), []
+
+        def start(*args: Any) -> FakeCall:
+            made.append(FakeCall(*args))
+            return made[-1]
+
+        pool = Pool(start, places=1, metrics=Metrics(), audit=audit)
+        audit.full = True
+        with pytest.raises(NotLogged):
+            await pool.open(request())
+        assert (made[0].reason, pool.free()) == ("refused", 1)
+        audit.full = False
+        _, session = await pool.open(request())
+        audit.full = True  # too late to refuse it: it ends as any other
+        await session.close("client")
+        await pool.close(1.0)
+        assert [event for event, _ in audit.told] == ["session_opened"]
+
+    asyncio.run(scene())
+
+
+class SlowAudit(MemoryAudit):
+    """On a disk that takes its time."""
+
+    def write(self, event: Event, **facts: Fact) -> None:
+        time.sleep(0.1)
+        super().write(event, **facts)
+
+
+def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
+    async def scene() -> None:
+        audit = SlowAudit()
+        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=audit)
+        places: list[Call] = []
+        openings = [asyncio.create_task(pool.open(request(), places.append)) for _ in range(3)]
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.sleep(0.02)
+        assert loop.time() - start < 0.08
+        assert (pool.free(), len(places)) == (0, 2)
+        results = await asyncio.gather(*openings, return_exceptions=True)
+        assert [isinstance(one, Full) for one in results] == [False, False, True]
+        # a client that goes before its call is logged leaves no place taken, and both lines
+        _, first = await openings[0]
+        await first.close("client")
+        leaving = asyncio.create_task(pool.open(request()))
+        await asyncio.sleep(0.02)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert pool.free() == 1
+        await pool.close(1.0)
+        told = [event for event, _ in audit.told]
+        assert told.count(Event.SESSION_OPENED) == told.count(Event.SESSION_CLOSED) == 3
 
     asyncio.run(scene())

@@ -152,6 +152,7 @@ async def test_the_data_channel() -> None:
             "disclosure": "AI avatar",
             "language": "en",
             "marked": True,
+            "recorded": False,
             "avatar": "grey",
         }
         peer.send("ping", time=12.25)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -31,21 +31,33 @@ class Film:
     """An MP4 file that is being written."""
 
     def __init__(
-        self, container: OutputContainer, size: int, rate: Fraction, motions: IO[str] | None
+        self,
+        container: OutputContainer,
+        size: int,
+        rate: Fraction,
+        motions: IO[str] | None,
+        *,
+        encoder: Mapping[str, str] = _ENCODER,
     ) -> None:
-        """Pictures of `size` × `size`, about `rate` a second; `motions`: where they are told."""
+        """Pictures of `size` × `size`, about `rate` a second; `motions`: where they are told.
+
+        `encoder`: options of libx264.
+        """
         self.container = container
         self._motions = motions
-        self._stream = container.add_stream("libx264", rate=rate, options=_ENCODER)
+        self._stream = container.add_stream("libx264", rate=rate, options=dict(encoder))
         self._stream.width = self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         self._stream.time_base = context.time_base = _TIME_BASE
         context.color_primaries = context.color_trc = context.colorspace = _BT709
 
-    def show(self, stamped: Stamped, ticks: int, motion: Motion) -> None:
-        """Adds a picture that is seen at `ticks` (1/90 000 s), which only go up."""
-        if self._motions is not None:
+    def show(self, stamped: Stamped, ticks: int, motion: Motion | None = None) -> None:
+        """Adds a picture that is seen at `ticks` (1/90 000 s), which only go up.
+
+        `motion`: that it shows, where motions are told.
+        """
+        if self._motions is not None and motion is not None:
             self._motions.write(motion_line(motion))
         frame = av.VideoFrame.from_ndarray(stamped.picture.rgb, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
