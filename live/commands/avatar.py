@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engines.weights import ModelStore
 from live import parts, settings
 from live.avatars import AvatarStore, Entry
+from live.commands import enrol
 from live.consent.built_in import ENDLESS
 from live.consent.record import time_text
 from live.errors import BadRequest, VisavisError
@@ -48,6 +49,7 @@ def add_to(subparsers: Subparsers) -> None:
         help="the signed record for this picture; see: visavis consent grant",
     )
     add.set_defaults(run=run_add)
+    enrol.add_to(deeds, common)
     remove = deeds.add_parser("remove", parents=[common], help="delete an added avatar")
     remove.add_argument("id", metavar="ID")
     remove.set_defaults(run=run_remove)

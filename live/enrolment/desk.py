@@ -19,8 +19,7 @@ from aiohttp import web
 
 from engines.drivers.speech_network import SpeechNetwork
 from engines.face_geometry import Points
-from engines.portraits import usable_face
-from engines.types import Picture, Portrait, Rgb, Tracker
+from engines.types import Rgb, Tracker
 from live.audit import AuditLog, Event
 from live.clock import SECOND, now_ns
 from live.consent.authority import utc_now
@@ -31,8 +30,8 @@ from live.enrolment.agreement import agreement, fingerprint
 from live.enrolment.attempt import Attempt
 from live.enrolment.challenge import Challenge, draw
 from live.enrolment.hearing import Hearing
+from live.enrolment.likeness import portrait_face
 from live.enrolment.pictures import png
-from live.enrolment.sight import bearing
 from live.enrolment.verdict import Verdict
 from live.errors import Conflict, Full, NotFound, TooManyRequests, VisavisError
 from live.one_thread import OneThread
@@ -251,8 +250,7 @@ class Desk:
         """The face of a portrait that an avatar can be made of; raises `UnusablePortrait`."""
         tracker = self._tools.tracker()
         try:
-            faces = tuple(tracker.find(Picture(rgb)))
-            return bearing(usable_face(Portrait(rgb, faces))).shape
+            return portrait_face(rgb, tracker)
         finally:
             tracker.close()
 

@@ -14,6 +14,9 @@ from typing import Final
 import numpy as np
 
 from engines.face_geometry import Points
+from engines.portraits import usable_face
+from engines.types import Picture, Portrait, Rgb, Tracker
+from live.enrolment.sight import bearing
 
 MOST: Final = 1.65
 """Up to here two faces may be one."""
@@ -42,3 +45,8 @@ def proportions(shape: Points) -> Points:
 def difference(one: Points, other: Points) -> float:
     """Root mean square difference of two faces' proportions; 1 is usual for one face."""
     return float(np.sqrt(np.square((proportions(one) - proportions(other)) / _UNIT).mean()))
+
+
+def portrait_face(rgb: Rgb, tracker: Tracker) -> Points:
+    """`(478, 3)` the face of a portrait as `sight.Bearing.shape`; raises `UnusablePortrait`."""
+    return bearing(usable_face(Portrait(rgb, tuple(tracker.find(Picture(rgb)))))).shape

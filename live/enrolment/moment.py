@@ -16,8 +16,10 @@ from live.enrolment.sight import Bearing, Sight
 MOST_YAW: Final = 8.0
 _GOOD_WIDTH = 260.0
 """Pixels of a face, from which on more are no better."""
-_ABOVE, _BELOW, _BESIDE = 1.15, 1.25, 1.2
-"""Face heights over and under the face's middle, and to each side, that belong to a portrait."""
+_SIDE = 2.4
+"""Face heights; a portrait wants hair and shoulders."""
+_ABOVE = 0.48
+"""Of the side, over the face's middle."""
 
 
 class BestMoment:
@@ -43,14 +45,15 @@ class BestMoment:
 
 
 def cut(rgb: Rgb, face: Face) -> Rgb:
-    """The square around a head, as far as the picture goes."""
+    """`(s, s, 3)`: the square around a head, as far as the picture goes."""
     height, width = rgb.shape[:2]
     points = face.landmarks[:, :2]
     low, high = points.min(axis=0), points.max(axis=0)
-    (x, y), tall = (low + high) / 2, float(high[1] - low[1])
-    left, right = max(0, round(x - _BESIDE * tall)), min(width, round(x + _BESIDE * tall))
-    top, bottom = max(0, round(y - _ABOVE * tall)), min(height, round(y + _BELOW * tall))
-    return np.ascontiguousarray(rgb[top:bottom, left:right])
+    middle, tall = (low + high) / 2, float(high[1] - low[1])
+    side = min(height, width, round(_SIDE * tall))
+    left, top = np.rint(middle - (side / 2, side * _ABOVE)).astype(int)
+    left, top = min(max(0, left), width - side), min(max(0, top), height - side)
+    return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
 def _score(sight: Sight, now: Bearing) -> float:
