@@ -43,6 +43,9 @@ def _trust(credentials: Credentials) -> str:
 
 def test_what_was_said_is_read(signed: Path, credentials: Credentials) -> None:
     report = read(signed, own=credentials.certificate.leaf)
+    with signed.open("rb") as stream:
+        stream.seek(7)
+        assert read(stream, own=credentials.certificate.leaf) == report
     assert report.standing is Standing.VALID
     assert report.problems == ()
     assert report.facts == FACTS

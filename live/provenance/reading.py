@@ -8,10 +8,11 @@ process of its own, with limits.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import c2pa
 from cryptography import x509
@@ -77,8 +78,10 @@ class Report:
     """What they say in our words, true as far as the signer is honest."""
 
 
-def read(file: Path, *, own: x509.Certificate | None = None, anchors: str | None = None) -> Report:
-    """What a file's own credentials say.
+def read(
+    file: Path | BinaryIO, *, own: x509.Certificate | None = None, anchors: str | None = None
+) -> Report:
+    """What a file's own credentials say; one that is open already is read from its beginning.
 
     `own`: the certificate that counts as ours; `anchors`: PEM of the authorities that are trusted
     beside it. Raises `OSError` where there is no such file, `SettingsError` for `anchors` that are
@@ -93,9 +96,11 @@ def read(file: Path, *, own: x509.Certificate | None = None, anchors: str | None
     return _read(file, {"trust_anchors": anchors} if anchors is not None else None)
 
 
-def _read(file: Path, trusted: dict[str, str] | None) -> Report:
+def _read(file: Path | BinaryIO, trusted: dict[str, str] | None) -> Report:
     anchors = [{"trust_uri": "visavis:reader", **trusted}] if trusted is not None else None
-    with file.open("rb") as stream, offline(anchors=anchors) as context:
+    opened = file.open("rb") if isinstance(file, Path) else nullcontext(file)
+    with opened as stream, offline(anchors=anchors) as context:
+        stream.seek(0)
         try:
             with c2pa.Reader(None, stream, context=context) as reader:
                 return _report(json.loads(reader.json()))
