@@ -23,7 +23,7 @@ from tqdm import tqdm
 from benchmarks import mark_plot, mark_subjects, mark_visibility, record, spread
 from benchmarks.mark_attacks import attacks
 from benchmarks.mark_codecs import Codec
-from benchmarks.mark_trials import Marker, Outcome, Plan, Reader, Stream, Trial, stream, trials
+from benchmarks.mark_trials import Marker, Outcome, Plan, Reader, Trial, stream, trials
 from engines.mark import Detector, Mark
 from live.errors import BadRequest
 
@@ -31,6 +31,8 @@ BITRATES = (150_000, 300_000, 600_000, 1_500_000)
 PROMISED = 300_000
 """The mark has to be recovered from here on."""
 _TURNS, _QUICK_TURNS = 9, 1
+_ROWS = 4
+"""Of the contact sheet."""
 _QUICK_ATTACKS = ("none", "scale 0.75", "crop 70 %", "mirror", "re-encoded 300")
 _NAMES = tuple(attacks(Codec.VP8))
 
@@ -45,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bitrate", type=int, action="append", metavar="KBIT/S", help="only this; may be repeated"
     )
     parser.add_argument(
-        "--attack", action="append", choices=_NAMES, help="only this; may be repeated"
+        "--attack",
+        action="append",
+        choices=_NAMES,
+        metavar="NAME",
+        help="only this one of the table; may be repeated",
     )
     parser.add_argument(
         "--clips", type=Path, metavar="FOLDER", help="its MP4 files are subjects too"
@@ -63,13 +69,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     recorder = record.Recorder("mark", args)
     plan = plan_of(args)
     found = list(_with_progress(plan, Mark, Detector))
-    streams = [stream(plan, turn, Mark) for turn in range(min(plan.turns, 4))]
-    figures = summary(found) | hidden(streams)
+    looks, rows = [], []
+    for turn in range(plan.turns):
+        seen = stream(plan, turn, Mark)
+        looks.append(mark_visibility.look(seen, Mark(seen.key, seen.payload)))
+        if args.sheet and turn < _ROWS:
+            rows.append(mark_plot.row(seen))
+    figures = summary(found) | mark_visibility.summary(looks)
     show(figures)
     if args.plot:
         args.plot.write_text(mark_plot.recovery(figures), encoding="utf-8")
     if args.sheet:
-        mark_plot.sheet(args.sheet, streams)
+        mark_plot.sheet(args.sheet, rows)
     done = recorder.finish(figures)
     record.write(done, args.json)
     return done
@@ -146,22 +157,6 @@ def lowest(scores: Sequence[float]) -> dict[str, float] | None:
         return None
     least, p1, p50 = np.percentile(scores, (0, 1, 50))
     return {"min": round(least, 2), "p1": round(p1, 2), "p50": round(p50, 2)}
-
-
-def hidden(streams: Sequence[Stream]) -> dict[str, Any]:
-    """PSNR, flicker and cost over some streams."""
-    decibels = [value for each in streams for value in mark_visibility.psnr(each)]
-    flickers = [mark_visibility.flicker(each) for each in streams]
-    pictures = [rgb for each in streams for rgb in each.unmarked]
-    marking = Mark(streams[0].key, streams[0].payload)
-    return {
-        "psnr_db": {"mean": round(float(np.mean(decibels)), 2), "min": round(min(decibels), 2)},
-        "flicker": {
-            name: round(float(np.mean([each[name] for each in flickers])), 3)
-            for name in flickers[0]
-        },
-        "cost": mark_visibility.cost(marking, pictures),
-    }
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -175,18 +175,18 @@ def _depth(share: float) -> float:
     return min(1.0, -math.log10(max(share, 1e-300)) / _DECADES)
 
 
-def sheet(file: Path, streams: Sequence[Stream]) -> None:
-    """Writes the contact sheet of the streams' last pictures, in full size."""
-    rows = []
-    for each in streams:
-        plain, marked = each.unmarked[-1], each.marked[-1]
-        difference = _GAIN * (marked.astype(np.int16) - plain) + 128
-        seen = [
-            call(Video(each.marked), codec, _SHOWN_BITRATE).video.pictures[-1] for codec in Codec
-        ]
-        rows.append(np.hstack([plain, marked, _levels(difference), *seen]))
-    picture = np.vstack(rows)
-    if not cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+def row(stream: Stream) -> Rgb:
+    """The sheet's row for a stream: its last picture, in full size."""
+    plain, marked = stream.unmarked[-1], stream.marked[-1]
+    difference = _GAIN * (marked.astype(np.int16) - plain) + 128
+    video = Video(stream.marked)
+    seen = [call(video, codec, _SHOWN_BITRATE).video.pictures[-1] for codec in Codec]
+    return np.hstack([plain, marked, _levels(difference), *seen])
+
+
+def sheet(file: Path, rows: Sequence[Rgb]) -> None:
+    """Writes the contact sheet; raises `OSError`."""
+    if not cv2.imwrite(str(file), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)):
         raise OSError(f"the contact sheet {file} cannot be written")
 
 

@@ -42,15 +42,14 @@ class Subject:
 
 
 def subjects(clips: list[Path]) -> list[Subject]:
-    """All of them, in an order whose beginning mixes avatars, motions and labels."""
-    found = []
+    """The clips first, then all avatars in an order whose beginning mixes motions and labels."""
+    found = [Subject(file.stem, labelled=False, file=file) for file in clips]
     names = avatars.ids()
     for turn in range(2):
         for number, name in enumerate(names):
             talking, labelled = (number + turn) % 2 == 0, (number // 2 + turn) % 2 == 0
             motion = "talking" if talking else "listening"
             found.append(Subject(f"{name} {motion}", labelled, name, talking))
-        found += [Subject(file.stem, turn == 0, file=file) for file in clips]
     return found
 
 

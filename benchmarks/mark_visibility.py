@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -33,14 +34,50 @@ _HIGH_BITRATE = 1_500_000
 Floats = NDArray[np.float32]
 
 
-def psnr(stream: Stream) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of one stream."""
+
+    psnr: list[float]
     """Decibels for each picture, 99 where nothing was changed."""
+    flicker: dict[str, float]
+    """Root mean squares in levels: the mark's and a codec's, by pixels and by areas."""
+    label_ms: list[float]
+    mark_ms: list[float]
+    """CPU for each picture."""
+
+
+def look(stream: Stream, mark: Applies) -> Look:
+    """Compares a stream with itself unmarked; `mark` is timed on its pictures once more."""
     pairs = zip(stream.unmarked, stream.marked, strict=True)
-    return [min(99.0, cv2.PSNR(plain, marked)) for plain, marked in pairs]
+    return Look(
+        [min(99.0, cv2.PSNR(plain, marked)) for plain, marked in pairs],
+        flicker(stream),
+        *_costs(mark, stream.unmarked),
+    )
+
+
+def summary(looks: Sequence[Look]) -> dict[str, Any]:
+    """PSNR, flicker and cost over some streams."""
+    decibels = np.concatenate([each.psnr for each in looks])
+    label_ms = np.concatenate([each.label_ms for each in looks])
+    mark_ms = np.concatenate([each.mark_ms for each in looks])
+    return {
+        "psnr_db": {"mean": round(float(decibels.mean()), 2), "min": round(decibels.min(), 2)},
+        "flicker": {
+            name: round(float(np.mean([each.flicker[name] for each in looks])), 3)
+            for name in looks[0].flicker
+        },
+        "cost": {
+            "label_ms": spread.summary(label_ms, 3),
+            "mark_ms": spread.summary(mark_ms, 3),
+            "mark_over_label": round(float(np.median(mark_ms) / np.median(label_ms)), 1),
+        },
+    }
 
 
 def flicker(stream: Stream) -> dict[str, float]:
-    """Root mean squares in levels: the mark's and a codec's, by pixels and by areas."""
+    """Root mean squares of what changes from picture to picture: the mark's and a codec's."""
     coded = call(Video(stream.unmarked), Codec.H264, _HIGH_BITRATE).video.pictures
     found: dict[str, float] = {}
     for name, others in (("mark", stream.marked), ("codec", coded)):
@@ -49,9 +86,9 @@ def flicker(stream: Stream) -> dict[str, float]:
     return found
 
 
-def cost(mark: Applies, pictures: Sequence[Rgb]) -> dict[str, Any]:
-    """Milliseconds of CPU a picture for the label and for the mark, and their ratio."""
-    spent: dict[str, list[float]] = {"label": [], "mark": []}
+def _costs(mark: Applies, pictures: Sequence[Rgb]) -> tuple[list[float], list[float]]:
+    """Milliseconds of CPU for the label and for the mark."""
+    label_ms, mark_ms = [], []
     for rgb in pictures:
         copy = rgb.copy()
         began = time.process_time_ns()
@@ -59,13 +96,9 @@ def cost(mark: Applies, pictures: Sequence[Rgb]) -> dict[str, Any]:
         between = time.process_time_ns()
         mark.apply(copy)
         ended = time.process_time_ns()
-        spent["label"].append((between - began) / 1e6)
-        spent["mark"].append((ended - between) / 1e6)
-    medians = {name: float(np.median(values)) for name, values in spent.items()}
-    return {
-        **{f"{name}_ms": spread.summary(values, 3) for name, values in spent.items()},
-        "mark_over_label": round(medians["mark"] / medians["label"], 2),
-    }
+        label_ms.append((between - began) / 1e6)
+        mark_ms.append((ended - between) / 1e6)
+    return label_ms, mark_ms
 
 
 def _changes(plain: Sequence[Rgb], others: Sequence[Rgb]) -> tuple[float, float]:

@@ -247,7 +247,16 @@ def offset(levels: Sequence[int]) -> Stream:
 
 
 def test_psnr() -> None:
-    assert mark_visibility.psnr(offset([2, 4, 0])) == pytest.approx([42.11, 36.09, 99], abs=0.01)
+    look = mark_visibility.look(offset([2, 4, 0]), Absent(b"", b""))
+    assert look.psnr == pytest.approx([42.11, 36.09, 99], abs=0.01)
+
+
+def test_a_look_is_summed_up() -> None:
+    looks = [mark_visibility.look(offset([level] * 3), Absent(b"", b"")) for level in (2, 4)]
+    figures = mark_visibility.summary(looks)
+    assert figures["psnr_db"] == {"mean": 39.1, "min": 36.09}
+    assert figures["cost"]["mark_ms"]["n"] == 6
+    assert figures["cost"]["mark_over_label"] < 1
 
 
 def test_what_stands_still_does_not_flicker() -> None:
@@ -280,7 +289,7 @@ def test_the_tables_and_the_plot(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_sheet(tmp_path: Path) -> None:
-    mark_plot.sheet(tmp_path / "sheet.png", [offset([1] * 3)])
+    mark_plot.sheet(tmp_path / "sheet.png", [mark_plot.row(offset([1] * 3))])
     assert (tmp_path / "sheet.png").stat().st_size > 0
 
 
