@@ -4,13 +4,12 @@ Every window of two seconds is marked, sent through a call's codec at a bit rate
 read (`mark_trials`, `mark_codecs`, `mark_attacks`). A cell tells how many windows gave back the
 very payload that was put in, with a 95 % Wilson interval. A wrong payload is worse than none and is
 counted apart. How well the mark hides, and its cost: `mark_visibility`. How often a mark is found
-where none is: `mark_false_alarms`.
+where none is: `mark_false_alarms`. Who interrupts it gets the table of the turns that are complete.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,9 +67,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(1)
     recorder = record.Recorder("mark", args)
     plan = plan_of(args)
-    found = list(_with_progress(plan, Mark, Detector))
+    found = made(plan, Mark, Detector)
     looks, rows = [], []
-    for turn in range(plan.turns):
+    for turn in range(found[-1].turn + 1):
         seen = stream(plan, turn, Mark)
         looks.append(mark_visibility.look(seen, Mark(seen.key, seen.payload)))
         if args.sheet and turn < _ROWS:
@@ -211,12 +210,18 @@ def _share(found: dict[str, Any]) -> str:
     )
 
 
-def _with_progress(plan: Plan, marker: Marker, reader: Reader) -> Sequence[Trial]:
+def made(plan: Plan, marker: Marker, reader: Reader) -> list[Trial]:
+    """All trials; on an interrupt, those of the turns that are complete. Raises it without any."""
+    found: list[Trial] = []
     bar = tqdm(
-        trials(plan, marker, reader),
-        total=plan.count,
-        desc="mark",
-        unit="window",
-        disable=not sys.stderr.isatty(),
+        trials(plan, marker, reader), total=plan.count, desc="mark", unit="window", disable=None
     )
-    return list(bar)
+    try:
+        for trial in bar:
+            found.append(trial)
+    except KeyboardInterrupt:
+        whole = len(found) // (plan.count // plan.turns)
+        if not whole:
+            raise
+        return [trial for trial in found if trial.turn < whole]
+    return found

@@ -222,6 +222,24 @@ def test_a_guess_is_a_wrong_payload() -> None:
 
 
 @pytest.mark.usefixtures("textures")
+def test_an_interrupt_leaves_the_complete_turns() -> None:
+    plan = Plan(turns=3, bitrates=[300_000], attacks=["none"])
+    looked = []
+
+    class Impatient(Guesses):
+        def find(self, pictures: Iterable[Rgb]) -> Says | None:
+            looked.append(len(list(pictures)))
+            if len(looked) % 4 == 0:
+                raise KeyboardInterrupt
+            return None
+
+    assert [trial.turn for trial in mark.made(plan, Absent, Impatient)] == [0, 0]
+    looked[:] = [60] * 3
+    with pytest.raises(KeyboardInterrupt):
+        mark.made(plan, Absent, Impatient)
+
+
+@pytest.mark.usefixtures("textures")
 def test_turns_differ_and_come_again() -> None:
     first, again, other = (mark_trials.stream(PLAN, turn, Absent) for turn in (0, 0, 1))
     assert (first.key, first.payload) == (again.key, again.payload)
