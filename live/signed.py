@@ -68,6 +68,8 @@ def opened(
     text = document.strip()
     if len(text) > longest:
         raise BadSignature(f"a signed document has at most {longest} characters; this is none")
+    if not text.isascii():
+        raise BadSignature("this is no signed document: it has signs that none has")
     try:
         headers = _JWS.get_unverified_header(text)
     except jwt.InvalidTokenError as error:
