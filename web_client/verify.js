@@ -132,6 +132,7 @@ function show(answer, file) {
   the("record", HTMLElement).textContent = JSON.stringify(answer, null, 2);
   showPreview(file, told.kind);
   showTimeline(answer);
+  the("drop-title", HTMLElement).textContent = "Drop another file here";
   result.hidden = false;
   the("headline", HTMLElement).focus();
   result.scrollIntoView({ block: "nearest" });

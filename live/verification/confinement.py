@@ -44,7 +44,9 @@ def confine(memory: int, cpu_s: int) -> None:
     ):
         hard = resource.getrlimit(kind)[1]
         most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (most, most))
+        # At the soft limit of CPU time comes a signal that says so; at the hard one, none.
+        last = hard if kind == resource.RLIMIT_CPU else most
+        resource.setrlimit(kind, (most, last))
 
 
 def _in_use() -> int:

@@ -55,6 +55,7 @@ def _of(report: Report) -> Credentials:
         state,
         ours=state == "valid" and signer is not None and signer.is_ours,
         test_certificate=signer is not None and signer.is_test,
+        expired=signer is not None and signer.is_expired,
         signer=(signer.name or signer.organization or None) if signer else None,
         generator=report.generator or None,
         source_types=report.source_types,

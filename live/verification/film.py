@@ -28,7 +28,8 @@ _MOST_FRAMES = 5000
 _LEAST_RATE = 500
 """Bytes a second; a duration that leaves less is not believed."""
 _DECODERS = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg,prores,qtrle,png"
-_STEP_BACK = 3
+_ODD_END_S = 1.0
+_MOST_ERRORS = 3
 """Errors of the decoder in a row after which a stretch is given up."""
 
 
@@ -60,11 +61,13 @@ class Film:
         self.seconds = self._believed(size)
         self.damaged = False
         self.whole = True
+        self._last_s = 0.0
 
     def windows(self) -> Iterator[Window]:
         """The stretches, in the order in which they are best looked at."""
         if self.seconds is None or self.seconds <= WHOLE_S:
             yield from cut(self._until(self._shots(), WHOLE_S), self.seconds)
+            self.damaged = self.damaged or self._ends_early()
             return
         self.whole = False
         seen: set[float] = set()
@@ -86,6 +89,12 @@ class Film:
             raise Unprocessable("the film's pictures are of a kind that is not decoded here")
         what = "sound only" if self._container.streams.audio else "neither pictures nor sound"
         raise Unprocessable(f"the file holds {what}; a film has to have pictures")
+
+    def _ends_early(self) -> bool:
+        """Whether the pictures end long before the film is said to; sound may go on alone."""
+        if self.seconds is None or not self.whole or self._container.streams.audio:
+            return False
+        return self.seconds - self._last_s > _ODD_END_S
 
     def _believed(self, size: int) -> float | None:
         claimed = (self._container.duration or 0) / av.time_base
@@ -112,7 +121,6 @@ class Film:
         """The pictures from here on, until there is no more or too much."""
         errors = count = 0
         packets = self._container.demux(self._stream)
-        last_s = 0.0
         while True:
             try:
                 packet = next(packets)
@@ -122,7 +130,7 @@ class Film:
             except av.error.FFmpegError:
                 self.damaged = True
                 errors += 1
-                if errors > _STEP_BACK:
+                if errors > _MOST_ERRORS:
                     return
                 continue
             for frame in frames:
@@ -133,10 +141,11 @@ class Film:
                     return
                 if frame.width * frame.height > MOST_PIXELS:
                     raise TooLarge("the film's pictures grow beyond 4096×2304 pixels")
-                last_s = frame.time - self._start_s if frame.time is not None else last_s
+                if frame.time is not None:
+                    self._last_s = max(0.0, frame.time - self._start_s)
                 rgb = upright(frame)
                 self.height, self.width = rgb.shape[:2]
-                yield Shot(rgb, max(0.0, last_s))
+                yield Shot(rgb, self._last_s)
 
 
 def _stretch(first: Shot, rest: Iterator[Shot]) -> Iterator[Shot]:

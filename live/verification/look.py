@@ -38,7 +38,8 @@ def look(file: BufferedReader, wanted: Wanted) -> Verdict:
     Raises `BadRequest` for an empty one, `WrongType` for what is no picture or film, `TooLarge` for
     one with too many pixels, and `Unprocessable` for one that cannot be decoded.
     """
-    medium = media.medium(file)
+    medium = media.medium(file.read(media.HEAD))
+    file.seek(0)
     sha256 = file_digest(file, "sha256").hexdigest()
     size = file.tell()
     file.seek(0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from live.errors import BadRequest, WrongType
 
-_HEAD = 64
+HEAD = 64
+"""Bytes that tell."""
 _TAKEN = "give MP4, MOV, WebM, MKV, JPEG, PNG, WebP or GIF"
 _OTHERS = (
     (b"%PDF", "a PDF document"),
@@ -58,11 +58,11 @@ _MAGIC = (
 )
 
 
-def medium(file: BinaryIO) -> Medium:
-    """What the file is; raises `WrongType`, or `BadRequest` for an empty one."""
-    file.seek(0)
-    head = file.read(_HEAD)
-    file.seek(0)
+def medium(head: bytes) -> Medium:
+    """What begins with these `HEAD` bytes, or fewer where there are no more.
+
+    Raises `WrongType`, or `BadRequest` for an empty file.
+    """
     if not head:
         raise BadRequest("the file is empty")
     found = _known(head)

@@ -40,6 +40,8 @@ class Credentials:
     """Valid, and signed with this operator's certificate."""
     test_certificate: bool = False
     """Signed with a certificate that calls itself a test."""
+    expired: bool = False
+    """The certificate has expired since, and nobody has attested when it was used."""
     signer: str | None = None
     """Who the certificate names."""
     generator: str | None = None

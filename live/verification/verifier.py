@@ -16,13 +16,15 @@ from typing import Any
 from cryptography import x509
 
 import live
-from live import errors
-from live.errors import TooLarge, Unprocessable, VisavisError
+from live.errors import BadRequest, TooLarge, Unprocessable, VisavisError, WrongType
 from live.keys import OperatorKeys
 from live.provenance.certificates import pem
+from live.verification import media
 from live.verification.verdict import Verdict, parsed
 
 _LONGEST_ANSWER = 1 << 20
+_LONGEST_DETAIL = 500
+_ERRORS = (BadRequest, TooLarge, Unprocessable, WrongType)
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TZ")
 """Of the environment: the rest may hold secrets, and the child decodes what a stranger has made."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -71,6 +73,7 @@ class Verifier:
                 f"the file has {size / 2**20:.0f} MiB; at most {self.limits.size >> 20} MiB are"
                 " looked at: cut out the part that matters, without encoding it again"
             )
+        media.medium(os.pread(descriptor, media.HEAD, 0))  # most nonsense costs no process
         certificate = await asyncio.to_thread(self._certificate)
         request = {
             "file": descriptor,
@@ -83,7 +86,10 @@ class Verifier:
         answer = await self._ask(json.dumps(request).encode(), descriptor)
         if "error" in answer:
             raise _error(answer)
-        return parsed(answer.get("verdict"))
+        try:
+            return parsed(answer.get("verdict"))
+        except ValueError as error:
+            raise _gave_up() from error
 
     async def _ask(self, request: bytes, descriptor: int) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
@@ -111,7 +117,12 @@ class Verifier:
             await process.communicate()
         if not line:
             raise _too_slow() if process.returncode == -signal.SIGXCPU else _gave_up()
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise _gave_up()
         return answer
 
 
@@ -135,9 +146,9 @@ def _environment() -> dict[str, str]:
 
 
 def _error(answer: dict[str, Any]) -> VisavisError:
-    kind = getattr(errors, str(answer["error"]), Unprocessable)
-    error: VisavisError = kind(str(answer.get("detail")))
-    return error
+    """One of ours by its name; the child has decoded a stranger's file and is not believed all."""
+    kind = next((one for one in _ERRORS if one.__name__ == answer["error"]), Unprocessable)
+    return kind(str(answer.get("detail"))[:_LONGEST_DETAIL])
 
 
 def _too_slow() -> Unprocessable:

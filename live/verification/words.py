@@ -13,6 +13,7 @@ from typing import Any
 from live.verification.verdict import Credentials, FoundMark, Looked, Stretch, Verdict, document
 
 _MOST_DIGITS = 30
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_STRETCHES = 6
 
 _HEADLINES = {
@@ -92,7 +93,8 @@ def _where(stretches: tuple[Stretch, ...], looked: Looked) -> str:
 
 def _chance(probability: float) -> str:
     digits = _MOST_DIGITS if probability <= 0 else min(_MOST_DIGITS, int(-log10(probability)))
-    return f"By chance that would be found less than once in 10^{digits} times."
+    superscript = str(digits).translate(_SUPERSCRIPT)
+    return f"By chance that would be found less than once in 10{superscript} times."
 
 
 def _times(stretches: Iterable[Stretch]) -> str:
@@ -162,6 +164,12 @@ def _of_credentials(found: Credentials) -> Iterator[Caveat]:
             "signature_is_no_truth",
             "Valid credentials prove that the file is as its signer left it. They do not prove that"
             " what they say of it is true.",
+        )
+    if found.expired:
+        yield Caveat(
+            "certificate_expired",
+            "The signer’s certificate has expired, so nothing says that it was valid when it was"
+            " used.",
         )
     if found.test_certificate:
         yield Caveat(
