@@ -20,7 +20,7 @@ from live.errors import SettingsError
 from live.label import Label, draw
 from live.sections import Label as LabelSettings
 
-__all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label"]
+__all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label", "leaving"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +49,26 @@ class Stamped:
         """The marked picture; its array is nobody else's."""
         return self._picture
 
+    def __init_subclass__(cls) -> NoReturn:
+        """Something else that goes by the name would be a third."""
+        raise TypeError("there is one kind of Stamped picture")
+
     def __reduce__(self) -> NoReturn:
         """A copy or a pickle would be a second way to make one."""
         raise TypeError("a Stamped picture cannot be copied or pickled")
 
 
 Stamp = Callable[[Picture], Stamped]
+
+
+def leaving(stamped: Stamped) -> Picture:
+    """The picture for an exit to send or to write; raises `TypeError` for what is not stamped.
+
+    Every exit asks here: what merely has a picture, as a stamped one does, is refused, too.
+    """
+    if not isinstance(stamped, Stamped):
+        raise TypeError("only pictures that live.disclosure has stamped may leave")
+    return stamped.picture
 
 
 class Disclosure:

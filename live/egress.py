@@ -19,14 +19,14 @@ from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamError, MediaStreamTr
 
 from live import opus
 from live.clock import MILLISECOND, SECOND, VIDEO_RATE, SessionClock, now_ns
-from live.disclosure import Stamped
+from live.disclosure import Stamped, leaving
 from live.measures import Counts, Durations, Rate
 from live.voice_line import VoiceLine, VoiceSource
 
 
 def to_frame(stamped: Stamped) -> av.VideoFrame:
     """What the encoder takes: I420, BT.601 in the narrow range; on the worker's thread."""
-    rgb = stamped.picture.rgb
+    rgb = leaving(stamped).rgb
     even = np.ascontiguousarray(rgb[: rgb.shape[0] & ~1, : rgb.shape[1] & ~1])
     planes = cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420)
     return av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
@@ -55,7 +55,7 @@ class AvatarTrack(MediaStreamTrack):
 
     def show(self, stamped: Stamped) -> None:
         """Takes the next picture; called on the worker's thread, where it is converted."""
-        picture = stamped.picture
+        picture = leaving(stamped)
         ready = (to_frame(stamped), picture.pts_ns, picture.captured_ns)
         with suppress(RuntimeError):  # the loop may have gone, and the peer with it
             self._asyncio.call_soon_threadsafe(self._put, ready)

@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from engines.types import Motion
 from live.clock import VIDEO_RATE
-from live.disclosure import Stamped
+from live.disclosure import Stamped, leaving
 from live.offline.files import complete_or_absent
 
 Progress = Callable[[int, int | None], None]
@@ -59,7 +59,7 @@ class Film:
         """
         if self._motions is not None and motion is not None:
             self._motions.write(motion_line(motion))
-        frame = av.VideoFrame.from_ndarray(stamped.picture.rgb, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(leaving(stamped).rgb, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
         frame.pts, frame.time_base = ticks, _TIME_BASE

@@ -14,7 +14,7 @@ from av.container import OutputContainer
 
 from live import opus
 from live.clock import SECOND, VIDEO_RATE, VOICE_RATE, SessionClock, ticks_from_ns
-from live.disclosure import Stamped
+from live.disclosure import Stamped, leaving
 from live.offline.film import Film
 
 _ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1"}
@@ -43,10 +43,11 @@ class CallFilm:
 
     def show(self, stamped: Stamped) -> None:
         """Adds a picture at its own time."""
-        pts_ns = stamped.picture.pts_ns
+        picture = leaving(stamped)
+        pts_ns = picture.pts_ns
         if self._film is None:
             self._start_ns = pts_ns
-            self._film = self._begun(stamped.picture.rgb.shape[0])
+            self._film = self._begun(picture.rgb.shape[0])
         ticks = ticks_from_ns(pts_ns - self._start_ns, VIDEO_RATE)
         self._ticks = max(ticks, self._ticks + 1)
         self._film.show(stamped, self._ticks)
