@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from live.errors import SettingsError, Unprocessable
+from live.provenance import credentials as credentials_module
+from live.provenance import signing
 from live.provenance.credentials import Credentials
 from live.provenance.facts import Facts
 from live.provenance.manifest import AVATAR, SOFT_BINDING, actions_of, definition, facts_of
@@ -115,7 +117,7 @@ def test_removed_ones_are_absent_to_both(signed: Path, tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0), bit=st.integers(0, 7))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_changed_byte_of_theirs_says_another_thing(
     signed: Path, credentials: Credentials, tmp_path: Path, place: int, bit: int
 ) -> None:
@@ -240,6 +242,26 @@ def _decoded(file: Path) -> tuple[list[bytes], list[bytes]]:
     return video, sound
 
 
+def test_a_large_film_is_signed_in_a_process_of_its_own(
+    credentials: Credentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials_module, "LARGE", 1000)
+    monkeypatch.setattr(signing, "sign", None)  # it is not done in this one
+    file = tmp_path / "film.mp4"
+    file.write_bytes(film())
+    credentials.sign(file, FACTS)
+    report = read(file, own=credentials.certificate.leaf)
+    assert (report.standing, report.facts) == (Standing.VALID, FACTS)
+    file.write_bytes(bytes(2000))
+    with pytest.raises(Unprocessable, match="NotSupported"):
+        credentials.sign(file, FACTS)
+    monkeypatch.setattr(signing, "_START_S", 0.05)
+    with pytest.raises(Unprocessable, match="not done after 0 s"):
+        credentials.sign(file, FACTS)
+    assert file.read_bytes() == bytes(2000)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
 def test_what_is_no_film_stays_as_it_was(credentials: Credentials, tmp_path: Path) -> None:
     file = tmp_path / "film.mp4"
     for data in (b"", b"none", film()[:20]):
@@ -296,6 +318,7 @@ _JSON = st.recursive(
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_assertions_of_any_shape_are_taken_for_what_they_are(data: st.DataObject) -> None:
     """Whoever signs can write anything: it is facts of ours, or none."""
     assertions = definition(FACTS, is_test=True)["assertions"]

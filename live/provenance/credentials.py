@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
-import c2pa
 import cv2
 import numpy as np
 
@@ -22,10 +19,13 @@ from live.provenance.certificates import (
     from_files,
 )
 from live.provenance.facts import Facts
-from live.provenance.library import offline
 from live.provenance.manifest import DIGITAL_SOURCE_TYPE, Json, definition
 from live.provenance.self_made import self_made
+from live.provenance.signing import NotSigned, Order, sign, sign_apart, sign_film
 from live.sections import Keys, Provenance
+
+LARGE = 32_000_000
+"""Bytes from which on a film is signed in a process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,14 @@ class Credentials:
         certificate has expired.
         """
         check_dates(self.certificate)
-        stated = definition(facts, is_test=self.certificate.is_test)
+        order = self._order(definition(facts, is_test=self.certificate.is_test))
+        signing = sign_apart if film.stat().st_size > LARGE else sign_film
         with complete_or_absent(film) as part:
             try:
-                with film.open("rb") as source, part.open("w+b") as target:
-                    self._sign(stated, "video/mp4", source, target)
-                    target.flush()
-                    os.fsync(target.fileno())
-            except c2pa.C2paError as error:
+                signing(order, film, part)
+            except NotSigned as error:
                 raise Unprocessable(
-                    f"{film} cannot be given content credentials: {_reason(error)}"
+                    f"{film} cannot be given content credentials: {error}"
                 ) from error
         settle(film.parent)
 
@@ -89,28 +87,12 @@ class Credentials:
             "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
         }
         try:
-            self._sign(stated, "image/png", BytesIO(picture.tobytes()), BytesIO())
-        except c2pa.C2paError as error:
+            sign(self._order(stated), "image/png", BytesIO(picture.tobytes()), BytesIO())
+        except NotSigned as error:
             raise SettingsError(
-                f"content credentials cannot be signed with {self.described}: {_reason(error)}"
+                f"content credentials cannot be signed with {self.described}: {error}"
             ) from error
 
-    def _sign(self, stated: Json, media_type: str, source: BinaryIO, target: BinaryIO) -> None:
+    def _order(self, stated: Json) -> Order:
         certificate = self.certificate
-        info = c2pa.C2paSignerInfo(
-            certificate.algorithm,
-            certificate.chain_pem.encode(),
-            certificate.key_pem.encode(),
-            None,  # no authority is asked for a time stamp
-        )
-        with (
-            offline() as context,
-            c2pa.Signer.from_info(info) as signer,
-            c2pa.Builder(stated, context=context) as builder,
-        ):
-            builder.sign(signer, media_type, source, target)
-
-
-def _reason(error: c2pa.C2paError) -> str:
-    """The library's words on one line."""
-    return " ".join(str(error).split())[:300]
+        return Order(stated, certificate.algorithm, certificate.chain_pem, certificate.key_pem)
