@@ -38,10 +38,11 @@ export class Unreachable extends Error {
 export async function ask(address, options = {}) {
   for (;;) {
     const sent = token();
+    const sentAt = performance.now();
     const response = await answer(address, options);
     if (response.ok) return response;
     const refused = await refusal(response);
-    if (response.status !== 401 || !(await renew(sent, refused.message))) throw refused;
+    if (response.status !== 401 || !(await renew(sent, sentAt, refused.message))) throw refused;
   }
 }
 

@@ -11,16 +11,23 @@ export function token() {
   return present;
 }
 
+/** Event: `change`, when there is another token. */
+export const tokens = new EventTarget();
+
 /** @type {Promise<boolean> | undefined} */
 let asking;
+let dismissedAt = 0;
 
 /**
  * Asks for a token after one, or none, was refused; resolves with whether there is another one now.
+ * Who does not want to say is asked again only for what is begun after that.
  * @param {string} refused the one that was sent
+ * @param {number} sentAt when, by `performance.now()`
  * @param {string} why the server's words
  */
-export async function renew(refused, why) {
+export async function renew(refused, sentAt, why) {
   if (refused !== present) return true;
+  if (sentAt < dismissedAt) return false;
   asking ??= ask(refused ? why : "").finally(() => (asking = undefined));
   return asking;
 }
@@ -59,6 +66,7 @@ function ask(fault) {
       if (isToken(entered)) {
         present = entered;
         store(entered);
+        tokens.dispatchEvent(new Event("change"));
         sheet.close();
         return;
       }
@@ -70,6 +78,7 @@ function ask(fault) {
     const before = present;
     sheet.addEventListener("close", () => {
       sheet.remove();
+      if (present === before) dismissedAt = performance.now();
       resolve(present !== before);
     });
     sheet.showModal();

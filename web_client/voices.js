@@ -3,6 +3,7 @@
 import { the } from "./elements.js";
 import { recall, remember } from "./memory.js";
 import { ask } from "./server.js";
+import { tokens } from "./token.js";
 
 /** @typedef {{name: string, available: boolean, languages: string[]}} Voice */
 
@@ -19,6 +20,7 @@ export class Voices {
   #all = [];
 
   constructor() {
+    tokens.addEventListener("change", () => void this.load());
     this.#voice.addEventListener("change", () => {
       remember("voice", this.#voice.value);
       this.#listLanguages();

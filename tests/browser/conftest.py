@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -46,11 +48,51 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `visavis serve` with a single place, so that a place not freed is noticed."""
-    folder = tmp_path_factory.mktemp("server")
+    with _serving(tmp_path_factory.mktemp("server")) as (address, _):
+        yield address
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server that asks for tokens."""
+
+    address: str
+    environment: dict[str, str]
+
+    def token(self, *scopes: str, expires: str = "1h") -> str:
+        """A new one, as its operator makes it."""
+        words = [word for scope in scopes for word in ("--scope", scope)]
+        return self._visavis("grant", *words, "--expires", expires)
+
+    def revoke(self, token: str) -> None:
+        """Makes it good no more."""
+        self._visavis("revoke", token)
+
+    def _visavis(self, *words: str) -> str:
+        command = [sys.executable, "-m", "live", "token", *words]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Another one, which lets in only who has a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    more = {"VISAVIS_ACCESS__REQUIRED": "true", "XDG_DATA_HOME": str(folder)}
+    with _serving(folder, **more) as (address, environment):
+        yield Guarded(address, environment)
+
+
+@contextmanager
+def _serving(folder: Path, **more: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """A server's address, and the environment in which it and its commands run."""
     environment = os.environ | {
         "VISAVIS_SERVER__POSTS_PER_MINUTE": "600",
         "VISAVIS_SESSIONS__PLACES": "1",
         "VISAVIS_AVATARS__FOLDER": str(folder / "avatars"),
+        **more,
     }
     log = folder / "log"
     with log.open("w") as errors:
@@ -67,7 +109,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         address = next((word for word in announced if word.startswith("http")), "")
         assert address, log.read_text()
         _wait_until_ready(address, log)
-        yield address.rstrip("/")
+        yield address.rstrip("/"), environment
     finally:
         process.terminate()
         process.wait(10)

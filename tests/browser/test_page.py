@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import INSECURE_HOST, Visit, wait_for_phase
+from tests.browser.conftest import INSECURE_HOST, Guarded, Visit, wait_for_phase
 
 Visiting = Callable[..., Visit]
 
@@ -110,9 +110,9 @@ def test_missing_camera_is_explained_and_not_needed(
         without_camera.close()
 
 
-def test_page_without_https_says_so(visit: Visiting, server: str) -> None:
-    address = server.replace("127.0.0.1", INSECURE_HOST)
-    page = visit(address=address, permissions=[]).open()
+def test_page_without_https_says_so(visit: Visiting, guarded: Guarded) -> None:
+    address = guarded.address.replace("127.0.0.1", INSECURE_HOST)
+    page = visit(address=address, permissions=[]).open(f"#token={guarded.token('session')}")
     expect(page.locator("#notice-title")).to_have_text("This page needs HTTPS")
     expect(page.locator("#notice-text")).to_contain_text(f"https://{INSECURE_HOST}")
 
