@@ -151,16 +151,18 @@ def test_an_avatar_is_added_shown_listed_and_removed(
 ) -> None:
     image = tmp_path / "me.png"
     image.write_bytes(png())
-    said = ["--statement", "own", "--statement-text", "It is me."]
+    grant = ["--basis", "synthetic", "--statement", "A grey square.", "-o", "me.jws"]
+    assert main(["consent", "grant", str(image), *grant]) == 0
+    said = ["--consent", "me.jws"]
     assert main(["avatar", "add", str(image), "--id", "me", "--name", "Me", *said]) == 0
-    assert "It is me." in capsys.readouterr().out
+    assert "A grey square." in capsys.readouterr().out
     assert main(["avatar", "show", "me", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["name"], shown["statement"], shown["built_in"]) == ("Me", "own", False)
+    assert (shown["name"], shown["basis"], shown["built_in"]) == ("Me", "synthetic", False)
     assert main(["avatar", "list", "--json"]) == 0
-    assert shown in json.loads(capsys.readouterr().out)
+    assert shown | {"usable": True} in json.loads(capsys.readouterr().out)
     assert main(["avatar", "list"]) == 0
-    assert re.search(r"^me +own ", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^me +synthetic ", capsys.readouterr().out, re.MULTILINE)
     assert main(["avatar", "add", str(image), "--id", "me", *said]) == 2
     assert "already" in capsys.readouterr().err
     assert main(["avatar", "remove", "me"]) == 0
@@ -179,8 +181,10 @@ def test_a_picture_that_is_none_is_bad_input(
     file = tmp_path / "me.png"
     if image is not None:
         file.write_bytes(image)
-    said = ["--statement", "own", "--statement-text", "It is me."]
-    assert main(["avatar", "add", str(file), *said]) == 2
+    Path("good.png").write_bytes(png())
+    grant = ["--basis", "synthetic", "--statement", "A grey square.", "-o", "me.jws"]
+    assert main(["consent", "grant", "good.png", *grant]) == 0
+    assert main(["avatar", "add", str(file), "--consent", "me.jws"]) == 2
     assert words in capsys.readouterr().err
 
 
