@@ -2,6 +2,7 @@
 // is kept for this tab, until that is closed.
 
 import { icon, make } from "./elements.js";
+import { sentence } from "./sentence.js";
 
 const KEY = "visavis.token";
 let present = fromAddress() || fromTab();
@@ -36,11 +37,11 @@ export async function renew(refused, sentAt, why) {
 function ask(fault) {
   const sheet = make("dialog", "sheet narrow");
   const form = make("form");
-  const title = make("h2", "", "Who are you?");
+  const title = make("h2", "", "Access token");
   const close = make("button", "quiet close", icon("end"));
-  const text = make("p", "sheet-text", "This server lets in whoever has an access token. The person who runs it makes one.");
+  const text = make("p", "sheet-text", "This server lets in only who has one. Whoever runs it makes them.");
   const input = make("input");
-  const error = make("p", "field-error", fault);
+  const error = make("p", "field-error", sentence(fault));
   const cancel = make("button", "plain", "Cancel");
   const send = make("button", "primary", "Go in");
   const kept = make("p", "sheet-text soft", "It stays in this tab, and is forgotten when you close it.");

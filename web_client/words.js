@@ -2,6 +2,7 @@
 
 import { NoConnection } from "./call.js";
 import { NotSecure } from "./devices.js";
+import { sentence } from "./sentence.js";
 import { Refusal, Unreachable } from "./server.js";
 
 /**
@@ -141,12 +142,4 @@ export function explainSaying(error) {
 /** @param {Words} words */
 function joined({ title, text }) {
   return `${title}. ${text}`;
-}
-
-/** @param {string} text */
-function sentence(text) {
-  const trimmed = text.trim();
-  if (!trimmed) return "";
-  const capital = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
