@@ -63,6 +63,10 @@ class CameraSocket:
 
     async def run(self) -> None:
         """Serves until it is decided, or the client is gone."""
+        # A request is cancelled when its client goes; what has been granted then is taken back.
+        await self._desk.hold(self._serve())
+
+    async def _serve(self) -> None:
         try:
             async with self._desk.attempt(self._enrolment) as attempt:
                 verdict = await self._watched(attempt)

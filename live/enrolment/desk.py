@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +42,8 @@ AT_ONCE: Final = 2
 ATTEMPTS: Final = 4
 """Of one enrolment; each with a challenge of its own."""
 KEPT_NS: Final = 15 * 60 * SECOND
+
+_GRACE_S = 2.0
 
 T = TypeVar("T")
 
@@ -133,6 +135,7 @@ class Desk:
         self._log, self._operator = log, operator
         self._open: dict[str, Enrolment] = {}
         self._running = 0
+        self._held: set[asyncio.Task[None]] = set()
         self._thread = OneThread("enrolment")
 
     async def open(self, asked: Asked) -> Enrolment:
@@ -221,6 +224,13 @@ class Desk:
         """For somebody who has gone before they got their code."""
         await self._leave(enrolled.granted.record.id, "the code was not received")
 
+    async def hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Waits for work that goes on to its own end even if nobody waits for it any more."""
+        task = asyncio.create_task(work, name="enrolment")
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+        await asyncio.shield(task)
+
     async def run(self, function: Callable[[], T]) -> T:
         """Runs a function on the enrolments' thread."""
         return await asyncio.wrap_future(self._thread.submit(function))
@@ -229,6 +239,8 @@ class Desk:
         """While the server runs (`cleanup_ctx`); then everybody is forgotten."""
         yield
         self._open.clear()
+        if self._held:
+            await asyncio.wait(self._held, timeout=_GRACE_S)
         self._thread.close()
 
     def _drop_old(self) -> None:

@@ -31,6 +31,8 @@ _UPPER_LIP, _LOWER_LIP = (82, 13, 312), (87, 14, 317)
 _BLINKS = [BLENDSHAPE_INDEX["eyeBlinkRight"], BLENDSHAPE_INDEX["eyeBlinkLeft"]]
 _RIGID = STABLE[np.less(STABLE, len(CANONICAL))]
 _IN_PICTURE = CANONICAL[_RIGID] * (1.0, -1.0, -1.0)
+_LEAST_WIDTH = 4.0
+"""Pixels; what is smaller is no face."""
 _CORNERS = np.array([33, 263, 152])
 """Outer corners of the eyes and the chin: what a patch is aligned by."""
 _PLACES = np.array([[0.2, 0.28], [0.8, 0.28], [0.5, 1.0]], np.float32) * PATCH
@@ -105,7 +107,7 @@ def bearing(face: Face) -> Bearing:
 def look(rgb: Rgb, face: Face | None, at_ns: int, among: Sequence[Face] | None = None) -> Sight:
     """What is looked at of one picture; `among`: all its faces, where they were searched for."""
     size = (rgb.shape[1], rgb.shape[0])
-    if face is None:
+    if face is None or face_width(face.landmarks) < _LEAST_WIDTH:
         crowd = None if among is None else len(among)
         return Sight(at_ns, size, None, float(rgb[::8, ::8].mean()) / 255.0, crowd=crowd)
     grey = _patch(rgb, face, 4 * PATCH)
