@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live.errors import SettingsError
+from live.examination import credentials as examination
 from live.provenance import self_made
 from live.provenance.certificates import read_chain, read_key
 from live.provenance.credentials import Credentials
@@ -164,6 +165,25 @@ def test_a_test_certificate_is_made_anew_before_it_ends(
     new = _load(Provenance(), tmp_path).certificate
     assert old.leaf != new.leaf
     assert new.ends - datetime.now(UTC) > timedelta(days=3000)
+
+
+def test_the_doctor_says_what_films_are_signed_with(tmp_path: Path) -> None:
+    for number, (certificate, chain, ok, words) in enumerate(
+        (
+            (GOOD, GOOD.chain, True, "the certificate of 'Operator Ltd'"),
+            (GOOD, text(GOOD.leaf), False, "append that of its issuer"),
+            (soon := issued(days=(-1, 20)), soon.chain, False, "ends on"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        [found] = examination.examine(certificate.settings(folder, chain=chain))
+        assert found.ok == ok
+        assert words in found.found + found.mend
+    [found] = examination.examine(Provenance())
+    assert found.ok
+    assert "test certificate" in found.found
+    assert "provenance.certificate" in found.mend
 
 
 def test_a_damaged_test_certificate_is_said(tmp_path: Path) -> None:

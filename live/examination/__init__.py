@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from live.examination import machine, media, models, networks, places
+from live.examination import credentials, machine, media, models, networks, places
 from live.examination.finding import Finding
 from live.settings import Settings
 
@@ -21,3 +21,4 @@ def examine(chosen: Settings) -> Iterator[Finding]:
     yield from models.examine(chosen.models.folder)
     yield from media.examine(chosen.engines.renderer, chosen.voice)
     yield from places.examine(chosen)
+    yield from credentials.examine(chosen.provenance)

@@ -40,12 +40,14 @@ class Credentials:
 
         Raises `SettingsError` for a certificate that readers would refuse, after a trial.
         """
-        if settings.certificate is not None and settings.private_key is not None:
-            made = cls(from_files(settings.certificate, settings.private_key))
-        else:
-            made = cls(self_made(keys.folder))
-        made._try()
-        return made
+        return cls.of_operator(settings) or cls(self_made(keys.folder))._tried()
+
+    @classmethod
+    def of_operator(cls, settings: Provenance) -> Credentials | None:
+        """The operator's certificate; `None`: none is set. Raises as `load`."""
+        if settings.certificate is None or settings.private_key is None:
+            return None
+        return cls(from_files(settings.certificate, settings.private_key))._tried()
 
     @property
     def described(self) -> str:
@@ -77,8 +79,8 @@ class Credentials:
                 ) from error
         settle(film.parent)
 
-    def _try(self) -> None:
-        """Signs a picture of nothing: what the library refuses is said before it matters."""
+    def _tried(self) -> Credentials:
+        """Has signed a picture of nothing: what the library refuses is said before it matters."""
         encoded, picture = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))
         assert encoded
         actions = [{"action": "c2pa.created", "digitalSourceType": DIGITAL_SOURCE_TYPE}]
@@ -92,6 +94,7 @@ class Credentials:
             raise SettingsError(
                 f"content credentials cannot be signed with {self.described}: {error}"
             ) from error
+        return self
 
     def _order(self, stated: Json) -> Order:
         certificate = self.certificate
