@@ -46,18 +46,18 @@ def looked_at(data: bytes, *keys: bytes, folder: Path, seconds: float = 60) -> V
 
 
 @cache
-def pictures() -> list[Rgb]:
+def pictures(side: int = SIDE) -> list[Rgb]:
     """Two seconds of a face."""
     with av.open(str(CLIP)) as clip:
         frames = (frame for frame, _ in zip(clip.decode(video=0), range(60), strict=False))
-        small = (frame.reformat(SIDE, SIDE, "rgb24") for frame in frames)
+        small = (frame.reformat(side, side, "rgb24") for frame in frames)
         return [np.asarray(frame.to_ndarray(), np.uint8) for frame in small]
 
 
 @cache
-def marked(key: bytes = KEY, payload: bytes = PAYLOAD) -> list[Rgb]:
+def marked(key: bytes = KEY, payload: bytes = PAYLOAD, side: int = SIDE) -> list[Rgb]:
     mark = Mark(key, payload)
-    copies = [rgb.copy() for rgb in pictures()]
+    copies = [rgb.copy() for rgb in pictures(side)]
     for rgb in copies:
         mark.apply(rgb)
     return copies

@@ -38,6 +38,7 @@ def look(file: BufferedReader, wanted: Wanted) -> Verdict:
     Raises `BadRequest` for an empty one, `WrongType` for what is no picture or film, `TooLarge` for
     one with too many pixels, and `Unprocessable` for one that cannot be decoded.
     """
+    file.seek(0)  # the descriptor is shared with whoever has written the file
     medium = media.medium(file.read(media.HEAD))
     file.seek(0)
     sha256 = file_digest(file, "sha256").hexdigest()
