@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
+import c2pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,8 @@ from live.provenance import credentials as credentials_module
 from live.provenance import signing
 from live.provenance.credentials import Credentials
 from live.provenance.facts import Facts
-from live.provenance.manifest import AVATAR, SOFT_BINDING, actions_of, definition, facts_of
+from live.provenance.library import offline
+from live.provenance.manifest import ACTIONS, AVATAR, SOFT_BINDING, actions_of, definition, facts_of
 from live.provenance.reading import Report, Standing, read
 from live.sections import Keys, Provenance
 from tests.certificates import issued, text
@@ -58,6 +61,20 @@ def test_what_was_said_is_read(signed: Path, credentials: Credentials) -> None:
     assert signer is not None
     assert (signer.is_ours, signer.is_trusted, signer.is_test) == (True, True, True)
     assert "proves no identity" in signer.name
+
+
+def test_the_signer_stands_for_every_assertion(signed: Path) -> None:
+    """C2PA tells what a signer has created from what it has only gathered."""
+    with (
+        signed.open("rb") as stream,
+        offline() as context,
+        c2pa.Reader("video/mp4", stream, context=context) as reader,
+    ):
+        told = json.loads(reader.detailed_json())
+    claim = told["manifests"][told["active_manifest"]]["claim"]
+    created = [one["url"].rpartition("/")[2] for one in claim["created_assertions"]]
+    assert created == [ACTIONS, SOFT_BINDING, AVATAR, "c2pa.hash.bmff.v3"]
+    assert not claim.get("gathered_assertions")
 
 
 def test_another_reader_agrees_and_reads_the_same(signed: Path, credentials: Credentials) -> None:

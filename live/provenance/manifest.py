@@ -48,11 +48,16 @@ def definition(facts: Facts, *, is_test: bool) -> Json:
         "title": f"Visavis {facts.kind} {facts.public_id}",
         "format": "video/mp4",
         "assertions": [
-            {"label": ACTIONS, "data": {"actions": _actions(facts), "allActionsIncluded": True}},
-            {"label": SOFT_BINDING, "data": _soft_binding(facts)},
-            {"label": AVATAR, "data": _avatar(facts, is_test=is_test)},
+            _created(ACTIONS, {"actions": _actions(facts), "allActionsIncluded": True}),
+            _created(SOFT_BINDING, _soft_binding(facts)),
+            _created(AVATAR, _avatar(facts, is_test=is_test)),
         ],
     }
+
+
+def _created(label: str, data: Json) -> Json:
+    """An assertion that the signer stands for, and has not only gathered from others."""
+    return {"label": label, "data": data, "created": True}
 
 
 def _actions(facts: Facts) -> list[Json]:
