@@ -69,7 +69,7 @@ def test_the_page_and_all_its_files(tmp_path: Path) -> None:
 )
 def test_nothing_else_is_served(tmp_path: Path, path: str) -> None:
     async def scene(server: Client, of: Rooms) -> None:
-        status = 405 if path == "/sessions" else 404
+        status = 405 if path in ("/sessions", "/verify") else 404
         await problem(await server.get(path), status)
 
     play(scene, rooms(tmp_path))

@@ -16,7 +16,8 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 from aiohttp import FormData
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
+from yarl import URL
 
 from engines import avatars as built_in
 from engines import portraits
@@ -189,3 +190,130 @@ def test_an_animated_picture_is_its_first_frame_or_refused(
     assert status == 201
     kept = decoded((tmp_path / "me/portrait.png").read_bytes()).astype(int)
     assert np.abs(kept - original()).mean() < 5
+
+
+def with_secrets(kind: str) -> bytes:
+    """The portrait with everything that a camera, an editor or an attacker may add to the file."""
+    image, data = Image.fromarray(original()), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E], exif[0x013B] = "SECRET description", "SECRET artist"
+    exif.get_ifd(0x8825)[1] = "SECRET north"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    more: dict[str, Any] = {"exif": exif, "icc_profile": profile + b"SECRET"}
+    if kind == "PNG":
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("Comment", "SECRET text")
+        texts.add_itxt("XML:com.adobe.xmp", "<x>SECRET xmp</x>", zip=True)
+        more["pnginfo"] = texts
+    else:
+        more["xmp"] = b"<x>SECRET xmp</x>"
+    if kind == "JPEG":
+        more |= {"comment": b"SECRET comment", "quality": 95}
+    image.save(data, kind, **more)
+    # Valid as a page and as an archive, too.
+    return data.getvalue() + b"<script>SECRET()</script>PK\5\6" + bytes(18)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_nothing_of_a_file_is_kept_but_its_pixels(kind: str, tmp_path: Path) -> None:
+    image = with_secrets(kind)
+    assert b"SECRET" in image
+    status, body = asyncio.run(uploaded(tmp_path, image))
+    assert status == 201, body
+    for file in (tmp_path / "me").iterdir():
+        kept = file.read_bytes()
+        assert not any(
+            word in kept for word in (b"SECRET", b"<script", b"PK\5\6", b"eXIf", b"iCCP")
+        )
+    png = (tmp_path / "me/portrait.png").read_bytes()
+    chunks, place = set(), 8
+    while place < len(png):
+        chunks.add(png[place + 4 : place + 8])
+        place += 12 + int.from_bytes(png[place : place + 4], "big")
+    assert chunks == {b"IHDR", b"IDAT", b"IEND"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../etc/passwd",
+        "..\\..\\x",
+        "/etc/cron.d/x",
+        "a\0b.png",
+        "x.png\r\nX-Injected: 1",
+        "\u202egnp.exe",
+        "C" * 5000,
+    ],
+)
+def test_the_name_of_a_file_means_nothing(name: str, tmp_path: Path) -> None:
+    """However it is written in the form."""
+
+    async def scene() -> None:
+        async with client(rooms(tmp_path / "avatars", furnish=workshop)) as server:
+            data = form(png(), id="me", name="Me")
+            for options, _, _ in data._fields:
+                if "filename" in options:
+                    options["filename"] = name
+            answer = await server.post("/avatars", data=data)
+            assert answer.status in (201, 400)
+            assert "X-Injected" not in answer.headers
+            assert name not in await answer.text()
+
+    asyncio.run(scene())
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert names <= {"avatars", "me", "portrait.png", "matte.png", "record.json"} | names_kept()
+
+
+def names_kept() -> set[str]:
+    """Of the files that an avatar is made of, and of the operator's own."""
+    return {"consent.jws", "seal.jws", "keys", "consents", "audit.jsonl", "audit.jsonl.head"}
+
+
+@pytest.mark.parametrize("bad", ["../me", "..", ".hidden", "me/you", "me%2f..", "ME", "mé", "a\nb"])
+def test_ids_that_lead_elsewhere(bad: str, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with client(rooms(tmp_path / "avatars", furnish=workshop)) as server:
+            answer = await server.post("/avatars", data=form(png(), id=bad))
+            assert answer.status == 400
+            assert bad not in await answer.text()
+            encoded = "".join(f"%{byte:02x}" for byte in bad.encode())
+            for path in (f"/avatars/{encoded}", f"/avatars/{encoded}/portrait.png"):
+                address = URL(f"http://{server.host}:{server.port}{path}", encoded=True)
+                assert (await server.session.get(address)).status == 404
+
+    asyncio.run(scene())
+    assert not list(tmp_path.rglob("portrait.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Ada\r\nSet-Cookie: a=b", "Ada Set-Cookie: a=b"),
+        ("  Ada \u2028 Lovelace\t", "Ada Lovelace"),
+        (
+            "<img src=x onerror=alert(1)>",
+            "<img src=x onerror=alert(1)>",
+        ),  # text, as texts are shown
+        ("Zoë 🙂", "Zoë 🙂"),
+        ("abc\u202etxt.exe", None),  # turned round
+        ("a\u200bb", None),  # of no width
+        ("a\u2066b\u2069", None),
+        ("a\ufeffb", None),
+        ("a\x1b[31mb", None),
+        ("a\x00b", None),
+    ],
+)
+def test_names_are_one_line_of_what_can_be_seen(
+    name: str, kept: str | None, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        async with client(rooms(tmp_path, furnish=workshop)) as server:
+            answer = await server.post("/avatars", data=form(png(), id="me", name=name))
+            if kept is None:
+                assert answer.status == 400
+                assert name not in await answer.text()
+            else:
+                assert answer.status == 201
+                assert (await answer.json())["name"] == kept
+
+    asyncio.run(scene())
