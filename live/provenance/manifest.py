@@ -38,7 +38,7 @@ _MADE = {
     "voice": "A still portrait that speaks, moved by what a voice says.",
     "both": "A still portrait that moves as a person before a camera did, and as voices say.",
 }
-_NETWORKS = " Trained networks found the movement and may have drawn the picture."
+_NETWORKS = " Trained networks took part: they find faces and movements, and may draw the picture."
 
 
 def definition(facts: Facts, *, is_test: bool) -> Json:
