@@ -218,7 +218,8 @@ labels = st.sampled_from([NO_LABEL, Label(), Label("ИИ-аватар", "ru")])
 def test_any_picture_is_stamped(rgb: Rgb, label: Label) -> None:
     before = rgb.copy()
     stamped = leaving(stamp(label, ID)(Picture(rgb, 7, 5)))
-    assert (stamped.rgb.shape, stamped.rgb.dtype) == (rgb.shape, np.uint8)
+    assert stamped.rgb.shape == rgb.shape
+    assert stamped.rgb.dtype == np.uint8
     assert (stamped.pts_ns, stamped.captured_ns) == (7, 5)
     np.testing.assert_array_equal(rgb, before)
 
@@ -262,7 +263,10 @@ def pipeline(seed: int, label: Label, id: str, size: int = 256) -> Pipeline:
 
 def read_back(file: Path) -> list[Rgb]:
     with av.open(str(file)) as container:
-        return [one.to_ndarray(format="rgb24") for one in container.decode(video=0)]
+        return [
+            np.asarray(one.to_ndarray(format="rgb24"), np.uint8)
+            for one in container.decode(video=0)
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -128,11 +128,13 @@ def recorded(file: Path) -> tuple[list[float], list[Rgb], list[tuple[float, floa
     with av.open(str(file)) as container:
         for frame in container.decode(video=0):
             times.append(float(frame.time) * 1000)
-            pictures.append(frame.to_ndarray(format="rgb24"))
+            pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
     with av.open(str(file)) as container:
-        for frame in container.decode(*container.streams.audio):
-            samples = frame.to_ndarray().astype(np.float32)
-            levels.append((float(frame.time) * 1000, float(np.abs(samples).mean())))
+        for sound in container.decode(*container.streams.audio):
+            assert isinstance(sound, av.AudioFrame)
+            samples = sound.to_ndarray().astype(np.float32)
+            assert sound.time is not None
+            levels.append((sound.time * 1000, float(np.abs(samples).mean())))
     return times, pictures, levels
 
 

@@ -115,7 +115,8 @@ export class Conversation extends EventTarget {
     this.#stage.showVideo(null);
     this.overlay.shown = false;
     this.utterances.clear();
-    this.#disclose("");
+    this.#disclose("", "");
+    this.#record("");
     this.#state("");
     this.#enter("lobby");
   }
@@ -258,16 +259,24 @@ export class Conversation extends EventTarget {
   /** @param {Record<string, unknown>} message of the data channel; types that are not known are passed over */
   #hear(message) {
     this.utterances.hear(message);
-    if (message.type === "hello" && typeof message.disclosure === "string") this.#disclose(message.disclosure);
+    if (message.type === "hello" && typeof message.disclosure === "string") {
+      this.#disclose(message.disclosure, typeof message.language === "string" ? message.language : "");
+    }
     if (message.type === "statement" && typeof message.statement === "string") this.#state(message.statement);
     if (message.type === "stats") this.#meter.hear(message);
     if (message.type === "pong" && typeof message.time === "number") this.#meter.pong(message.time);
     if (message.type === "error" && typeof message.message === "string") {
       this.#notice.flash("server", "The server could not do that", message.message, 6000);
     }
+    const words = typeof message.message === "string" ? message.message : "";
     if (message.type === "state" && message.state === "degraded") {
-      const words = typeof message.message === "string" ? message.message : "";
       this.#notice.flash("renderer", "A simpler avatar now", words, 8000);
+    } else if (message.type === "state" && message.state === "recording") {
+      this.#notice.flash("recording", "Recording", words, 8000);
+      this.#record(words);
+    } else if (message.type === "state" && message.state === "recording_ended") {
+      this.#notice.flash("recording", "No longer recorded", words, 8000);
+      this.#record("");
     } else if (message.type === "state") {
       this.#faceState = message.state;
       this.#showFaceState();
@@ -301,9 +310,17 @@ export class Conversation extends EventTarget {
     this.dispatchEvent(new CustomEvent("statement", { detail: statement }));
   }
 
-  /** @param {string} label */
-  #disclose(label) {
-    this.dispatchEvent(new CustomEvent("disclosure", { detail: label }));
+  /**
+   * @param {string} label
+   * @param {string} language of it, a BCP 47 tag
+   */
+  #disclose(label, language) {
+    this.dispatchEvent(new CustomEvent("disclosure", { detail: { label, language } }));
+  }
+
+  /** @param {string} words what is recorded; empty: nothing */
+  #record(words) {
+    this.dispatchEvent(new CustomEvent("recording", { detail: words }));
   }
 }
 

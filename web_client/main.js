@@ -83,11 +83,19 @@ function showSeconds() {
   the("clock-time", HTMLElement).textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** @param {string} label what the server writes on its picture */
-function showDisclosure(label) {
+/** @param {{ label: string, language: string }} told what the server writes on its picture */
+function showDisclosure({ label, language }) {
   const element = the("disclosure", HTMLElement);
   element.textContent = label;
+  element.lang = language;
   element.hidden = !label;
+}
+
+/** @param {string} words what the server records; empty: nothing */
+function showRecording(words) {
+  const element = the("recording", HTMLElement);
+  element.title = words;
+  element.hidden = !words;
 }
 
 function showInputs() {
@@ -120,6 +128,7 @@ on(gallery, "choose", (avatar) => void choose(avatar));
 on(conversation, "phase", showPhase);
 on(conversation, "second", showSeconds);
 on(conversation, "disclosure", showDisclosure);
+on(conversation, "recording", showRecording);
 on(primary, "click", () => (conversation.phase === "lobby" ? start() : conversation.end()));
 on(the("calibrate", HTMLButtonElement), "click", () => conversation.calibrate());
 on(the("quality", HTMLButtonElement), "click", toggleQuality);

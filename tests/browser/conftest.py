@@ -85,6 +85,28 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(address, environment)
 
 
+@dataclass(frozen=True)
+class Recorder:
+    """A server that records its calls."""
+
+    address: str
+    folder: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    """One that ends with the test."""
+    more = {
+        "VISAVIS_RECORDING__ENABLED": "true",
+        "VISAVIS_LABEL__TEXT": "KI-Avatar",
+        "VISAVIS_LABEL__LANGUAGE": "de",
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    with _serving(tmp_path, **more) as (address, environment):
+        yield Recorder(address, tmp_path / "data" / "visavis" / "recordings", environment)
+
+
 @contextmanager
 def _serving(folder: Path, **more: str) -> Iterator[tuple[str, dict[str, str]]]:
     """A server's address, and the environment in which it and its commands run."""
