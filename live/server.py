@@ -187,6 +187,7 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         if rooms.recordings is not None:
             await rooms.recordings.close(_RECORDINGS_S)
         rooms.prepared.close()
+        rooms.registers.consents.close()
         rooms.voices.close()
 
 

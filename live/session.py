@@ -456,8 +456,15 @@ class Session:
 
     async def _watch_consent(self) -> None:
         """Ends the call soon after the consent for its avatar has ended, and says why."""
-        while (flaw := await asyncio.to_thread(self._shown.permit.flaw)) is None:
-            await asyncio.sleep(_CONSENT_EVERY_S)
+        flaw = None
+        while flaw is None:
+            await asyncio.sleep(_CONSENT_EVERY_S)  # it held when the offer was answered
+            try:
+                flaw = await asyncio.wrap_future(self._shown.permit.flaw_soon())
+            except Exception as error:  # nobody would watch any more
+                logger.error("a call's consent cannot be watched: %s", type(error).__name__)
+                self._finish("failed")
+                return
         if self._channel.send("state", state="ended", reason=flaw.reason, message=flaw.message):
             await asyncio.sleep(_TOLD_WITHIN_S)
         self._finish(flaw.reason)

@@ -20,6 +20,7 @@ from live import rtc, settings
 from live.audit import AuditLog
 from live.consent.authority import Consents
 from live.consent.permitted import Permitted
+from live.consent.record import Record
 from live.errors import NoConsent
 from live.registers import Registers, open_registers
 from live.request import SessionRequest
@@ -115,6 +116,20 @@ async def test_a_list_that_nobody_can_believe_ends_a_running_call(tmp_path: Path
 
 
 @in_loop
+async def test_a_call_that_cannot_be_watched_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Consents, record: Record) -> None:
+        raise MemoryError
+
+    by = authority(tmp_path)
+    async with call(consents.permitted(fakes.avatar(), by=by)) as up:
+        monkeypatch.setattr(Consents, "flaw", fail)
+        assert await up.until_ended() < LIMIT_S
+        assert up.reason == "failed"
+
+
+@in_loop
 async def test_the_new_avatars_consent_counts_after_a_change(tmp_path: Path) -> None:
     by = authority(tmp_path)
     first = consents.permitted(fakes.avatar(), by=by)
@@ -128,7 +143,7 @@ async def test_the_new_avatars_consent_counts_after_a_change(tmp_path: Path) -> 
     await up.session.change({"avatar": "light"})
     await asyncio.to_thread(by.revoke, first.consent)
     await asyncio.sleep(1.5)
-    assert not up.reason
+    assert not up.session.closed.is_set()
     await asyncio.to_thread(by.revoke, second.consent)
     assert await up.until_ended() < LIMIT_S
     assert up.reason == "consent_revoked"

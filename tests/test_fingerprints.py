@@ -42,7 +42,7 @@ def brighter(rgb: Rgb) -> Rgb:
     return np.clip(rgb.astype(np.int16) + 10, 0, 255).astype(np.uint8)
 
 
-COPIES = {
+COPIES: dict[str, tuple[str, int] | float] = {
     **{f"jpeg {quality}": ("JPEG", quality) for quality in (30, 50, 75, 95)},
     **{f"webp {quality}": ("WEBP", quality) for quality in (30, 80)},
     **{f"scaled {factor}": factor for factor in (0.5, 0.75, 1.5, 2.0)},

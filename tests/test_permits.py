@@ -85,7 +85,7 @@ def test_nobody_makes_a_permit_by_hand() -> None:
         lambda: copy.copy(real),
         lambda: copy.deepcopy(real),
         lambda: pickle.dumps(real),
-        lambda: replace(real, avatar="other"),
+        lambda: replace(real, avatar="other"),  # type: ignore[call-arg]
     ):
         with pytest.raises((TypeError, ValueError)):
             again()

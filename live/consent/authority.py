@@ -7,6 +7,7 @@ asking whether that still holds for as long as it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,6 +34,7 @@ from live.consent.revocations import Revocations
 from live.consent.shelf import Shelf
 from live.errors import BadSignature, NoConsent
 from live.keys import OperatorKeys
+from live.one_thread import OneThread
 from live.signed import opened
 
 
@@ -84,6 +86,10 @@ class Permit:
         """Why the consent does not hold now; `None`: it does. Blocks for as long as a file does."""
         return self._authority.flaw(self.record)
 
+    def flaw_soon(self) -> Future[Flaw | None]:
+        """The same, found on a thread of the authority that nothing else can keep waiting."""
+        return self._authority.flaw_soon(self.record)
+
     def check(self, purpose: Purpose | None = None, modes: Collection[Mode] = frozenset()) -> None:
         """Raises `NoConsent` unless it holds now, for this purpose and all these modes."""
         flaw = self.flaw()
@@ -118,7 +124,7 @@ def utc_now() -> datetime:
 
 
 class Consents:
-    """The authority of one operator. All methods block; any thread may call them."""
+    """The authority of one operator; any thread may ask. All but `flaw_soon` blocks."""
 
     def __init__(
         self,
@@ -140,6 +146,7 @@ class Consents:
         self._shelf = Shelf(folder)
         self._revocations = Revocations(folder, keys)
         self._now = now
+        self._thread = OneThread("consents")
 
     def grant(self, portrait: Rgb, wish: Wish, basis: Basis, evidence: Evidence) -> Granted:
         """A record on any basis but live enrolment; raises `NoConsent`, `Conflict`, `NotLogged`."""
@@ -193,6 +200,14 @@ class Consents:
             since = time_text(record.not_before)
             return Flaw(Reason.NOT_YET, f"this consent is not valid before {since}")
         return None
+
+    def flaw_soon(self, record: Record) -> Future[Flaw | None]:
+        """As `flaw`, without waiting for it; one after another."""
+        return self._thread.submit(lambda: self.flaw(record))
+
+    def close(self) -> None:
+        """Lets the thread end."""
+        self._thread.close()
 
     def holding(self, document: str) -> Record:
         """What a document grants now, to whatever portrait; raises `NoConsent`."""

@@ -12,7 +12,7 @@ from engines.portrait_networks import PortraitNetworks
 from engines.types import Picture, Portrait, Tracker
 from engines.weights import ModelStore
 from live import parts, settings
-from live.avatars import read_matte, read_picture
+from live.avatar_files import Contents
 from live.commands.models.sets import meant
 from live.renderers import RESERVE
 
@@ -50,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _portrait(name: str, tracker: Tracker) -> Portrait:
-    folder = avatars.folder(name)
-    rgb = read_picture(folder / "portrait.jpg")
-    return Portrait(rgb, tuple(tracker.find(Picture(rgb))), read_matte(folder / "matte.png"))
+    files = avatars.contents(name)
+    contents = Contents(name, files.portrait, files.matte)
+    rgb = contents.rgb()
+    return Portrait(rgb, tuple(tracker.find(Picture(rgb))), contents.coverage())
 
 
 def _tell(done: int, total: int) -> None:
