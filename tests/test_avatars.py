@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engines import avatars
+from engines.avatars import pins
 from engines.face_geometry import eye_aperture, face_width
 from engines.face_mesh import LEFT_EYE, RIGHT_EYE
 from engines.trackers.litert import LitertTracker
@@ -37,13 +38,20 @@ def test_there_are_enough_and_they_differ() -> None:
     assert len({record.portrait_sha256 for record in records}) == len(records)
 
 
+def test_the_code_knows_every_record() -> None:
+    root = Path(pins.__file__).parent
+    records = {file.parent.name: sha256(file) for file in sorted(root.glob("*/record.json"))}
+    lines = "\n".join(f'    "{each}": "{digest}",' for each, digest in records.items())
+    assert records == pins.RECORDS, f"engines/avatars/pins.py has to say:\n{lines}"
+
+
 def test_all_of_them_stay_small() -> None:
     files = [path for each in IDS for path in avatars.folder(each).iterdir()]
     assert sum(path.stat().st_size for path in files) < 4_000_000
 
 
 def test_an_unknown_id_is_refused_with_the_known_ones() -> None:
-    for ask in (avatars.folder, avatars.record):
+    for ask in (avatars.folder, avatars.record, avatars.contents):
         with pytest.raises(KeyError, match="kofi"):
             ask("nobody")
 
@@ -59,6 +67,7 @@ def test_the_record_is_complete_and_matches_the_files(id: str) -> None:
         assert text
     assert sha256(folder / "portrait.jpg") == record.portrait_sha256
     assert sha256(folder / "matte.png") == record.matte_sha256
+    assert avatars.contents(id).record == record
     assert {path.name for path in folder.iterdir()} == {"portrait.jpg", "matte.png", "record.json"}
 
 
