@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 
 from engines.types import Floats
 from live import messages
+from live.clock import SECOND, now_ns
 from live.errors import BadRequest, VisavisError
 from live.pool import Call
 from live.speech_feed import SpeechFeed
@@ -22,6 +23,8 @@ from live.speech_feed import SpeechFeed
 LARGEST_CHUNK = 256 << 10
 _MOST_UNTOLD = 256
 """Messages that wait for the client to read them."""
+_MOST_A_SECOND = 500
+"""Messages that are read of it, which is sound in pieces of 2 ms; more have to wait."""
 
 
 class SpeechSocket:
@@ -37,6 +40,7 @@ class SpeechSocket:
         """Whether what comes belongs to an utterance that is over already."""
         self._untold: asyncio.Queue[str] = asyncio.Queue(_MOST_UNTOLD)
         self._overrun = asyncio.Event()
+        self._second, self._messages = 0, 0
 
     async def run(self) -> None:
         """Serves until the client, or the call, is gone."""
@@ -56,6 +60,7 @@ class SpeechSocket:
 
     async def _read(self) -> None:
         async for message in self._socket:
+            await self._pace()
             try:
                 if message.type is WSMsgType.BINARY:
                     await self._take(message.data)
@@ -63,6 +68,14 @@ class SpeechSocket:
                     self._carry_out(messages.parse_speech(message.data))
             except VisavisError as error:
                 self._say("error", message=str(error))
+
+    async def _pace(self) -> None:
+        now = now_ns()
+        if now // SECOND != self._second:
+            self._second, self._messages = now // SECOND, 0
+        self._messages += 1
+        if self._messages > _MOST_A_SECOND:
+            await asyncio.sleep((SECOND - now % SECOND) / SECOND)
 
     async def _write(self) -> None:
         while True:

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -303,11 +304,21 @@ def test_the_page_is_served_by_https(tmp_path: Path) -> None:
         assert b"<html" in fetched(address, trust=certificate)
 
 
-def test_a_page_for_others_without_https_is_warned_of() -> None:
+def test_a_server_for_others_asks_for_tokens_and_says_so() -> None:
     with serving("--host", "0.0.0.0") as (process, address):
         assert address.startswith("http://localhost:")
+        assert process.stdout is not None
+        assert "visavis token grant" in process.stdout.readline()
+        assert b"<html" in fetched(address)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            fetched(f"{address}avatars")
+        assert refused.value.code == 401
+        refused.value.close()
         process.terminate()
-        assert "give no camera" in process.communicate(timeout=10)[1]
+        told = process.communicate(timeout=10)[1]
+        assert "needs an access token" in told
+        assert "tokens, faces" in told
+        assert "give no camera" in told
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -415,6 +416,24 @@ def test_a_call_has_one_stream_and_ends_it(tmp_path: Path) -> None:
         await call.close()
         ended = await socket.receive(timeout=5)
         assert ended.type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+
+    stream_scene(scene, tmp_path)
+
+
+def test_a_client_that_sends_messages_without_end_is_read_at_a_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("live.speech_socket._MOST_A_SECOND", 20)
+
+    async def scene(
+        server: Client, location: str, call: FakeCall, socket: ClientWebSocketResponse
+    ) -> None:
+        begun = time.monotonic()
+        for _ in range(60):
+            await socket.send_str("nonsense")
+        for _ in range(60):
+            assert (await told(socket))["type"] == "error"
+        assert 1 < time.monotonic() - begun < 10
 
     stream_scene(scene, tmp_path)
 

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from live.avatars import AvatarStore
 from live.errors import ModelUnavailable
 from live.prepared import PreparedAvatars
-from live.routes.page import ROOT, SECURITY_HEADERS, TYPES
+from live.routes.page import ROOT, SECURITY_HEADERS, TYPES, add_headers
 from live.server import Rooms, _warm
 from live.settings import Settings
 from live.workshop import Workshop
@@ -86,6 +89,23 @@ def test_every_answer_has_the_security_headers(tmp_path: Path) -> None:
             assert not [name for name in answer.headers if name.startswith("Access-Control")]
 
     play(scene, rooms(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "tls", "strict"),
+    [
+        ("avatars.example.org", True, True),
+        ("avatars.example.org", False, False),
+        ("localhost:8443", True, False),  # where every program of this machine has its port
+        ("127.0.0.1:8443", True, False),
+    ],
+)
+def test_https_is_demanded_of_those_who_came_by_it(name: str, tls: bool, strict: bool) -> None:
+    context = ssl.create_default_context() if tls else None
+    request = make_mocked_request("GET", "/", {"Host": name}, sslcontext=context)
+    response = web.Response()
+    asyncio.run(add_headers(request, response))
+    assert ("Strict-Transport-Security" in response.headers) == strict
 
 
 # Health.
@@ -245,8 +265,8 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     async def scene(server: Client, of: Rooms) -> None:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(
-            b"POST /sessions?avatar=ada HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
-            b"Content-Length: 1000\r\n\r\nv=0"
+            b"POST /sessions?avatar=ada HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/sdp\r\nContent-Length: 1000\r\n\r\nv=0"
         )
         head = await reader.readline()
         assert head == b"HTTP/1.1 400 Bad Request\r\n"

@@ -3,6 +3,7 @@
 A route that is not in it is refused wherever tokens are asked for, so a new one cannot be open by
 oversight. Addresses below `/sessions/{secret}` are secrets themselves, as in RFC 9725: whoever has
 one may follow, trickle into and end that call; having it say something takes a scope of its own.
+So is an enrolment's: what is done there was allowed when it was opened.
 """
 
 from __future__ import annotations
@@ -65,7 +66,6 @@ RULES: Mapping[tuple[str, str], Rule] = {
     # Whoever has the code of a consent takes it back, token or none.
     ("POST", "/consents/{id}/withdraw"): _OPEN,
     ("POST", "/enrolments"): _any_of(Scope.AVATARS),
-    ("GET", "/enrolments/{secret}/camera"): _any_of(Scope.AVATARS),
     ("GET", "/enrolments/{secret}/camera"): _SECRET,
     # Whoever sees a picture may ask whether it is synthetic.
     ("POST", "/verify"): _OPEN,
