@@ -76,12 +76,13 @@ class Hearing:
         whole = len(sound) // HOP * HOP
         self._rest = sound[whole:]
         power = np.square(sound[:whole].reshape(-1, HOP)).mean(axis=1)
-        mel = self._mel.push(samples)
-        heard = self._network.hear(mel, self._states)
-        self._states = heard.states
         kept = self._curves
         kept.level = np.append(kept.level, 10 * np.log10(power + 1e-10)).astype(np.float32)
-        kept.lips = np.append(kept.lips, heard.curves @ self._weights).astype(np.float32)
+        mel = self._mel.push(samples)
+        if len(mel):
+            heard = self._network.hear(mel, self._states)
+            self._states = heard.states
+            kept.lips = np.append(kept.lips, heard.curves @ self._weights).astype(np.float32)
         surplus = len(kept.lips) - LONGEST_S * FRAMES
         if surplus > 0:
             kept.level, kept.lips = kept.level[surplus:], kept.lips[surplus:]
