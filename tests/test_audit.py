@@ -10,6 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ from live.audit import AuditLog, Event, line
 from live.audit.inspection import Inspection, entries, inspect
 from live.audit.line import Place
 from live.audit.log import head_of
+from live.consent.revocations import Revocations
 from live.errors import NotFound, NotLogged
-from live.keys import OperatorKeys
+from live.keys import OperatorKeys, load
+from live.sections import Keys
 
 KEYS = OperatorKeys(Ed25519PrivateKey.generate(), bytes(32))
 OTHER = OperatorKeys(Ed25519PrivateKey.generate(), bytes(32))
@@ -184,7 +187,7 @@ def test_the_head(tmp_path: Path) -> None:
     for forged in (
         b"",
         b"\xff",
-        now[:-2] + b"A\n",
+        now[:-2] + (b"B\n" if now.endswith(b"A\n") else b"A\n"),
         now.rstrip(),
         line.head(Place(6), OTHER.signing),
     ):
@@ -486,6 +489,41 @@ def test_the_command_shows(at_home: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [one["event"] for one in told][:2] == ["log_opened", "session_opened"]
     assert main(["audit", "show", "--json"]) == 0  # another key's: nothing that can be believed
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_log_and_the_list_of_revoked_consents_are_compared(
+    at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = at_home / "consents"
+    monkeypatch.setenv("VISAVIS_CONSENT__FOLDER", str(folder))
+    keys = load(Keys(folder=at_home / "keys"))
+    log = AuditLog(at_home / "audit.jsonl", keys)
+    listed = Revocations(folder, keys)
+    for each in ("aa", "bb"):
+        listed.add(each, "", datetime.now(UTC))
+        log.write(Event.CONSENT_REVOKED, consent=each)
+        if each == "aa":
+            earlier = {one: one.read_bytes() for one in folder.iterdir()}
+    assert main(["audit", "verify"]) == 0
+    listed.add("cc", "", datetime.now(UTC))
+    capsys.readouterr()
+    assert main(["audit", "verify"]) == 0
+    assert (
+        "note: the revocation list says that the consent cc was revoked, and the log does not"
+        in capsys.readouterr().out
+    )
+    for one, content in earlier.items():  # put back: the list and its number fit each other
+        one.write_bytes(content)
+    assert main(["audit", "verify", "--json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert finding == {
+        "line": 3,
+        "what": "line 3 says that the consent bb was revoked, and the revocation list does not",
+    }
+    for one in folder.iterdir():
+        one.write_bytes(b"nonsense")
+    assert main(["audit", "verify"]) == 1
+    assert "the revocation list cannot be compared" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("pem", [b"", b"nonsense", None])

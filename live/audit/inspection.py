@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -24,12 +24,14 @@ class Finding:
     """Something that is not as it was written."""
 
     line: int
-    """Of the file, from 1; 0: the head."""
+    """Of the log, from 1; 0: it is not in a line."""
     what: str
+    where: str = "the head"
+    """What it is in, where it is in no line."""
 
     def __str__(self) -> str:
         """As a person is told."""
-        return f"line {self.line} {self.what}" if self.line else f"the head {self.what}"
+        return f"line {self.line} {self.what}" if self.line else f"{self.where} {self.what}"
 
 
 @dataclass(slots=True)
@@ -44,8 +46,8 @@ class Inspection:
     """The first `MOST_FINDINGS`."""
     notes: list[Finding] = field(default_factory=list)
     """What is odd, but explained: torn lines that were told of, a head that a crash left behind."""
-    revoked: set[str] = field(default_factory=set)
-    """Ids of the consent records that the log says were revoked."""
+    revoked: dict[str, int] = field(default_factory=dict)
+    """Ids of the consent records that the log says were revoked, and the lines that say it."""
     expected_seen: bool = False
     """Whether the hash that was asked for is that of a line."""
 
@@ -54,10 +56,10 @@ class Inspection:
         """Whether all is as it was written."""
         return not self.findings
 
-    def find(self, number: int, what: str) -> None:
+    def find(self, number: int, what: str, where: str = "the head") -> None:
         """Adds a finding."""
         if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(Finding(number, what))
+            self.findings.append(Finding(number, what, where))
 
 
 def check_there(file: Path) -> None:
@@ -98,6 +100,21 @@ def inspect(file: Path, key: Ed25519PublicKey, expected: str = "") -> Inspection
     return found
 
 
+def compare_revocations(found: Inspection, revoked: Collection[str]) -> None:
+    """Adds what the log and the list of revoked consents do not both say.
+
+    A list that was put back, with its number, to an earlier state is found by nothing else.
+    """
+    for consent, number in found.revoked.items():
+        if consent not in revoked:
+            what = f"says that the consent {consent} was revoked, and the revocation list does not"
+            found.find(number, what)
+    for consent in sorted(set(revoked) - set(found.revoked)):
+        if len(found.notes) < MOST_FINDINGS:
+            what = f"says that the consent {consent} was revoked, and the log does not"
+            found.notes.append(Finding(0, what, "the revocation list"))
+
+
 class _Check:
     """One walk through a log."""
 
@@ -127,7 +144,7 @@ class _Check:
         self.found.lines += 1
         self.found.expected_seen |= one.place.hash == self._expected
         if one.event == Event.CONSENT_REVOKED:
-            self.found.revoked.add(str(one.facts.get("consent", "")))
+            self.found.revoked.setdefault(str(one.facts.get("consent", "")), number)
 
     def end(self) -> None:
         """After the last line."""

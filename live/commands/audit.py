@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from live import keys, settings
-from live.audit.inspection import Inspection, check_there, entries, inspect
-from live.errors import BadRequest
+from live.audit.inspection import (
+    Finding,
+    Inspection,
+    check_there,
+    compare_revocations,
+    entries,
+    inspect,
+)
+from live.consent.revocations import Revocations
+from live.errors import BadRequest, NoConsent
+from live.settings import Settings
 
 if TYPE_CHECKING:
     from live.__main__ import Subparsers
@@ -57,8 +65,11 @@ def add_to(subparsers: Subparsers) -> None:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Says whether the log is as it was written."""
-    file, key = _log(args)
+    chosen = settings.load(args.config)
+    file, key = _log(args, chosen)
     found = inspect(file, key, args.head.lower())
+    if args.key is None:
+        _compare_revocations(found, chosen)
     if args.json:
         print(json.dumps(_plain(file, found), indent=2))
     else:
@@ -68,7 +79,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Prints the lines, as they come: a log may be large."""
-    file, key = _log(args)
+    file, key = _log(args, settings.load(args.config))
     if args.json:
         separator = "[\n"
         for one in entries(file, key):
@@ -82,9 +93,19 @@ def run_show(args: argparse.Namespace) -> int:
     return _DONE
 
 
-def _log(args: argparse.Namespace) -> tuple[Path, Ed25519PublicKey]:
+def _compare_revocations(found: Inspection, chosen: Settings) -> None:
+    """Holds our own log against our own list."""
+    revocations = Revocations(chosen.consent.folder, keys.load(chosen.keys))
+    try:
+        listed = revocations.current().revoked
+    except NoConsent as error:
+        found.find(0, f"cannot be compared: {error}", "the revocation list")
+    else:
+        compare_revocations(found, listed)
+
+
+def _log(args: argparse.Namespace, chosen: Settings) -> tuple[Path, Ed25519PublicKey]:
     """The log, and the key that has to have signed it."""
-    chosen = settings.load(args.config)
     file = args.file or chosen.audit.file
     if args.key is None:
         check_there(file)  # first: keys that are missing would be made
@@ -106,9 +127,13 @@ def _plain(file: Path, found: Inspection) -> dict[str, object]:
         "intact": found.intact,
         "lines": found.lines,
         "head": found.last.hash,
-        "findings": [asdict(one) for one in found.findings],
-        "notes": [asdict(one) for one in found.notes],
+        "findings": [_plain_finding(one) for one in found.findings],
+        "notes": [_plain_finding(one) for one in found.notes],
     }
+
+
+def _plain_finding(one: Finding) -> dict[str, object]:
+    return {"line": one.line or None, "what": str(one)}
 
 
 def _tell(file: Path, found: Inspection) -> None:
