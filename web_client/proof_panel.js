@@ -62,7 +62,8 @@ export class ProofPanel {
     }
     const checked = await check(text, keys);
     if (text !== this.#text) return;
-    this.#say(checked.state, TITLES[checked.state], checked.reason || "This browser has checked the signature itself.");
+    const claims = checked.state === "broken" && checked.statement ? " What it claims stands below, for the record." : "";
+    this.#say(checked.state, TITLES[checked.state], checked.reason + claims || "This browser has checked the signature itself.");
     this.#facts.replaceChildren(...(checked.statement ? facts(checked.statement, checked) : []));
   }
 
