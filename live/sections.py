@@ -141,6 +141,7 @@ class Label(Section):
     language: str = Field(
         default="en",
         pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        max_length=40,
         description="The BCP 47 tag of the language that it is in, for screen readers.",
     )
 
@@ -242,10 +243,16 @@ class Keys(Section):
     )
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has to have printable characters only")
+    return text
+
+
 class Consent(Section):
     """Consent records: who grants them, for how long, where they are kept."""
 
-    operator: str = Field(
+    operator: Annotated[str, AfterValidator(_printable)] = Field(
         default="",
         max_length=80,
         description="Who runs this server, as records, statements and content credentials name it.",

@@ -187,7 +187,7 @@ def test_another_certificate_of_the_same_names_is_not_ours(
 
 def test_an_expired_certificate_breaks_nothing_and_proves_less(tmp_path: Path) -> None:
     """Nothing says that it had not expired yet when it was used: no time stamp is asked for."""
-    operator = issued(days=(-1, 2 / 86_400))
+    operator = issued(days=(-1, 4 / 86_400))
     credentials = Credentials.load(operator.settings(tmp_path), Keys(folder=tmp_path / "keys"))
     file = tmp_path / "film.mp4"
     file.write_bytes(film())
@@ -357,6 +357,13 @@ def test_assertions_of_any_shape_are_taken_for_what_they_are(data: st.DataObject
 def test_anything_else_is_no_fact(assertions: list[object]) -> None:
     assert facts_of(assertions) is None
     assert actions_of(assertions) == []
+
+
+@pytest.mark.parametrize("operator", ["\x1b[2J", "a\nb", "\u202egnirts", "x" * 81])
+def test_words_that_would_act_on_a_terminal_are_no_facts(operator: str) -> None:
+    stated = definition(FACTS, is_test=True)["assertions"]
+    stated[2]["data"]["operator"] = operator
+    assert facts_of(stated) is None
 
 
 def test_moments_are_told_to_the_second() -> None:

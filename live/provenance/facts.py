@@ -9,7 +9,14 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from engines.mark import ALGORITHM
 from live import public_id, signed
@@ -18,12 +25,20 @@ from live.consent.authority import Permit
 from live.consent.record import Basis
 from live.label import Label
 
+
+def _printable(text: str) -> str:
+    """Raises `ValueError` for what a terminal or a page would act upon: it may be a stranger's."""
+    if not text.isprintable():
+        raise ValueError("has signs that cannot be printed")
+    return text
+
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Of something, in hexadecimal digits."""
-ConsentId = Annotated[str, StringConstraints(pattern=r"^[\w.:-]{1,80}$")]
+ConsentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
 PublicId = Annotated[str, StringConstraints(pattern=public_id.PATTERN)]
 DrivenBy = Literal["camera", "voice", "both"]
-Words = Annotated[str, StringConstraints(max_length=80)]
+Words = Annotated[str, StringConstraints(max_length=80), AfterValidator(_printable)]
 MOST_AVATARS = 64
 """In one film."""
 
@@ -61,7 +76,7 @@ class AvatarFacts(_Fact):
 class MarkFacts(_Fact):
     """The mark that every picture bears."""
 
-    algorithm: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,80}$")] = ALGORITHM
+    algorithm: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,80}$")] = ALGORITHM
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     """Which key finds it, without giving it away: `OperatorKeys.mark_id`."""
     payload: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{14}$")]
