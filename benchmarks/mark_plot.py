@@ -26,7 +26,7 @@ _GAIN = 10
 _SHOWN_BITRATE = 300_000
 _WIDTH, _HEIGHT, _GAP = 380, 260, 60
 _FULL = 0.99
-"""Lines that stay above are not named."""
+"""Lines that stay above it from `_SHOWN_BITRATE` on are not named."""
 _DECADES = 10
 _POINTS = 200
 _MOST_SCORE = 15.0
@@ -64,7 +64,7 @@ def _panel(figures: dict[str, Any], codec: Codec) -> str:
             for cell in cells
             if cell["attack"] == attack
         ]
-        if min(value for _, value in shares) >= _FULL:
+        if all(value >= _FULL for bitrate, value in shares if bitrate >= _SHOWN_BITRATE):
             parts.append(_line(shares, "#d5d8dc", 1.5))
             continue
         colour = _COLOURS[named % len(_COLOURS)]
