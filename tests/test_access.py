@@ -493,6 +493,20 @@ def test_a_page_whose_name_was_bent_to_this_machine_gets_nothing(tmp_path: Path,
     play(scene, rooms(tmp_path))
 
 
+def test_a_proxy_before_an_open_server_is_noticed_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(server: Client, of: Rooms) -> None:
+        await server.get("/avatars")
+        assert "proxy" not in caplog.text
+        for _ in range(3):
+            await server.get("/avatars", headers={"X-Forwarded-For": "192.0.2.7"})
+
+    play(scene, rooms(tmp_path))
+    assert caplog.text.count("set access.required") == 1
+    assert "192.0.2.7" not in caplog.text
+
+
 def test_with_tokens_any_name_will_do(tmp_path: Path) -> None:
     """As a proxy passes it on."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import hdrs, web
@@ -21,8 +22,10 @@ from live.settings import Settings
 SUBPROTOCOL = "visavis.v1"
 """Of WebSockets. A page, which can set no header there, offers `bearer.<token>` beside it."""
 
+_log = logging.getLogger(__name__)
 _GRANT = web.RequestKey("grant", Grant)
 _IN_SUBPROTOCOL = "bearer."
+_OF_PROXIES = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, "X-Real-IP", hdrs.VIA)
 _LOOK_AGAIN_S = 2.0
 """For calls whose token was revoked."""
 
@@ -37,6 +40,7 @@ class Gate:
         self._keys = keys
         self._revocations = Revocations(settings.keys.folder, keys)
         self._rates = Rates(settings.access.requests_per_minute)
+        self._proxied = False
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -44,6 +48,7 @@ class Gate:
         if not self.asks:
             if not names_loopback(request.headers.get(hdrs.HOST)):
                 raise web.HTTPMisdirectedRequest
+            self._notice_proxy(request)
             request[_GRANT] = FREE
         elif request.match_info.http_exception is None:  # 404 and 405 tell nothing
             request[_GRANT] = self._grant(request)
@@ -62,6 +67,14 @@ class Gate:
         while self.asks:
             await asyncio.sleep(_LOOK_AGAIN_S)
             await self.calls.end(self._revocations.has)
+
+    def _notice_proxy(self, request: web.Request) -> None:
+        if not self._proxied and any(name in request.headers for name in _OF_PROXIES):
+            self._proxied = True
+            _log.warning(
+                "a proxy hands on requests, and no token is asked for: whoever reaches it may do"
+                " everything; set access.required"
+            )
 
     def _grant(self, request: web.Request) -> Grant:
         resource = request.match_info.route.resource

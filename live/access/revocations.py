@@ -23,11 +23,11 @@ from live.errors import BadRequest, BadSignature, Conflict, InvalidToken
 from live.keys import OperatorKeys
 
 FILE = "revoked-tokens.jws"
-MOST = 10_000
+MOST = 2_000
 """Tokens that are listed at once."""
 
 _TYPE = "visavis-revoked-tokens"
-_LONGEST = 1 << 20
+_LONGEST = 1 << 17
 """Characters of the list."""
 _ID = re.compile(r"[0-9a-f]{16}")
 _READ_AGAIN_S = 1.0
