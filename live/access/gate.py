@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _GRANT = web.RequestKey("grant", Grant)
 _IN_SUBPROTOCOL = "bearer."
 _OF_PROXIES = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, "X-Real-IP", hdrs.VIA)
-_LOOK_AGAIN_S = 2.0
+_LOOK_AGAIN_S = 1.0
 """For calls whose token was revoked."""
 
 
