@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ import numpy as np
 
 from live.consent.record import Basis
 from live.provenance.facts import AvatarFacts, Facts, LabelFacts, MarkFacts
+
+# It sends nothing unless somebody agrees to that, and would ask for it on a terminal.
+os.environ.setdefault("ENCYPHER_C2PA_TELEMETRY", "off")
 
 FACTS = Facts(
     kind="render",

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -319,6 +320,25 @@ def test_what_cannot_be_read_is_said_to_be_so(signed: Path, tmp_path: Path, size
     assert report.standing is Standing.UNREADABLE
     assert report.problems
     assert report.facts is None
+
+
+_HEADS = (
+    b"",
+    film()[:48],
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff\xeb",
+    b"RIFF\x10\0\0\0WEBP",
+    b"%PDF-",
+)
+
+
+@given(st.sampled_from(_HEADS), st.binary(max_size=200))
+@settings(deadline=None)
+def test_any_bytes_are_read_or_said_to_be_unreadable(head: bytes, rest: bytes) -> None:
+    report = read(BytesIO(head + rest))
+    assert report.standing is not Standing.VALID
+    assert report.facts is None
+    assert all(problem.isprintable() for problem in report.problems)
 
 
 def test_a_film_that_was_cut_off_is_broken(signed: Path, tmp_path: Path) -> None:
