@@ -20,6 +20,7 @@ from benchmarks import (
     mark_subjects,
     mark_trials,
     mark_visibility,
+    mark_windows,
 )
 from benchmarks.mark_attacks import attacks
 from benchmarks.mark_codecs import Codec, Coded, Video, call, film
@@ -335,7 +336,7 @@ def test_how_many_events_there_may_be(events: int, most: float) -> None:
 
 @pytest.mark.usefixtures("textures")
 def test_windows_without_a_mark() -> None:
-    found = list(mark_false_alarms.windows(6, [], seed=1))
+    found = list(mark_windows.windows(6, [], seed=1))
     assert len({each.kind for each in found}) == 6
     assert all(len(each.pictures) >= 38 for each in found)
     for each in found:
