@@ -85,6 +85,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(address, environment)
 
 
+@pytest.fixture
+def enroller(tmp_path: Path) -> Iterator[str]:
+    """The address of one that asks less of who is enrolled."""
+    more = {"VISAVIS_CONSENT__OPERATOR": "Example Ltd"}
+    with _serving(tmp_path, "tests.browser.short_enrolment", **more) as (address, _):
+        yield address
+
+
 @dataclass(frozen=True)
 class Recorder:
     """A server that records its calls."""
@@ -108,18 +116,21 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 
 
 @contextmanager
-def _serving(folder: Path, **more: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _serving(
+    folder: Path, module: str = "live", **more: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     """A server's address, and the environment in which it and its commands run."""
     environment = os.environ | {
         "VISAVIS_SERVER__POSTS_PER_MINUTE": "600",
         "VISAVIS_SESSIONS__PLACES": "1",
         "VISAVIS_AVATARS__FOLDER": str(folder / "avatars"),
+        "XDG_DATA_HOME": str(folder / "data"),
         **more,
     }
     log = folder / "log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "live", "serve", "--port", "0"],
+            [sys.executable, "-m", module, "serve", "--port", "0"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -128,20 +128,28 @@ def test_unreachable_server_is_explained_and_asked_again(visit: Visiting) -> Non
     expect(page.locator("#primary")).to_be_enabled()
 
 
-def test_portrait_needs_a_statement(visit: Visiting) -> None:
+def test_added_face_is_somebodys_or_nobodys(visit: Visiting) -> None:
     visiting = visit()
     page = visiting.open()
     posts: list[str] = []
     page.on("request", lambda request: posts.append(request.method))
     page.click(".tile.add")
+    for purpose in ("call", "render"):
+        page.uncheck(f"[name=purpose][value={purpose}]")
+    page.click("#upload-send")
+    expect(page.locator("#upload-error")).to_contain_text("Choose at least one thing")
+    page.check("[name=whose][value=nobody]", force=True)
     page.click("#upload-send")
     expect(page.locator("#upload-error")).to_have_text("Choose a portrait first.")
     page.set_input_files("#upload-file", _portrait())
     page.click("#upload-send")
-    expect(page.locator("#upload-error")).to_contain_text("Say whose face it is")
-    page.check("[name=statement][value=consented]", force=True)
+    expect(page.locator("#upload-error")).to_contain_text("Say what it is")
+    page.check("[name=basis][value=synthetic]", force=True)
     page.click("#upload-send")
     expect(page.locator("#upload-error")).to_contain_text("Say in a sentence")
+    page.check("[name=whose][value=granted]", force=True)
+    page.click("#upload-send")
+    expect(page.locator("#upload-error")).to_contain_text("the record of consent")
     assert "POST" not in posts
 
 
@@ -150,31 +158,55 @@ def test_file_that_is_no_picture_is_refused_in_words(visit: Visiting, tmp_path: 
     file.write_bytes(b"not a picture")
     page = visit().open()
     page.click(".tile.add")
+    page.check("#enrol-own-picture")
     page.set_input_files("#upload-file", file)
     expect(page.locator("#upload-error")).to_contain_text("not a picture that can be read")
-    page.check("[name=statement][value=own]", force=True)
-    assert page.input_value("#upload-statement") == "I am the person in this picture."
-    with page.expect_response("**/avatars") as answer:
+    with page.expect_response("**/enrolments") as answer:
         page.click("#upload-send")
     assert answer.value.status in (415, 422)
     expect(page.locator("#upload-error")).to_be_visible()
     expect(page.locator("#upload-send")).to_be_enabled()
 
 
-def test_added_portrait_is_chosen(visit: Visiting) -> None:
+def test_added_portrait_is_chosen_and_can_be_removed(visit: Visiting) -> None:
     page = visit().open()
     before = page.locator(".tile input").count()
     page.click(".tile.add")
+    page.check("[name=whose][value=nobody]", force=True)
     page.set_input_files("#upload-file", _portrait())
     page.fill("#upload-name", "Twin")
-    page.check("[name=statement][value=synthetic]", force=True)
+    page.check("[name=basis][value=synthetic]", force=True)
     page.fill("#upload-statement", "Rendered for this test; shows no real person.")
-    with page.expect_response(lambda one: one.request.method == "POST") as answer:
+    with page.expect_response("**/avatars") as answer:
         page.click("#upload-send")
     assert answer.value.status == 201, answer.value.text()
     expect(page.locator(".tile input")).to_have_count(before + 1)
     expect(page.locator("#primary")).to_have_text("Start as Twin")
     assert not page.locator("#upload").is_visible()
+    expect(page.locator("#uses")).to_contain_text("Nobody’s face: synthetic")
+    expect(page.locator("#withdraw")).to_be_hidden()
+    page.click("#remove")
+    expect(page.locator("#leave-title")).to_have_text("Remove Twin?")
+    page.click("#leave-cancel")
+    expect(page.locator(".tile input")).to_have_count(before + 1)
+    page.click("#remove")
+    page.click("#leave-do")
+    expect(page.locator(".tile input")).to_have_count(before)
+    expect(page.locator("#remove")).to_be_hidden()  # what came with the program stays
+
+
+def test_record_that_does_not_fit_is_refused_in_words(visit: Visiting, tmp_path: Path) -> None:
+    record = tmp_path / "record.jws"
+    record.write_text("e30.e30.e30")
+    page = visit().open()
+    page.click(".tile.add")
+    page.check("[name=whose][value=granted]", force=True)
+    page.set_input_files("#upload-file", _portrait())
+    page.set_input_files("#upload-record", record)
+    with page.expect_response("**/avatars") as answer:
+        page.click("#upload-send")
+    assert answer.value.status == 403
+    expect(page.locator("#upload-error")).to_contain_text("no consent that is believed here")
 
 
 def test_shortcuts_are_listed_and_can_be_switched_off(visit: Visiting) -> None:
