@@ -17,6 +17,7 @@ import { explain } from "./words.js";
  * @property {boolean} built_in
  * @property {string} basis how the consent was given
  * @property {string[]} purposes
+ * @property {string[]} modes by what it may be moved
  * @property {string | null} not_after
  * @property {string} consent its id
  */

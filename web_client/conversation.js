@@ -269,7 +269,10 @@ export class Conversation extends EventTarget {
       this.#notice.flash("server", "The server could not do that", message.message, 6000);
     }
     const words = typeof message.message === "string" ? message.message : "";
-    if (message.type === "state" && message.state === "degraded") {
+    if (message.type === "state" && message.state === "ended") {
+      this.leave();
+      this.#notice.show("call", "said", "This avatar cannot be shown any more", words);
+    } else if (message.type === "state" && message.state === "degraded") {
       this.#notice.flash("renderer", "A simpler avatar now", words, 8000);
     } else if (message.type === "state" && message.state === "recording") {
       this.#notice.flash("recording", "Recording", words, 8000);

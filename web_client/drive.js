@@ -4,7 +4,8 @@
 import { the } from "./elements.js";
 import { recall, remember } from "./memory.js";
 
-const DRIVERS = ["auto", "face", "speech"];
+/** Drivers, and what a consent has to cover for each. */
+const NEEDS = /** @type {Record<string, string[]>} */ ({ auto: ["face", "speech"], face: ["face"], speech: ["speech"] });
 
 /** Event: `change` (the settings to send). */
 export class Drive extends EventTarget {
@@ -13,11 +14,10 @@ export class Drive extends EventTarget {
 
   constructor() {
     super();
-    const driver = recall("driver", "auto");
     for (const input of this.#drivers) {
-      input.checked = input.value === (DRIVERS.includes(driver) ? driver : "auto");
       input.addEventListener("change", () => this.#tell("driver", this.driver));
     }
+    this.allow(["face", "speech"]);
     this.#liveliness.value = recall("liveliness", "0.5");
     this.#showLiveliness();
     this.#liveliness.addEventListener("input", () => this.#showLiveliness());
@@ -27,6 +27,16 @@ export class Drive extends EventTarget {
   /** `auto`, `face` or `speech`. */
   get driver() {
     return this.#drivers.find((input) => input.checked)?.value ?? "auto";
+  }
+
+  /** @param {string[]} modes that the avatar's consent covers; the person's choice counts among those */
+  allow(modes) {
+    const covers = (/** @type {string} */ driver) => (NEEDS[driver] ?? []).every((mode) => modes.includes(mode));
+    const driver = [recall("driver", "auto"), ...Object.keys(NEEDS)].find((one) => one in NEEDS && covers(one));
+    for (const input of this.#drivers) {
+      input.disabled = !covers(input.value);
+      input.checked = input.value === driver;
+    }
   }
 
   /** The settings as they stand, for a call that begins; its driver is named when it is opened. */

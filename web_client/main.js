@@ -46,6 +46,7 @@ let shown;
 /** @param {Avatar} avatar */
 function show(avatar) {
   shown = avatar;
+  choices.drive.allow(avatar.modes);
   stage.showPortrait(avatar);
   showPhase();
 }
@@ -56,7 +57,7 @@ async function choose(avatar) {
   show(avatar);
   if (conversation.phase !== "live" || !before) return;
   notice.show("avatar", "busy", `Changing to ${avatar.name}`);
-  if (await conversation.change({ avatar: avatar.id })) {
+  if (await conversation.change({ avatar: avatar.id, driver: choices.drive.driver })) {
     notice.clear("avatar");
   } else if (shown === avatar) {
     gallery.goBackTo(before);
