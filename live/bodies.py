@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
@@ -119,7 +119,12 @@ def _check_type(request: web.Request, media_type: str) -> None:
 
 
 def _check_length(request: web.Request, limit: int) -> None:
-    """Refuses before anything is read; `_joined` refuses what claims no length."""
+    """Refuses before anything is read; `_joined` refuses what claims no length.
+
+    Compressed bodies are not taken: their length says nothing of what comes out.
+    """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise WrongType("send the body as it is, without Content-Encoding")
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
 

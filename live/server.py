@@ -169,6 +169,7 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         access_log=None,  # it would write addresses and secret ids
         keepalive_timeout=_IDLE_CONNECTION_S,
         shutdown_timeout=_GRACE_S / 2,
+        auto_decompress=False,  # `live.bodies` takes no compressed ones
     )
     await runner.setup()
     listener: asyncio.Server | None = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import ssl
 from dataclasses import replace
@@ -272,6 +273,22 @@ def test_a_body_that_does_not_come_is_not_waited_for(
         assert head == b"HTTP/1.1 400 Bad Request\r\n"
         writer.close()
         await writer.wait_closed()
+
+    play(scene, rooms(tmp_path))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-unknown"])
+def test_compressed_bodies_are_not_unpacked(tmp_path: Path, coding: str) -> None:
+    bomb = gzip.compress(bytes(20_000_000))
+
+    async def scene(server: Client, of: Rooms) -> None:
+        headers = {"Content-Encoding": coding}
+        for path, kind in (
+            ("/sessions?avatar=ada", "application/sdp"),
+            ("/avatars", "multipart/form-data; boundary=x"),
+        ):
+            answer = await server.post(path, data=bomb, headers=headers | {"Content-Type": kind})
+            await problem(answer, 415)
 
     play(scene, rooms(tmp_path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,7 +57,13 @@ async def serving(
     of = rooms(folder)
     app = application(of)
     app.router.add_get("/large", large)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle_s, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=idle_s,
+        shutdown_timeout=0.1,
+        auto_decompress=False,
+    )
     await runner.setup()
     settings = of.settings.server.model_copy(update={"port": 0})
     listener = await server._listen(runner, settings)
@@ -247,6 +254,23 @@ def test_one_machine_has_its_share_and_a_proxy_here_has_all() -> None:
         assert "192.0.2.9" not in connections._by_network
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"zstd"])
+def test_nothing_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: bytes
+) -> None:
+    packed = gzip.compress(bytes(1_000_000))
+    request = (
+        b"POST /sessions?avatar=ada HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/sdp\r\nContent-Encoding: " + coding + b"\r\n"
+        b"Content-Length: " + str(len(packed)).encode() + b"\r\n\r\n" + packed
+    )
+
+    async def scene(door: Door) -> None:
+        assert await status(await door.connect(), request) == b"415"
+
+    play(scene, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
