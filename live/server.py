@@ -164,13 +164,7 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
-    runner = web.AppRunner(
-        application(rooms),
-        access_log=None,  # it would write addresses and secret ids
-        keepalive_timeout=_IDLE_CONNECTION_S,
-        shutdown_timeout=_GRACE_S / 2,
-        auto_decompress=False,  # `live.bodies` takes no compressed ones
-    )
+    runner = _runner(application(rooms))
     await runner.setup()
     listener: asyncio.Server | None = None
     try:
@@ -190,6 +184,16 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
         rooms.prepared.close()
         rooms.registers.consents.close()
         rooms.voices.close()
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(
+        app,
+        access_log=None,  # it would write addresses and secret ids
+        keepalive_timeout=_IDLE_CONNECTION_S,
+        shutdown_timeout=_GRACE_S / 2,
+        auto_decompress=False,  # `live.bodies` takes no compressed ones
+    )
 
 
 async def _warm(rooms: Rooms) -> None:

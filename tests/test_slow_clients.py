@@ -54,16 +54,12 @@ async def serving(
 ) -> AsyncIterator[Door]:
     """As `live.server.serve` does it."""
     monkeypatch.setattr(server, "Connections", lambda: Connections(bounds))
+    monkeypatch.setattr(server, "_IDLE_CONNECTION_S", idle_s)
+    monkeypatch.setattr(server, "_GRACE_S", 0.2)
     of = rooms(folder)
     app = application(of)
     app.router.add_get("/large", large)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=idle_s,
-        shutdown_timeout=0.1,
-        auto_decompress=False,
-    )
+    runner = server._runner(app)
     await runner.setup()
     settings = of.settings.server.model_copy(update={"port": 0})
     listener = await server._listen(runner, settings)
