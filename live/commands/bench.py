@@ -26,6 +26,7 @@ BENCHMARKS = {
     "avsync": "how far picture and sound are apart where they arrive",
     "mark": "what the live mark lives through, how well it hides, what it costs",
     "mark_false_alarms": "how often a live mark is found where none is",
+    "likeness": "how well enrolment's geometry tells faces apart, on made heads",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
