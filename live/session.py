@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from engines.mark import Mark
-from live import messages, public_id, wire
+from live import messages, public_id, watches, wire
 from live.channel import Channel
 from live.clock import SessionClock, now_ns
 from live.connection import Connection
+from live.consent.authority import Flaw
 from live.consent.permitted import Permitted
 from live.consent.uses import SAID
 from live.disclosure import Disclosure, Stamped
 from live.ears import Ears
-from live.easel import Fall, Reserve
+from live.easel import Easel, Fall
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, DeviceLost, Unprocessable
 from live.ingest import Camera, Microphone
@@ -42,9 +43,6 @@ logger = logging.getLogger(__name__)
 
 _FREE_WITHIN_S = 2.0
 _STATS_EVERY_S = 1.0
-_LOOK_EVERY_S = 0.25
-_CONSENT_EVERY_S = 1.0
-_TOLD_WITHIN_S = 0.3
 _DEGRADED = (
     "the graphics device or its networks failed, so a simpler renderer draws the avatar now; a new"
     " call may be drawn as before"
@@ -418,15 +416,7 @@ class Session:
             self._end.set_result(reason)
 
     async def _live(self) -> None:
-        watches = (
-            self._watch_connecting(),
-            self._watch_silence(),
-            self._connection.resolve_hidden(),
-            self._tell(),
-            self._keep_reserve(),
-            self._watch_consent(),
-        )
-        tasks = [asyncio.create_task(watch, name="session-watch") for watch in watches]
+        tasks = [asyncio.create_task(watch, name="session-watch") for watch in self._watches()]
         reason = await self._end
         for task in tasks:
             task.cancel()
@@ -435,61 +425,23 @@ class Session:
         self.closed.set()
         self._on_ended(reason)
 
-    async def _watch_connecting(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.connect_deadline_s):
-                await self._connected.wait()
-        except TimeoutError:
-            self._finish("connect_timeout")
+    def _watches(self) -> Iterator[Coroutine[Any, Any, None]]:
+        settings, open_reserve = self._settings, self._request.open_reserve
+        yield watches.connecting(self._connected, settings.connect_deadline_s, self._finish)
+        received = self._connection.packets_received
+        yield watches.silence(self._connected, received, settings.silence_deadline_s, self._finish)
+        yield watches.consent(lambda: self._shown.permit, self._tell_flaw, self._finish)
+        if open_reserve is not None:
+            yield watches.reserve(self._connected, open_reserve, lambda: self.avatar, self._easel)
+        yield self._connection.resolve_hidden()
+        yield self._tell()
 
-    async def _watch_silence(self) -> None:
-        await self._connected.wait()
-        heard, since = -1, self._loop.time()
-        while True:
-            packets = await self._connection.packets_received()
-            now = self._loop.time()
-            if packets != heard:
-                heard, since = packets, now
-            elif now - since > self._settings.silence_deadline_s:
-                self._finish("silent")
-            await asyncio.sleep(_LOOK_EVERY_S)
+    def _easel(self) -> Easel | None:
+        return None if self._pipeline is None else self._pipeline.easel
 
-    async def _watch_consent(self) -> None:
-        """Ends the call soon after the consent for its avatar has ended, and says why."""
-        flaw = None
-        while flaw is None:
-            await asyncio.sleep(_CONSENT_EVERY_S)  # it held when the offer was answered
-            try:
-                flaw = await asyncio.wrap_future(self._shown.permit.flaw_soon())
-            except Exception as error:  # nobody would watch any more
-                logger.error("a call's consent cannot be watched: %s", type(error).__name__)
-                self._finish("failed")
-                return
-        if self._channel.send("state", state="ended", reason=flaw.reason, message=flaw.message):
-            await asyncio.sleep(_TOLD_WITHIN_S)
-        self._finish(flaw.reason)
-
-    async def _keep_reserve(self) -> None:
-        """Has what takes over at hand, made beside the call before anything is lost."""
-        open_reserve = self._request.open_reserve
-        if open_reserve is None:
-            return
-        kept = ""
-        await self._connected.wait()
-        while True:
-            if self._pipeline is not None and kept != self.avatar:
-                kept = self.avatar
-                self._pipeline.easel.keep(await self._reserve(open_reserve, kept))
-            await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def _reserve(
-        self, open_reserve: Callable[[str], Awaitable[Reserve]], avatar: str
-    ) -> Reserve | None:
-        try:
-            return await open_reserve(avatar)
-        except Exception as error:  # whatever it is, the call has to know that none comes
-            logger.warning("a call has no renderer in reserve: %s", type(error).__name__)
-            return None
+    def _tell_flaw(self, flaw: Flaw) -> bool:
+        values = {"state": "ended", "reason": flaw.reason, "message": flaw.message}
+        return self._channel.send("state", **values)
 
     async def _tell(self) -> None:
         """Tells the peer of every change of state soon, and how the call goes every second."""
@@ -503,7 +455,7 @@ class Session:
             if self._loop.time() >= next_stats:
                 next_stats += _STATS_EVERY_S
                 self._channel.send("stats", **self.report())
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(watches.LOOK_EVERY_S)
 
     def _tell_state(self, state: str) -> None:
         if state != self._told_state and self._channel.send("state", state=state):
