@@ -20,7 +20,7 @@ from live import rtc, settings
 from live.audit import AuditLog
 from live.consent.authority import Consents
 from live.consent.permitted import Permitted
-from live.consent.record import Record
+from live.consent.record import Mode, Record
 from live.errors import NoConsent
 from live.registers import Registers, open_registers
 from live.request import SessionRequest
@@ -148,6 +148,24 @@ async def test_the_new_avatars_consent_counts_after_a_change(tmp_path: Path) -> 
     assert await up.until_ended() < LIMIT_S
     assert up.reason == "consent_revoked"
     await up.peer.close()
+
+
+@in_loop
+async def test_an_avatar_says_nothing_that_it_was_not_lent_for(tmp_path: Path) -> None:
+    only_face = frozenset({Mode.FACE})
+    permitted = consents.permitted(fakes.avatar(), modes=only_face, by=authority(tmp_path))
+    async with call(permitted) as up:
+        for said in (
+            up.session.say({"text": "Hello."}),
+            up.session.say_sound(b"RIFF"),
+        ):
+            with pytest.raises(NoConsent, match="driven by speech"):
+                await said
+        with pytest.raises(NoConsent, match="driven by speech"):
+            up.session.say_feed(24_000, lambda name: None)
+        up.peer.send("say", text="Hello.", ref="1")
+        await up.peer.until(lambda: bool(up.peer.said("error")))
+        assert "driven by speech" in up.peer.said("error")[0]["message"]
 
 
 @in_loop

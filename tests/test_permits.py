@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import live
 from engines import avatars as built_in
 from engines.avatars import pins
 from engines.types import Avatar, Portrait, Rgb
 from live.audit import Event
 from live.avatars import AvatarStore
+from live.consent import seal
 from live.consent.authority import Consents, Permit
 from live.consent.fingerprint import fingerprint
 from live.consent.permitted import Permitted
@@ -31,6 +35,7 @@ from live.pipeline import Pipeline
 from live.prepared import PreparedAvatars
 from live.request import Parts, SessionRequest
 from live.session import Session
+from live.signed import sign
 from live.workshop import Workshop
 from tests import consents, fakes
 from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, MemoryAudit, stamp
@@ -191,6 +196,17 @@ async def test_a_running_call_changes_only_to_what_was_agreed_to() -> None:
     await session.close()
 
 
+def test_nothing_but_enrolment_grants_as_enrolment_does() -> None:
+    root = Path(live.__file__).parent
+    users = {
+        file.relative_to(root).as_posix()
+        for file in root.rglob("*.py")
+        if "grant_enrolled" in file.read_text("utf-8")
+    }
+    others = {"consent/authority.py", "server.py"}  # where it is, and who hands it to the desk
+    assert {each for each in users - others if "enrol" not in each} == set()
+
+
 # Avatars on the disk.
 
 
@@ -256,6 +272,26 @@ def test_a_record_of_another_cannot_be_put_in(shop: Shop) -> None:
     with pytest.raises(NoConsent, match="another portrait"):
         shop.store.add(portrait(), granted.document, id="you")
     assert not (shop.folder / "you").exists()
+
+
+@given(st.text(max_size=200))
+def test_any_other_text_is_no_seal(text: str) -> None:
+    with pytest.raises(NoConsent, match=r"seal\.jws"):
+        seal.check("me", {"portrait.png": b"x"}, text, consents.keys())
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["v", "avatar", "files"]),
+        st.none()
+        | st.sampled_from([1, "me"])
+        | st.dictionaries(st.just("portrait.png"), st.none() | st.text(max_size=64)),
+    )
+)
+def test_any_other_signed_object_is_no_seal(claims: dict[str, Any]) -> None:
+    text = sign(claims, consents.keys().signing, seal.TYP)
+    with pytest.raises(NoConsent):
+        seal.check("me", {"portrait.png": b"x"}, text, consents.keys())
 
 
 def test_an_avatar_of_an_earlier_version_is_told_what_to_do(shop: Shop) -> None:
