@@ -5,8 +5,8 @@ before a camera with another lens, at another distance, in another light, a litt
 not quite shut. Everybody's portrait is compared with everybody's camera. Made heads differ less in
 hair, glasses, age and light than people do, and know no siblings: the figures are no promise.
 
-Needs the package `anny` (the dependency group `studio`); `--assets` names a folder of MakeHuman's CC0 skins and
-teeth, without which the skin is painted.
+Needs the package `anny` (the dependency group `studio`); `--assets` names a folder of MakeHuman's
+CC0 skins and teeth, without which the skin is painted.
 """
 
 from __future__ import annotations

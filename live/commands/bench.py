@@ -27,6 +27,7 @@ BENCHMARKS = {
     "mark": "what the live mark lives through, how well it hides, what it costs",
     "mark_false_alarms": "how often a live mark is found where none is",
     "likeness": "how well enrolment's geometry tells faces apart, on made heads",
+    "reading": "how well enrolment tells whose mouth says a phrase, on synthetic voices",
     "isolation": "tracking in a thread or a process, beside other work",
 }
 """Each benchmark's module and its line in `visavis bench --help`."""

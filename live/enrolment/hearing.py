@@ -24,12 +24,13 @@ LONGEST_S: Final = 40
 
 _LATEST_NS = SECOND
 """Sound later than this against its own count of samples has lost some of it."""
-_OPENING = (
+OPENING: Final = (
     ("jawOpen", 1.0),
     ("mouthClose", -1.0),
     ("mouthLowerDownLeft", 0.3),
     ("mouthUpperUpLeft", 0.2),
 )
+"""How far each curve of a mouth opens its lips."""
 
 
 class Voice(NamedTuple):
@@ -55,7 +56,7 @@ class Hearing:
         """`network`: may be shared."""
         self._network, self._states = network, network.start()
         self._weights = np.zeros(len(network.curve_names), np.float32)
-        for name, weight in _OPENING:
+        for name, weight in OPENING:
             self._weights[network.curve_names.index(name)] = weight
         self._mel = LogMel()
         self._rest: Floats = np.zeros(0, np.float32)

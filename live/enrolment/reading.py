@@ -19,7 +19,7 @@ LEAST_SPEECH_S: Final = 0.18
 """Of voice for each word, at least; fast readers need a quarter of a second."""
 LEAST_MOVEMENT: Final = 0.02
 """Deviation of the opening of the lips, in eye distances: a mouth at rest trembles by 0.004."""
-LEAST_AGREEMENT: Final = 0.4
+LEAST_AGREEMENT: Final = 0.45
 """Correlation of the lips that were seen with those that were heard."""
 SILENCE_NS: Final = 900 * MILLISECOND
 """After which a phrase is over."""
