@@ -213,7 +213,7 @@ class Avatars(Section):
 
     folder: Folder = Field(
         default_factory=lambda: data_home() / "avatars",
-        description="Where uploaded portraits and their statements are kept; unset:"
+        description="Where added portraits and the consents for them are kept; unset:"
         " `$XDG_DATA_HOME/visavis/avatars`.",
     )
 
