@@ -280,7 +280,22 @@ def test_places_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "XDG_CACHE_HOME" in one(found, "folder of engines").mend
     assert "avatars.folder" in one(found, "avatars").mend
     assert "in use" in one(found, "port").found
-    assert not any(finding.ok for finding in found if finding.what not in ("HTTPS", "camera"))
+    assert not any(
+        finding.ok for finding in found if finding.what not in ("HTTPS", "access", "camera")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "everybody on this machine"),
+        ({"server": {"host": "0.0.0.0"}}, "a token"),
+        ({"access": {"required": True}}, "a token"),
+    ],
+)
+def test_who_is_let_in(changed: dict[str, Any], words: str) -> None:
+    chosen = Settings.model_validate({"server": {"port": 0}} | changed)
+    assert words in one(places.examine(chosen), "access").found
 
 
 def test_a_page_for_others_needs_a_certificate_that_can_be_read(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engines import avatars as built_in
 from engines.backends.tensorrt import cache
+from live.access.gate import asks_for_tokens
 from live.access.hosts import binds_loopback
 from live.avatars import added_ids
 from live.examination.finding import Finding
@@ -24,6 +25,7 @@ def examine(chosen: Settings, root: Path = Path("/")) -> Iterator[Finding]:
     yield _avatars(chosen.avatars.folder)
     yield _port(chosen.server)
     yield _secure(chosen.server)
+    yield _access(chosen)
     yield _camera(root)
 
 
@@ -63,6 +65,12 @@ def _secure(server: Server) -> Finding:
         return Finding("HTTPS", True, "not needed on this machine itself")
     mend = "set server.tls_cert and server.tls_key, or put a proxy with HTTPS before it"
     return Finding("HTTPS", False, "browsers give no camera to a page without it", mend)
+
+
+def _access(chosen: Settings) -> Finding:
+    if asks_for_tokens(chosen):
+        return Finding("access", True, "a token is asked for (visavis token grant)")
+    return Finding("access", True, "open to everybody on this machine, and to nobody else")
 
 
 def _certificate(chain: Path, key: Path | None) -> Finding:
