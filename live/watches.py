@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 CONSENT_EVERY_S = 1.0
+_KNOWN_WITHIN_S = 3.0
 _TOLD_WITHIN_S = 0.3
 
 Finish = Callable[[str], None]
@@ -61,7 +62,8 @@ async def consent(
     while flaw is None:
         await asyncio.sleep(CONSENT_EVERY_S)
         try:
-            flaw = await asyncio.wrap_future(permit().flaw_soon())
+            async with asyncio.timeout(_KNOWN_WITHIN_S):
+                flaw = await asyncio.wrap_future(permit().flaw_soon())
         except Exception as error:  # nobody would watch any more
             logger.error("a call's consent cannot be watched: %s", type(error).__name__)
             finish("failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -122,11 +123,19 @@ async def test_a_call_that_cannot_be_watched_ends(
     def fail(self: Consents, record: Record) -> None:
         raise MemoryError
 
-    by = authority(tmp_path)
-    async with call(consents.permitted(fakes.avatar(), by=by)) as up:
-        monkeypatch.setattr(Consents, "flaw", fail)
-        assert await up.until_ended() < LIMIT_S
-        assert up.reason == "failed"
+    stuck = threading.Event()
+
+    def hang(self: Consents, record: Record) -> None:
+        stuck.wait(20)
+
+    for flaw in (fail, hang):
+        by = authority(tmp_path)
+        async with call(consents.permitted(fakes.avatar(), by=by)) as up:
+            monkeypatch.setattr(Consents, "flaw", flaw)
+            assert await up.until_ended() < LIMIT_S
+            assert up.reason == "failed"
+        monkeypatch.undo()
+    stuck.set()
 
 
 @in_loop

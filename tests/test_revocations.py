@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 from datetime import UTC, datetime
@@ -180,6 +181,20 @@ def test_a_long_list_is_read(tmp_path: Path) -> None:
     claims = {"v": 1, "serial": 20_000, "revoked": revoked}
     (tmp_path / LIST).write_text(sign(claims, keys().signing, revocations.TYP))
     assert len(listed(tmp_path)) == 20_000
+
+
+def test_who_reads_does_not_wait_for_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped in the middle of a revocation."""
+    monkeypatch.setattr(revocations, "_PATIENCE_S", 0.05)
+    made = with_two(tmp_path)
+    with (tmp_path / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Conflict, match="another process"):
+            made.add("record-c", "", NOON)
+        assert len(made.current().revoked) == 2
+    assert made.add("record-c", "", NOON)
 
 
 def _revoke(folder: Path, name: str, signing: bytes) -> None:

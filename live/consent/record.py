@@ -142,7 +142,7 @@ def parse(claims: Mapping[str, Any]) -> Record:
         _some(claims, "modes", Mode),
         _time(claims, "not_before"),
         _time(claims, "not_after"),
-        _one(claims, "basis", Basis),
+        choice(claims["basis"], "basis", Basis),
         check_words(claims["statement"], "statement", STATEMENT_LIMIT),
         _evidence(claims["evidence"]),
         check_words(claims["operator"], "operator", OPERATOR_LIMIT),
@@ -221,9 +221,10 @@ def choices(values: Iterable[object], field: str, kind: type[Choice]) -> frozens
     return frozenset(known)
 
 
-def _one(claims: Mapping[str, Any], field: str, kind: type[Choice]) -> Choice:
+def choice(value: object, field: str, kind: type[Choice]) -> Choice:
+    """The value as one of its kind; raises `NoConsent` for an unknown one."""
     for each in kind:
-        if each.value == claims[field]:
+        if each.value == value:
             return each
     raise _wrong(field, f"has to be one of {', '.join(kind)}")
 

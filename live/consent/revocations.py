@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ CAPACITY = 20_000
 _LIST = "revocations.jws"
 _SERIAL = "revocations.serial"
 _LOCK = ".lock"
+_PATIENCE_S = 5.0
+_LOOK_EVERY_S = 0.01
 _LONGEST = 8 << 20  # characters; an entry with the longest reason takes less than 400
 
 
@@ -65,7 +68,7 @@ class Revocations:
         """Nothing is read yet."""
         self._folder = folder
         self._keys = keys
-        self._lock = threading.Lock()
+        self._writing, self._lock = threading.Lock(), threading.Lock()
         self._read: tuple[_Stamp, RevocationList] | None = None
         self._seen = 0  # the highest serial that this process has met
 
@@ -80,12 +83,14 @@ class Revocations:
     def add(self, id: str, reason: str, at: datetime) -> bool:
         """Takes a record back, for good; says whether it was not taken back before.
 
-        Raises `NoConsent` where the list cannot be believed, `Conflict` where it is full.
+        Raises `NoConsent` where the list cannot be believed, and `Conflict` where it is full or
+        another process does not come to an end with it.
         """
         if reason:
             check_words(reason, "reason", REVOCATION_REASON_LIMIT)
-        with self._lock, self._alone():
-            before = self._current()
+        # Whoever only reads waits for nobody: running calls are watched by it.
+        with self._writing, self._alone():
+            before = self.current()
             if id in before.revoked:
                 return False
             if len(before.revoked) >= CAPACITY:
@@ -96,7 +101,7 @@ class Revocations:
             # number says, which is as good as one that fits.
             self._write(_LIST, _claims(after))
             self._write(_SERIAL, {"v": VERSION, "serial": after.serial})
-            self._current()
+            self.current()
         return True
 
     def _current(self) -> RevocationList:
@@ -147,10 +152,26 @@ class Revocations:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Given back by the system when the descriptor is closed, or with the process."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Conflict(
+                    "another process holds the revocation list; end it, and revoke again"
+                ) from None
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from engines import portraits
-from live.allowance import Allowance
+from live.allowance import Allowance, AtOnce
 from live.bodies import Form, read_form
 from live.consent.authority import Consents
 from live.consent.granting import Granted, Wish
@@ -20,10 +20,11 @@ from live.consent.record import (
     Evidence,
     Mode,
     Purpose,
+    choice,
     choices,
 )
 from live.consent.verdict import examined
-from live.errors import BadRequest, TooManyRequests
+from live.errors import BadRequest
 
 IMAGE_LIMIT = 20 << 20
 UPLOADS_AT_ONCE = 2
@@ -40,7 +41,7 @@ class ConsentRoutes:
         """All that touches files runs on threads."""
         self._consents = consents
         self._allowance = allowance
-        self._uploads = 0
+        self._uploads = AtOnce(UPLOADS_AT_ONCE, "grants")
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -53,14 +54,9 @@ class ConsentRoutes:
     async def grant(self, request: web.Request) -> web.Response:
         """Takes a portrait and what was agreed to; 201 with the signed record."""
         self._allowance.take()
-        if self._uploads >= UPLOADS_AT_ONCE:
-            raise TooManyRequests("other records are being granted; try again in a few seconds")
-        self._uploads += 1
-        try:
+        with self._uploads.one():
             form = await read_form(request, files=_FILES, limit=IMAGE_LIMIT)
             granted = await asyncio.to_thread(self._grant, form)
-        finally:
-            self._uploads -= 1
         headers = {"Location": f"/consents/{granted.record.id}"}
         return web.json_response(_plain(granted), status=201, headers=headers)
 
@@ -93,7 +89,7 @@ class ConsentRoutes:
             choices(_words(texts.get("modes", "face,speech")), "modes", Mode),
             _number(texts.get("days")),
         )
-        (basis,) = choices([texts.get("basis", "")], "basis", Basis)
+        basis = choice(texts.get("basis"), "basis", Basis)
         document = form.files.get("document")
         evidence: Evidence = {"document_sha256": sha256(document).hexdigest()} if document else {}
         return self._consents.grant(portraits.decode(image), wish, basis, evidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import APIRequestContext, expect
+from playwright.sync_api import APIRequestContext, FilePayload, expect
 
 from engines import avatars as built_in
 from tests.browser.conftest import Visit, wait_for_phase
@@ -25,15 +25,23 @@ class Faces:
     def add(self, requests: APIRequestContext, id: str, modes: str) -> str:
         """An avatar that may be driven in these modes; its consent's id."""
         self.requests = requests
-        image = {
+        image: FilePayload = {
             "name": "leo.jpg",
             "mimeType": "image/jpeg",
             "buffer": built_in.contents("leo").portrait,
         }
-        said = NOBODY | {"modes": modes, "image": image}
-        granted = requests.post(f"{self.address}/consents", multipart=said).json()
-        taken = {"image": image, "consent": granted["record"], "id": id, "name": id.title()}
-        answer = requests.post(f"{self.address}/avatars", multipart=taken)
+        granted = requests.post(
+            f"{self.address}/consents", multipart={**NOBODY, "modes": modes, "image": image}
+        ).json()
+        answer = requests.post(
+            f"{self.address}/avatars",
+            multipart={
+                "image": image,
+                "consent": granted["record"],
+                "id": id,
+                "name": id.title(),
+            },
+        )
         assert answer.status == 201, answer.text()
         self._added.append(id)
         return str(granted["id"])
