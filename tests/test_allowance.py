@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from live.allowance import Allowance
+from live.allowance import Allowance, AtOnce
 from live.errors import TooManyRequests
 
 
@@ -53,3 +53,19 @@ def test_asking_in_vain_costs_nothing() -> None:
             allowance.take()
     clock.now += 1.01
     allowance.take()
+
+
+def test_no_more_at_once_than_may_be() -> None:
+    at_once = AtOnce(2, "uploads")
+
+    def three() -> None:
+        with at_once.one(), at_once.one(), at_once.one():
+            pass
+
+    for _ in range(2):  # the places are free again
+        with pytest.raises(TooManyRequests, match="uploads"):
+            three()
+    with pytest.raises(KeyError), at_once.one():
+        raise KeyError
+    with at_once.one(), at_once.one():
+        pass

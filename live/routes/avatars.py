@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from live.allowance import Allowance
+from live.allowance import Allowance, AtOnce
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
 from live.bodies import Form, read_form
 from live.consent.built_in import ENDLESS
 from live.consent.record import time_text
-from live.errors import BadRequest, NoConsent, TooManyRequests
+from live.errors import BadRequest, NoConsent
 from live.pool import Pool
 from live.prepared import PreparedAvatars
 
@@ -54,7 +54,7 @@ class AvatarRoutes:
         self._prepared = prepared
         self._pool = pool
         self._allowance = allowance
-        self._uploads = 0
+        self._uploads = AtOnce(UPLOADS_AT_ONCE, "uploads")
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -89,14 +89,9 @@ class AvatarRoutes:
     async def add(self, request: web.Request) -> web.Response:
         """Takes a portrait with a signed consent for it; 201 with the new avatar."""
         self._allowance.take()
-        if self._uploads >= UPLOADS_AT_ONCE:
-            raise TooManyRequests("other uploads are under way; try again in a few seconds")
-        self._uploads += 1
-        try:
+        with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
             entry = await self._add(form)
-        finally:
-            self._uploads -= 1
         return web.json_response(
             described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
         )

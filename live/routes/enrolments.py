@@ -10,7 +10,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from live.access.gate import SUBPROTOCOL
-from live.allowance import Allowance
+from live.allowance import Allowance, AtOnce
 from live.avatars import check_name
 from live.bodies import Form, read_form, read_object
 from live.consent.record import ID_PATTERN, LONGEST_DAYS, Mode, Purpose
@@ -18,7 +18,7 @@ from live.enrolment.camera import DEADLINE_S, LARGEST_MESSAGE, CameraSocket
 from live.enrolment.desk import Asked, Desk
 from live.enrolment.leaving import Leaving
 from live.enrolment.phrases import LANGUAGES
-from live.errors import BadRequest, TooManyRequests
+from live.errors import BadRequest
 
 IMAGE_LIMIT = 8 << 20
 UPLOADS_AT_ONCE = 2
@@ -39,7 +39,7 @@ class EnrolmentRoutes:
         self._desk, self._leaving = desk, leaving
         self._allowance, self._days = allowance, days
         self._withdrawals = Allowance(WITHDRAWALS_PER_MINUTE)
-        self._uploads = 0
+        self._uploads = AtOnce(UPLOADS_AT_ONCE, "enrolments")
 
     def table(self) -> list[web.RouteDef]:
         """The routes."""
@@ -52,14 +52,9 @@ class EnrolmentRoutes:
     async def open(self, request: web.Request) -> web.Response:
         """Begins an enrolment; 201 with its secret address and the text that is agreed to."""
         self._allowance.take()
-        if self._uploads >= UPLOADS_AT_ONCE:
-            raise TooManyRequests("other enrolments are beginning; try again in a few seconds")
-        self._uploads += 1
-        try:
+        with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
             enrolment = await self._desk.open(_asked(form, self._days))
-        finally:
-            self._uploads -= 1
         camera = f"/enrolments/{enrolment.secret}/camera"
         body = {
             "camera": camera,

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from live.access.gate import SUBPROTOCOL
-from live.allowance import Allowance
+from live.allowance import Allowance, AtOnce
 from live.bodies import read_bytes, read_object
 from live.errors import BadRequest, Conflict, WrongType
 from live.pool import Pool
@@ -16,6 +16,8 @@ from live.voices import Voices
 
 WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 LARGEST_SOUND = 32 << 20
+SOUNDS_AT_ONCE = 4
+"""Each may hold as much in memory while it comes, and again while it is read."""
 _LARGEST_TEXT = 128 << 10
 """Of a JSON body: 10,000 characters, each of them escaped."""
 _HEARTBEAT_S = 20.0
@@ -27,6 +29,7 @@ class SpeechRoutes:
     def __init__(self, pool: Pool, voices: Voices, allowance: Allowance) -> None:
         """`allowance` is asked before a sound is uploaded."""
         self._pool, self._voices, self._allowance = pool, voices, allowance
+        self._sounds = AtOnce(SOUNDS_AT_ONCE, "sounds")
         self._streams: set[str] = set()
         """Secret ids of the calls that have one."""
 
@@ -51,7 +54,8 @@ class SpeechRoutes:
                 utterance = await call.say(await read_object(request, _LARGEST_TEXT))
             case type if type in WAV:
                 self._allowance.take()
-                utterance = await call.say_sound(await read_bytes(request, LARGEST_SOUND))
+                with self._sounds.one():
+                    utterance = await call.say_sound(await read_bytes(request, LARGEST_SOUND))
             case _:
                 raise WrongType("send a text as application/json, or a sound as audio/wav")
         return web.json_response({"utterance": utterance}, status=202)
