@@ -15,11 +15,15 @@ from live.enrolment.challenge import Challenge
 from live.enrolment.codes import Fault
 from live.enrolment.hearing import Hearing
 from live.enrolment.moment import BestMoment
+from live.enrolment.sight import Sight
 from live.enrolment.verdict import Verdict
 from live.enrolment.witness import Progress, Witness
 
 COUNT_EVERY_NS: Final = 600 * MILLISECOND
 """How often other faces are looked for."""
+
+_ALIKE = 0.75
+"""Least correlation of a portrait's patch with that at rest; a face's own is above that."""
 
 
 class Attempt:
@@ -59,9 +63,16 @@ class Attempt:
         progress = self._witness.see(seen)
         if unsettled and progress.hint is not None:
             self._moment.forget()
-        elif face is not None and (unsettled or progress.step is None):
+        elif face is not None and (unsettled or self._is_rest(seen, progress)):
             self._moment.see(rgb, face, seen)
         return progress
+
+    def _is_rest(self, seen: Sight, progress: Progress) -> bool:
+        """Whether a later picture shows the face of the beginning, with nothing being asked."""
+        rest = self._witness.rest
+        if progress.step is not None or rest is None or seen.patch is None:
+            return False
+        return sight.alike(seen.patch, rest.patch) >= _ALIKE
 
     def verdict(self) -> Verdict | None:
         """`None` while it is under way."""
