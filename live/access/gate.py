@@ -12,7 +12,7 @@ from live.access.calls import TokenCalls
 from live.access.hosts import binds_loopback, names_loopback
 from live.access.rates import Rates, network_of
 from live.access.revocations import Revocations
-from live.access.rules import Rule, rule_of
+from live.access.rules import rule_of
 from live.access.tokens import FREE, Grant, read
 from live.errors import Forbidden, InvalidToken, MissingScope, Unauthorised
 from live.keys import OperatorKeys
@@ -24,6 +24,7 @@ SUBPROTOCOL = "visavis.v1"
 
 _log = logging.getLogger(__name__)
 _GRANT = web.RequestKey("grant", Grant)
+_NOTHING = Grant(frozenset())
 _IN_SUBPROTOCOL = "bearer."
 _OF_PROXIES = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, "X-Real-IP", hdrs.VIA)
 _LOOK_AGAIN_S = 1.0
@@ -81,12 +82,14 @@ class Gate:
         rule = rule_of(request.method, resource.canonical if resource else "")
         if rule is None:
             raise Forbidden("this address is not open to tokens; update the server")
+        if not rule.counted:
+            return _NOTHING
         try:
             grant = self._checked(request)
         except Unauthorised:
-            self._count_stranger(request, rule)
+            self._rates.take(network_of(request.remote))
             if rule.is_open:
-                return Grant(frozenset())
+                return _NOTHING
             raise
         self._rates.take(f"token {grant.id}")
         if rule.scopes and not rule.scopes & grant.scopes:
@@ -103,10 +106,6 @@ class Gate:
         grant = read(token, self._keys)
         self._revocations.check(grant)
         return grant
-
-    def _count_stranger(self, request: web.Request, rule: Rule) -> None:
-        if rule.counted:
-            self._rates.take(network_of(request.remote))
 
 
 def asks_for_tokens(settings: Settings) -> bool:

@@ -21,7 +21,8 @@ class Rule:
     scopes: frozenset[Scope] = frozenset()
     """Any one of these; none: no token."""
     counted: bool = True
-    """Whether requests without a token are counted by address; files of the page are not."""
+    """Whether requests are counted, by token or else by address; those for files of the page and
+    for health are not, and a token is not looked at."""
 
     @property
     def is_open(self) -> bool:
