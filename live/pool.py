@@ -31,6 +31,10 @@ class Call(Protocol):
         """Names the call to everybody; it is not the secret id."""
 
     @property
+    def statement(self) -> str:
+        """What is said of the call now, signed."""
+
+    @property
     def avatar(self) -> str:
         """The id of the avatar that is shown now."""
 
@@ -85,7 +89,7 @@ class Pool:
         self._places = places
         self._metrics = metrics
         self._audit = audit
-        self._opened: dict[str, asyncio.Future[None]] = {}
+        self._opened: dict[str, asyncio.Future[str]] = {}
         """Until each call's opening is in the audit log."""
         self._closings: set[asyncio.Task[None]] = set()
         """What the audit log is being told of calls that have ended."""
@@ -118,11 +122,12 @@ class Pool:
         opened = asyncio.ensure_future(asyncio.to_thread(self._note_opening, session, request))
         self._opened[secret] = opened
         try:
-            await asyncio.shield(opened)
+            line = await asyncio.shield(opened)
         except BaseException:  # the client has gone, too
             await asyncio.shield(session.close("refused"))
             raise
-        _log.info("call opened", extra={"calls": len(self._sessions)})
+        # these lines may be kept elsewhere, where an audit log that is put back cannot be
+        _log.info("call opened", extra={"calls": len(self._sessions), "audit": line})
         return secret, session
 
     def get(self, secret: str) -> Call:
@@ -166,9 +171,9 @@ class Pool:
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
 
-    def _note_opening(self, session: Call, request: SessionRequest) -> None:
+    def _note_opening(self, session: Call, request: SessionRequest) -> str:
         avatar = request.avatar
-        self._audit.write(
+        return self._audit.write(
             Event.SESSION_OPENED,
             session=session.public_id,
             avatar=avatar.id,
@@ -177,7 +182,7 @@ class Pool:
             label=request.settings.label.visible,
         )
 
-    async def _note_closing(self, opened: asyncio.Future[None], id: str, reason: str) -> None:
+    async def _note_closing(self, opened: asyncio.Future[str], id: str, reason: str) -> None:
         """Tells the audit log, if it knows of the call at all; it is too late to refuse that."""
         try:
             await opened

@@ -227,8 +227,7 @@ def test_a_log_and_head_that_were_both_put_back(tmp_path: Path) -> None:
     file = logged(tmp_path)
     old = file.read_bytes(), head_of(file).read_bytes()
     log = AuditLog(file, KEYS)
-    log.write(Event.LABEL_OFF)
-    noted = log.check().hash
+    noted = log.write(Event.LABEL_OFF)
     log.write(Event.RENDERED)
     assert not found(file, noted)
     file.write_bytes(old[0])
@@ -524,6 +523,14 @@ def test_the_log_and_the_list_of_revoked_consents_are_compared(
         one.write_bytes(b"nonsense")
     assert main(["audit", "verify"]) == 1
     assert "the revocation list cannot be compared" in capsys.readouterr().out
+
+
+def test_no_server_starts_over_a_log_that_was_changed(
+    at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged(at_home)  # with another key than the operator's
+    assert main(["serve", "--port", "0"]) == 1
+    assert "has not signed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("pem", [b"", b"nonsense", None])

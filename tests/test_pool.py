@@ -221,9 +221,9 @@ def test_a_call_that_cannot_be_logged_is_not_held() -> None:
 class SlowAudit(MemoryAudit):
     """On a disk that takes its time."""
 
-    def write(self, event: Event, **facts: Fact) -> None:
+    def write(self, event: Event, **facts: Fact) -> str:
         time.sleep(0.1)
-        super().write(event, **facts)
+        return super().write(event, **facts)
 
 
 def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:

@@ -218,9 +218,9 @@ class SlowAudit(MemoryAudit):
         super().__init__()
         self.go = threading.Event()
 
-    def write(self, event: Event, **facts: Any) -> None:
+    def write(self, event: Event, **facts: Any) -> str:
         assert self.go.wait(20)
-        super().write(event, **facts)
+        return super().write(event, **facts)
 
 
 def test_a_recorder_that_is_too_slow_drops_and_counts(

@@ -47,8 +47,11 @@ class AuditLog:
         self.file = file
         self._key = keys.signing
 
-    def write(self, event: Event, **facts: Fact) -> None:
+    def write(self, event: Event, **facts: Fact) -> str:
         """Brings an event to the disk; blocks for some milliseconds, five seconds at most.
+
+        Gives the hash of its line. Whoever keeps that elsewhere can tell later whether the log was
+        put back to an earlier state.
 
         Facts are short ids, hashes, numbers and words of ours. Raises `NotLogged` where it cannot
         be written, and then what was to be logged must not be done; `ValueError` for a fact that
@@ -61,6 +64,7 @@ class AuditLog:
             elif end.place.seq == 0:
                 end.append(Event.LOG_OPENED, {"key": signed.key_id(self._key.public_key())})
             end.append(event, facts)
+            return end.place.hash
 
     def check(self) -> Place:
         """Where the log has come to; raises `NotLogged` where nothing could be written to it."""
