@@ -31,7 +31,7 @@ from live.consent import built_in as nobodys
 from live.consent.authority import Consents, Permit
 from live.consent.fingerprint import Fingerprint, fingerprint
 from live.consent.record import Record
-from live.errors import BadRequest, ChangedAvatar, Conflict, NoConsent, NotFound
+from live.errors import BadRequest, ChangedAvatar, Conflict, NoConsent, NotFound, VisavisError
 from live.keys import OperatorKeys
 
 ID_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
@@ -144,6 +144,19 @@ class AvatarStore:
         gone = self._folder / f".removing-{secrets.token_hex(8)}"
         folder.rename(gone)
         shutil.rmtree(gone)
+
+    def of_consent(self, consent: str) -> list[str]:
+        """The ids of the added avatars that rest on a record, whether it still holds or not."""
+        found = []
+        for each in added_ids(self._folder):
+            try:
+                small = avatar_files.read_small(self._added(each), each)
+                record = self._consents.record(small.document)
+            except VisavisError:  # what cannot be read rests on nothing
+                continue
+            if record.id == consent:
+                found.append(each)
+        return found
 
     def pixels(self, id: str) -> Rgb:
         """Of an added avatar's portrait, whatever its consent, for granting it another.

@@ -427,6 +427,21 @@ def test_withdrawal_ends_it_all(tmp_path: Path, short: ShortAttempt) -> None:
     play(scene, rooms(tmp_path))
 
 
+def test_portrait_of_a_revoked_consent_can_still_be_withdrawn(
+    tmp_path: Path, short: ShortAttempt
+) -> None:
+    async def scene(server: Client, of: Rooms) -> None:
+        result = await enrolled(server)
+        of.registers.consents.revoke(result["consent"])
+        assert of.store.ids() != built_in.ids()
+        address = f"/consents/{result['consent']}/withdraw"
+        answer = await server.post(address, json={"code": result["withdrawal_code"]})
+        assert answer.status == 200
+        assert of.store.ids() == built_in.ids()
+
+    play(scene, rooms(tmp_path))
+
+
 def test_only_enrolments_have_a_code(tmp_path: Path) -> None:
     granted = consents.granted(np.full((64, 64, 3), 9, np.uint8))
 

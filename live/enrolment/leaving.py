@@ -29,15 +29,11 @@ class Leaving:
         """
         granted = await asyncio.to_thread(self._consents.granted, consent)
         withdrawal.check(granted.record, code)
-        flaw = await asyncio.to_thread(self._consents.flaw, granted.record)
-        if flaw is not None and flaw.reason is Reason.REVOKED:
-            return 0
         return await self.leave(consent, "withdrawn by the person themselves")
 
     async def leave(self, consent: str, reason: str) -> int:
         """Revokes a consent and deletes the avatars that rest on it; gives the calls it ended."""
-        avatars = await asyncio.to_thread(self._avatars, consent)
-        await asyncio.to_thread(self._consents.revoke, consent, reason)
+        avatars = await asyncio.to_thread(self._revoked, consent, reason)
         ended = 0
         for avatar in avatars:
             ended += await self._pool.end_calls_of(avatar, "consent_revoked")
@@ -45,8 +41,12 @@ class Leaving:
             await asyncio.to_thread(self._remove, avatar)
         return ended
 
-    def _avatars(self, consent: str) -> list[str]:
-        return [entry.id for entry in self._store.entries() if entry.consent.id == consent]
+    def _revoked(self, consent: str, reason: str) -> list[str]:
+        avatars = self._store.of_consent(consent)
+        flaw = self._consents.flaw(self._consents.granted(consent).record)
+        if flaw is None or flaw.reason is not Reason.REVOKED:
+            self._consents.revoke(consent, reason)
+        return avatars
 
     def _remove(self, avatar: str) -> None:
         try:
