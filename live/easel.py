@@ -51,6 +51,10 @@ class Reserve:
     driver: Callable[[], Driver]
     """Makes one that this renderer understands."""
 
+    def __post_init__(self) -> None:
+        """Raises as `Easel` for an avatar that it would not take."""
+        _check_avatar(self.avatar, self.renderer)
+
 
 class Easel:
     """One call's renderer and avatar. One thread draws; `ask` and `keep` may be any other's."""
@@ -87,15 +91,23 @@ class Easel:
         if avatar is not None:
             _check_avatar(avatar, self.renderer)
         with self._lock:
-            self._wanted = avatar.avatar if avatar is not None else self._wanted
+            if avatar is not None:
+                self._wanted = avatar.avatar
+                if self._reserve is not None and not self._fits(self._reserve):
+                    self._reserve, self.reserve_comes = None, self.fallen is None
             self._backdrop = backdrop or self._backdrop
             self._asked = self._wanted, _before(self.renderer, self._wanted, self._backdrop)
 
     def keep(self, reserve: Reserve | None) -> None:
-        """Has a reserve at hand; `None`: there is none to be had."""
+        """Has a reserve at hand; `None`: there is none to be had.
+
+        One of another avatar than is wanted comes too late: whatever is said of that one, its
+        consent counts for this call no more.
+        """
         with self._lock:
-            self._reserve = reserve
-            self.reserve_comes = False
+            if reserve is None or self._fits(reserve):
+                self._reserve = reserve
+                self.reserve_comes = False
 
     def turn(self) -> None:
         """Takes what was asked for; called before a picture."""
@@ -134,6 +146,9 @@ class Easel:
         )
         self._on_fall(self.fallen)
         return reserve
+
+    def _fits(self, reserve: Reserve) -> bool:
+        return reserve.avatar.id == self._wanted.id
 
     def close(self) -> None:
         """Gives the seat back."""

@@ -20,6 +20,7 @@ from engines.types import Avatar, Backdrop, BackdropKind, Motion, Picture, Space
 from live import rtc
 from live.consent.permitted import Permitted
 from live.easel import Fall, Reserve
+from live.errors import Unprocessable
 from live.metrics import Metrics
 from live.pipeline import Pipeline
 from live.renderers import RESERVE, Renderers
@@ -150,6 +151,30 @@ def test_the_background_goes_along() -> None:
     assert rooms.falls
     rooms.pipeline.request(avatar=fakes.permitted("other", 120), backdrop=Backdrop())
     assert rooms.level() == 120
+
+
+def test_a_reserve_of_the_avatar_before_is_not_shown() -> None:
+    """Its consent may have ended since, and nobody would have noticed."""
+    rooms = Rooms(Dying(dies_after=2))
+    easel = rooms.pipeline.easel
+    easel.keep(reserve())
+    rooms.level()
+    rooms.pipeline.request(avatar=fakes.permitted("other", 120, made_by="dying"))
+    assert rooms.level() == 120
+    easel.keep(reserve())  # which was on its way
+    assert easel.reserve_comes
+    with pytest.raises(DeviceLost):
+        rooms.level()
+    other = fakes.permitted("other", 200)
+    easel.keep(Reserve(fakes.FakeRenderer(), other, fakes.FakeDriver))
+    assert rooms.level() == 200
+
+
+def test_a_reserve_needs_a_permit_like_any_other() -> None:
+    with pytest.raises(TypeError, match="permit"):
+        Reserve(fakes.FakeRenderer(), fakes.avatar(), fakes.FakeDriver)  # type: ignore[arg-type]
+    with pytest.raises(Unprocessable, match="dying"):
+        Reserve(fakes.FakeRenderer(), dark(), fakes.FakeDriver)
 
 
 class OwnSpace(Dying):

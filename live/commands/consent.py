@@ -93,7 +93,9 @@ def _add_grant(grant: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"some of {','.join(Mode)} (face,speech)",
     )
-    grant.add_argument("--from", dest="since", type=_day, metavar="DATE", help="2026-08-02 (now)")
+    grant.add_argument(
+        "--from", dest="since", type=_day, metavar="DATE", help="such as 2026-08-02, UTC (now)"
+    )
     until = grant.add_mutually_exclusive_group()
     until.add_argument(
         "--to", dest="until", type=_day, metavar="DATE", help="not on this day any more"
