@@ -27,6 +27,8 @@ REST_FROM = 150
 """From this frame of the clip on the head rests for three seconds, then turns, nods and talks."""
 INSECURE_HOST = "visavis.test"
 """A name for this machine that browsers do not hold for secure without HTTPS."""
+ELSEWHERE = "https://meet.example.org"
+"""Another site, whose pages may call the server that asks for tokens."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",
@@ -80,7 +82,11 @@ class Guarded:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """Another one, which lets in only who has a token."""
     folder = tmp_path_factory.mktemp("guarded")
-    more = {"VISAVIS_ACCESS__REQUIRED": "true", "XDG_DATA_HOME": str(folder)}
+    more = {
+        "VISAVIS_ACCESS__REQUIRED": "true",
+        "VISAVIS_ACCESS__ORIGINS": f'["{ELSEWHERE}"]',
+        "XDG_DATA_HOME": str(folder),
+    }
     with _serving(folder, **more) as (address, environment):
         yield Guarded(address, environment)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import Guarded, Visit, wait_for_phase
+from tests.browser.conftest import ELSEWHERE, Guarded, Visit, wait_for_phase
 
 Visiting = Callable[..., Visit]
+LOCAL = "local-network-access"
+"""Which browsers ask for before a site from elsewhere reaches this machine."""
 PORTRAITS = f"""
     () => [...document.querySelectorAll(".tile img")].filter((one) => one.naturalWidth).length
     === {len(built_in.ids())}
@@ -128,3 +131,35 @@ def test_the_question_fits(visit: Visiting, guarded: Guarded, width: int, height
     assert box["y"] + box["height"] <= height
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("document.activeElement.id") == "token-value"
+
+
+ASK_FROM_ELSEWHERE = """
+async ([server, token]) => {
+    const headers = { Authorization: `Bearer ${token}` };
+    const listed = await fetch(`${server}/avatars`, { headers });
+    const sdp = { ...headers, "Content-Type": "application/sdp" };
+    const offer = { method: "POST", headers: sdp, body: "v=0" };
+    const refused = await fetch(`${server}/sessions?avatar=ada`, offer);
+    const gone = await fetch(`${server}/sessions/none`, { method: "DELETE", headers });
+    const without = await fetch(`${server}/avatars`);
+    const answers = [listed, refused, gone, without];
+    return answers.map((one) => [one.status, one.headers.get("WWW-Authenticate")]);
+}
+"""
+
+
+def asked_from(visiting: Visit, site: str, server: str, token: str) -> object:
+    """What a page of another site gets to know."""
+    page = visiting.page
+    page.route(f"{site}/**", lambda route: route.fulfill(body="<p>", content_type="text/html"))
+    page.goto(f"{site}/")
+    return page.evaluate(ASK_FROM_ELSEWHERE, [server, token])
+
+
+def test_a_site_that_may_asks_and_another_does_not(visit: Visiting, guarded: Guarded) -> None:
+    token = guarded.token("session")
+    answers = asked_from(visit(permissions=[LOCAL]), ELSEWHERE, guarded.address, token)
+    challenge = 'Bearer realm="visavis"'
+    assert answers == [[200, None], [400, None], [404, None], [401, challenge]]
+    with pytest.raises(PlaywrightError, match="Failed to fetch"):
+        asked_from(visit(permissions=[LOCAL]), "https://evil.example", guarded.address, token)
