@@ -47,7 +47,7 @@ def test_file_of_ten_gigabytes_is_refused_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["png of 49 megapixels", "gif of 20000 pictures"])
 def test_bomb_is_looked_at_within_its_limits(name: str, tmp_path: Path) -> None:
     """In their own sizes these are 150 MB and 10 GB."""
-    limits = Limits(search_s=1, memory=768 << 20, cpu_s=20, wall_s=60)
+    limits = Limits(search_cpu_s=1, memory=768 << 20, cpu_s=20, wall_s=60)
     verdict = verified(bad_files.write(tmp_path, bad_files.LOOKED_AT[name]), limits)
     assert verdict.code == "nothing_found"
     assert verdict.looked_at.whole == (name == "png of 49 megapixels")
@@ -60,7 +60,7 @@ def test_file_that_takes_more_memory_than_is_given_is_refused(tmp_path: Path) ->
     assert not children()
 
 
-@pytest.mark.parametrize("limits", [Limits(wall_s=0.2), Limits(cpu_s=1, search_s=60)])
+@pytest.mark.parametrize("limits", [Limits(wall_s=0.2), Limits(cpu_s=1, search_cpu_s=60)])
 def test_file_that_takes_too_long_is_given_up_and_its_process_ended(
     limits: Limits, tmp_path: Path
 ) -> None:

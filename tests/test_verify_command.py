@@ -120,12 +120,13 @@ def test_another_operators_clip_is_signed_elsewhere(
     assert told["marks"] == []
 
 
-def test_link_and_odd_names_are_taken(clips: Path, tmp_path: Path) -> None:
-    for name in ("-dash.mp4", "ein Film \N{HEAVY BLACK HEART}.mp4", "two\nlines.mp4", "x.jpg"):
-        link = tmp_path / name
-        link.symlink_to(clips / "untouched.mp4")
-    for name in ("two\nlines.mp4", "x.jpg"):
-        assert main(["verify", "--", str(tmp_path / name)]) == 1
+def test_link_and_odd_names_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("film").write_bytes(bad_files.film())
+    for name in ("-dash.mp4", "two\nlines.mp4"):
+        Path(name).symlink_to("film")
+    assert main(["verify", "--", "-dash.mp4"]) == 1
+    assert main(["verify", "two\nlines.mp4"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from live.verification.words import full_document
 
 FIELD = "file"
 LARGEST_FILE = 256 << 20
-LIMITS = Limits(size=LARGEST_FILE, wall_s=60, cpu_s=50, search_s=20)
+LIMITS = Limits(size=LARGEST_FILE, wall_s=90, cpu_s=60, search_cpu_s=30, search_wall_s=45)
 _UPLOAD_S = 300.0
 _PER_MINUTE = 12
 _MOST_ADMITTED = 4

@@ -2,7 +2,8 @@
 
     python -m live.verification
 
-The request is `{"file", "marks", "certificate", "search_s", "memory", "cpu_s"}`: the number of an
+The request is `{"file", "marks", "certificate", "search_cpu_s", "search_wall_s", "memory",
+"cpu_s"}`: the number of an
 open descriptor, mark keys as hexadecimal digits, PEM or null, and limits. The answer is
 `{"verdict": …}`, or `{"error", "detail"}` with the name of an error of `live.errors`.
 """
@@ -42,7 +43,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     wanted = Wanted(
         tuple(map(bytes.fromhex, request["marks"])),
         x509.load_pem_x509_certificate(certificate.encode()) if certificate else None,
-        request["search_s"],
+        request["search_cpu_s"],
+        request["search_wall_s"],
     )
     confine(request["memory"], request["cpu_s"])
     try:

@@ -1,13 +1,14 @@
 """A video file in, two-second stretches of its pictures out: all of a short one, parts of a long.
 
-Of a long film stretches from all over it are looked at, each from a key frame on, the far ends
-first, so that whatever time there is, is spread over the whole.
+Of a long film stretches from all over it are looked at, the far ends first, so that whatever time
+there is, is spread over the whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import takewhile
+from math import ceil
 from typing import BinaryIO
 
 import av
@@ -19,16 +20,19 @@ from live.verification.media import Medium
 from live.verification.windows import WINDOW_S, Shot, Window, cut
 
 MOST_PIXELS = 4096 * 2304
-WHOLE_S = 60.0
-"""Films up to this long are looked at from end to end."""
+IN_ORDER_S = 20.0
+"""Films up to this long are looked at from beginning to end."""
 _PARTS = 30
-"""Stretches that are looked at of a longer one."""
+"""Stretches that are looked at of a longer one: all there are in a minute."""
+_MOST_SKIPPED = 300
+"""Pictures between a key frame and the stretch that is wanted; beyond that it begins earlier."""
 _MOST_FRAMES = 5000
 """That are decoded of a film from end to end."""
 _LEAST_RATE = 500
 """Bytes a second; a duration that leaves less is not believed."""
 _DECODERS = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg,prores,qtrle,png"
 _ODD_END_S = 1.0
+_EARLY_S = 0.01  # times are rounded
 _MOST_ERRORS = 3
 """Errors of the decoder in a row after which a stretch is given up."""
 
@@ -65,14 +69,14 @@ class Film:
 
     def windows(self) -> Iterator[Window]:
         """The stretches, in the order in which they are best looked at."""
-        if self.seconds is None or self.seconds <= WHOLE_S:
-            yield from cut(self._until(self._shots(), WHOLE_S), self.seconds)
+        if self.seconds is None or self.seconds <= IN_ORDER_S:
+            yield from cut(self._until(self._shots(0), _PARTS * WINDOW_S), self.seconds)
             self.damaged = self.damaged or self._ends_early()
             return
-        self.whole = False
+        self.whole = self.seconds <= (_PARTS + 1) * WINDOW_S
         seen: set[float] = set()
-        for part in _spread(_PARTS):
-            shots = self._shots_from(part * max(0.0, self.seconds - WINDOW_S))
+        for part in _spread(min(_PARTS, ceil(self.seconds / WINDOW_S))):
+            shots = self._shots_from(part * (self.seconds - WINDOW_S))
             first = next(shots, None)
             if first is not None and first.at_s not in seen:
                 seen.add(first.at_s)
@@ -109,16 +113,16 @@ class Film:
             yield shot
 
     def _shots_from(self, at_s: float) -> Iterator[Shot]:
-        """The pictures from the key frame before that on; none where that cannot be found."""
+        """The pictures from there on; none where that cannot be found."""
         try:
             self._container.seek(round((at_s + self._start_s) * av.time_base))
         except (av.error.FFmpegError, OverflowError):
             self.damaged = True
             return iter(())
-        return self._shots()
+        return self._shots(at_s)
 
-    def _shots(self) -> Iterator[Shot]:
-        """The pictures from here on, until there is no more or too much."""
+    def _shots(self, from_s: float) -> Iterator[Shot]:
+        """The pictures from that time on, until there is no more or too much."""
         errors = count = 0
         packets = self._container.demux(self._stream)
         while True:
@@ -143,6 +147,8 @@ class Film:
                     raise TooLarge("the film's pictures grow beyond 4096×2304 pixels")
                 if frame.time is not None:
                     self._last_s = max(0.0, frame.time - self._start_s)
+                if self._last_s < from_s - _EARLY_S and count < _MOST_SKIPPED:
+                    continue
                 rgb = upright(frame)
                 self.height, self.width = rgb.shape[:2]
                 yield Shot(rgb, self._last_s)

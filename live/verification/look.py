@@ -5,7 +5,6 @@ See `confinement`; `verifier` starts the process.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from hashlib import file_digest
 from io import BufferedReader
@@ -15,7 +14,7 @@ from cryptography import x509
 from live.errors import Unprocessable
 from live.verification import credentials, media
 from live.verification.film import Film
-from live.verification.marks import search
+from live.verification.marks import Budget, search
 from live.verification.stills import Stills
 from live.verification.verdict import Examined, Kind, Verdict
 
@@ -28,8 +27,10 @@ class Wanted:
     """The current one first."""
     certificate: x509.Certificate | None
     """That this operator signs content credentials with."""
-    seconds: float
+    search_cpu_s: float
     """Of searching for marks; what has not been looked at by then is said."""
+    search_wall_s: float
+    """The same by the clock."""
 
 
 def look(file: BufferedReader, wanted: Wanted) -> Verdict:
@@ -47,7 +48,8 @@ def look(file: BufferedReader, wanted: Wanted) -> Verdict:
     signed = credentials.read(file, medium, wanted.certificate)
     file.seek(0)
     opened = Film(file, medium, size) if medium.is_film else Stills(file, medium)
-    marks, looked = search(opened.windows(), wanted.mark_keys, time.monotonic() + wanted.seconds)
+    budget = Budget(wanted.search_cpu_s, wanted.search_wall_s)
+    marks, looked = search(opened.windows(), wanted.mark_keys, budget)
     if not looked.pictures:
         raise Unprocessable(
             "there is no picture in this file that can be decoded: it is damaged, of a kind that is"

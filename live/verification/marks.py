@@ -22,9 +22,9 @@ _JOINED_S = 0.3
 
 
 def search(
-    windows: Iterable[Window], keys: Sequence[bytes], until: float
+    windows: Iterable[Window], keys: Sequence[bytes], budget: Budget
 ) -> tuple[tuple[FoundMark, ...], Looked]:
-    """Looks for the marks of `keys`, the current one first, until `time.monotonic()` is `until`.
+    """Looks for the marks of `keys`, the current one first, as long as there is time.
 
     `Looked` knows nothing yet of how whole and how damaged the file is, but for the time.
     """
@@ -35,7 +35,7 @@ def search(
     whole, reduced = True, False
     near: Found | None = None
     for window in windows:
-        if pictures and time.monotonic() > until:
+        if pictures and budget.is_spent():
             whole = False
             break
         view = _View(window)
@@ -53,6 +53,19 @@ def search(
     marks = [replace(mark, stretches=_joined(mark.stretches)) for mark in found.values()]
     marks.sort(key=lambda mark: [stretch.start_s for stretch in mark.stretches])
     return tuple(marks), Looked(pictures, whole, _joined(looked), reduced)
+
+
+class Budget:
+    """Time that a search may take."""
+
+    def __init__(self, cpu_s: float, wall_s: float) -> None:
+        """Of this process's processor, and by the clock, which a busy machine lets run ahead."""
+        self._cpu_until = time.process_time() + cpu_s
+        self._wall_until = time.monotonic() + wall_s
+
+    def is_spent(self) -> bool:
+        """Whether either is over."""
+        return time.process_time() > self._cpu_until or time.monotonic() > self._wall_until
 
 
 class _View:

@@ -36,10 +36,12 @@ class Limits:
 
     size: int = 4 << 30
     """Bytes of the file."""
-    wall_s: float = 150.0
-    cpu_s: int = 120
-    search_s: float = 60.0
+    wall_s: float = 240.0
+    cpu_s: int = 150
+    search_cpu_s: float = 90.0
     """Of searching for marks; what was not looked at by then is said."""
+    search_wall_s: float = 150.0
+    """The same by the clock."""
     memory: int = 1 << 30
     """Bytes that the child allocates."""
 
@@ -79,7 +81,8 @@ class Verifier:
             "file": descriptor,
             "marks": self._marks,
             "certificate": pem(certificate) if certificate else None,
-            "search_s": self.limits.search_s,
+            "search_cpu_s": self.limits.search_cpu_s,
+            "search_wall_s": self.limits.search_wall_s,
             "memory": self.limits.memory,
             "cpu_s": self.limits.cpu_s,
         }
