@@ -7,6 +7,7 @@ import logging
 import pickle
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from live.errors import NotLogged, SettingsError
 from live.label import LONGEST_TEXT, Label, check_text, draw
 from live.sections import Label as LabelSettings
 from tests.fakes import MARK_KEY, NO_LABEL, MemoryAudit, stamp
+from tests.scenes import portrait
 
 
 def grey(width: int, height: int, level: int = 128) -> Picture:
@@ -59,8 +61,7 @@ def test_there_is_no_stamp_without_a_mark() -> None:
 
 @pytest.mark.parametrize("label", [Label(), NO_LABEL])
 def test_label_and_mark_are_both_there(label: Label) -> None:
-    rng = np.random.default_rng(3)
-    rgb = np.kron(rng.integers(60, 190, (32, 32, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
+    rgb = np.asarray(cv2.resize(portrait("kofi"), (512, 512)), np.uint8)
     stamped = stamp(label, "fedcba987654")(Picture(rgb, 7, 5)).picture
     assert (stamped.pts_ns, stamped.captured_ns) == (7, 5)
     found = Detector([bytes(32), MARK_KEY]).find([stamped.rgb])

@@ -130,8 +130,8 @@ def recorded(file: Path) -> tuple[list[float], list[Rgb], list[tuple[float, floa
             times.append(float(frame.time) * 1000)
             pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
     with av.open(str(file)) as container:
-        for sound in container.decode(*container.streams.audio):
-            assert isinstance(sound, av.AudioFrame)
+        sounds = container.decode(audio=0) if container.streams.audio else ()
+        for sound in sounds:
             samples = sound.to_ndarray().astype(np.float32)
             assert sound.time is not None
             levels.append((sound.time * 1000, float(np.abs(samples).mean())))
