@@ -193,6 +193,8 @@ class Session:
             self._shown = avatar
             self.statement = self._stated()
             self._channel.state_anew()
+            if SAID - avatar.permit.record.modes:  # what the one before was saying
+                self.interrupt()
         if driver is not None and wanted.driver is not None:
             self._driver = wanted.driver
         self._recording.note(self._shown.permit, self._driver)

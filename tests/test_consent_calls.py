@@ -29,6 +29,7 @@ from live.session import Session
 from tests import consents, fakes
 from tests.loops import in_loop
 from tests.peer import Peer
+from tests.voices import ToneVoice
 
 LIMIT_S = 5.0
 
@@ -175,6 +176,28 @@ async def test_an_avatar_says_nothing_that_it_was_not_lent_for(tmp_path: Path) -
         up.peer.send("say", text="Hello.", ref="1")
         await up.peer.until(lambda: bool(up.peer.said("error")))
         assert "driven by speech" in up.peer.said("error")[0]["message"]
+
+
+@in_loop
+async def test_what_one_avatar_says_no_other_goes_on_with(tmp_path: Path) -> None:
+    by = authority(tmp_path)
+    first = consents.permitted(fakes.avatar(), by=by)
+    mute = consents.permitted(fakes.avatar("mute"), modes=frozenset({Mode.FACE}), by=by)
+
+    async def open_avatar(id: str) -> Permitted:
+        return mute
+
+    request = replace(fakes.request(voice=lambda name: ToneVoice()), avatar=first)
+    up = Call(replace(request, open_avatar=open_avatar))
+    await up.peer.call(up.session.answer)
+    await up.peer.until(lambda: bool(up.peer.said("hello")))
+    await up.session.say({"text": "word " * 60})
+    await up.peer.until(lambda: bool(up.peer.said("started")))
+    await up.session.change({"avatar": "mute"})
+    await up.peer.until(lambda: bool(up.peer.said("finished")))
+    assert up.peer.said("finished")[0]["reason"] == "interrupted"
+    await up.session.close()
+    await up.peer.close()
 
 
 @in_loop
