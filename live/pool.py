@@ -180,6 +180,7 @@ class Pool:
             consent=avatar.consent,
             driver=request.driver,
             label=request.settings.label.visible,
+            recorded=request.recordings is not None,
         )
 
     async def _note_closing(self, opened: asyncio.Future[str], id: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Nothing leaves unstamped: the mark is in every picture, and the label says what it should where."""
+"""Nothing leaves unstamped: the mark is in every picture, and the label where it should be."""
 
 from __future__ import annotations
 
@@ -195,8 +195,8 @@ def test_the_label_costs_next_to_nothing() -> None:
 def test_public_ids() -> None:
     ids = {public_id.new() for _ in range(100)}
     assert len(ids) == 100
-    for id in ids:
-        assert public_id.from_payload(public_id.to_payload(id)) == id
+    for one in ids:
+        assert public_id.from_payload(public_id.to_payload(one)) == one
     for wrong in ("", "0123456789a", "0123456789AB", "x" * 12, "0123456789ab\n"):
         with pytest.raises(ValueError, match="public id"):
             public_id.to_payload(wrong)

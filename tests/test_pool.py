@@ -185,6 +185,7 @@ def test_the_audit_log_is_told_of_every_call() -> None:
             "consent": wanted.avatar.consent,
             "driver": "face",
             "label": True,
+            "recorded": False,
         }
         assert audit.told == [("session_opened", opened)]
         await session.close("client")
