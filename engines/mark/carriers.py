@@ -18,21 +18,24 @@ from engines.mark.code import CODED_CHIPS
 
 KEY_BYTES = 32
 
-_LOWEST, _HIGHEST = 6.0, 22.0
-"""Periods in a tile. Longer waves drown in the picture's own shading and are seen most easily;
-shorter ones are the first that a codec throws away."""
+LOWEST, HIGHEST = 4.6, 16.0
+"""Periods in a tile: waves of 16 to 56 pixels at 512 × 512.
+
+A codec short of bits keeps little of a smooth wall but the means of its blocks of 8 and 16 pixels,
+so shorter waves are gone after a keyframe; longer ones drown in the picture's own shading.
+"""
 _FROM_AXIS = 2  # upright and level waves are what codecs' block edges and shirts' seams look like
-_PILOT_SHARE = 0.25
-_SMALLEST_TILE, _LARGEST_TILE = 96, 256
-_TILES = 4
+_PILOT_SHARE = 0.2
+_SMALLEST_TILE, _LARGEST_TILE = 96, 512
+_TILES = 2
 
 
 def _half_plane() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each wave once: a real picture's other half says the same."""
-    most = int(_HIGHEST)
+    most = int(HIGHEST)
     down, across = np.mgrid[1 : most + 1, -most : most + 1]
     radius = np.hypot(across, down)
-    taken = (radius >= _LOWEST) & (radius <= _HIGHEST)
+    taken = (radius >= LOWEST) & (radius <= HIGHEST)
     taken &= (np.abs(across) >= _FROM_AXIS) & (down >= _FROM_AXIS)
     return across[taken], down[taken]
 
@@ -96,7 +99,7 @@ def tile(chips: NDArray[np.complex64], size: int) -> NDArray[np.float32]:
     spectrum[DOWN, ACROSS] = chips
     spectrum[-DOWN, -ACROSS] = chips.conj()
     # each wave has amplitude √2 · 2 and so mean square 4
-    return (np.fft.ifft2(spectrum).real * (size**2 / np.sqrt(4 * WAVES))).astype(np.float32)
+    return np.asarray(np.fft.ifft2(spectrum).real * (size**2 / np.sqrt(4 * WAVES)), np.float32)
 
 
 def _stream(key: bytes, use: bytes, numbers: int) -> NDArray[np.uint64]:
@@ -106,4 +109,5 @@ def _stream(key: bytes, use: bytes, numbers: int) -> NDArray[np.uint64]:
 
 
 def _signs(key: bytes, use: bytes, numbers: int) -> NDArray[np.float32]:
-    return np.where(_stream(key, use, numbers) >> np.uint64(63), 1.0, -1.0).astype(np.float32)
+    high = _stream(key, use, numbers) >> np.uint64(63)
+    return np.where(high, np.float32(1), np.float32(-1))

@@ -17,22 +17,20 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.mark import search
+from engines.mark import residue, search
 from engines.mark.carriers import ACROSS, DOWN, Secret, secret
 from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, chips, likeliest, payload_of
-from engines.mark.residue import Spectrum, spectrum, still
+from engines.mark.residue import Spectrum
 from engines.mark.search import Place
 
 _MOST_PICTURES = 75
-_ALL_OF_THE_FIRST = 4
-_EVERY = 4
-"""Neighbouring pictures show the same; these are the ones that are looked at."""
 
-_TRIED = math.log(2) * (8 * PAYLOAD_BYTES + 40)
-"""Logarithm of how many payloads and places one key can be tried with: docs/mark.md counts them."""
-_FALSE_ALARM = 1e-9
-_DECODED = 8  # places of a key that are decoded
-_REFERENCE_TILE = 160.0
+_TRIED = math.log(2) * (8 * PAYLOAD_BYTES + search.TRIED_BITS)
+"""Logarithm of how many payloads and places one key can be tried with."""
+_FALSE_ALARM = 1e-7
+_REFINED = 32  # places of a key that are looked at more closely
+_DECODED = 12  # … and of these that are decoded
+_REFERENCE_TILE = 256.0
 
 _RING = (np.hypot(ACROSS, DOWN) / 2).astype(np.int64)
 
@@ -88,7 +86,7 @@ class Detector:
         enough where little was lost. `near`: what was found shortly before, which is tried first.
         Raises `ValueError` where there is no picture or they differ in shape.
         """
-        seen = spectrum(still(_some(pictures)))
+        seen = residue.seen(_checked(pictures))
         if near is not None:
             again = self._best(seen, [(near.key, near.place)])
             if again is not None:
@@ -105,34 +103,38 @@ class Detector:
                 for mirrored in (False, True)
             ]
             tried.sort(key=lambda scored: -scored[0])
-            places += [(number, place) for _, place in tried[:_DECODED]]
+            places += [(number, place) for _, place in tried[:_REFINED]]
         return places
 
     def candidates(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Candidate]:
         """All that `find` reads where it finds nothing, for statistics of what chance can do."""
-        seen = spectrum(still(_some(pictures)))
+        seen = residue.seen(_checked(pictures))
         return self._candidates(seen, self._places(seen))
 
     def _best(self, seen: Spectrum, places: Iterable[tuple[int, Place]]) -> Found | None:
         for candidate in self._candidates(seen, places):
             if candidate.payload is not None and candidate.score >= least_score(len(self._secrets)):
-                return self._found(candidate, candidate.payload)
+                return self._found(candidate, candidate.payload, seen.scale)
         return None
 
     def _candidates(
         self, seen: Spectrum, places: Iterable[tuple[int, Place]]
     ) -> Iterator[Candidate]:
-        for number, rough in places:
+        exact = [
+            (number, *search.refined(seen, rough, self._secrets[number]))
+            for number, rough in places
+        ]
+        exact.sort(key=lambda tried: -tried[1])
+        for number, _, place in exact[: _DECODED * len(self._secrets)]:
             one = self._secrets[number]
-            place = search.refined(seen, rough, one)
-            values = _weighted(place.waves(seen))
+            values = _weighted(search.waves(seen, place))
             checked = likeliest(_soft(values, one))
             reached = score(values, one.chips(chips(checked)))
             yield Candidate(number, place, values, payload_of(checked), reached)
 
-    def _found(self, candidate: Candidate, payload: bytes) -> Found:
+    def _found(self, candidate: Candidate, payload: bytes, scale: float) -> Found:
         place = candidate.place
-        tiles = 1 / abs(place.across), 1 / place.down
+        tiles = scale / abs(place.across), scale / place.down
         return Found(
             payload=payload,
             key=candidate.key,
@@ -160,17 +162,16 @@ def _false_alarm(score: float, keys: int) -> float:
     return math.exp(min(0.0, math.log(keys) + _TRIED - score**2 / 2))
 
 
-def _some(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """The pictures that are looked at."""
+def _checked(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """At most so many, all of one shape."""
     shape: tuple[int, ...] | None = None
-    for number, rgb in enumerate(islice(pictures, _MOST_PICTURES)):
+    for rgb in islice(pictures, _MOST_PICTURES):
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"a picture is (h, w, 3) uint8, not {rgb.shape} {rgb.dtype}")
         if shape is not None and rgb.shape != shape:
             raise ValueError(f"pictures of {shape} and {rgb.shape}: a window has one size")
         shape = rgb.shape
-        if number < _ALL_OF_THE_FIRST or number % _EVERY == 0:
-            yield rgb
+        yield rgb
 
 
 def _weighted(values: NDArray[np.complex64]) -> NDArray[np.complex64]:

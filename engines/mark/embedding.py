@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +9,10 @@ from numpy.typing import NDArray
 from engines.mark.carriers import secret, tile, tile_size
 from engines.mark.code import encode
 
-_STRENGTH = 1.5
-"""Root mean square of the mark in levels of 255."""
-_CELL = 16  # pixels of one reading of how busy the picture is
-_LEAST, _MOST = 0.6, 2.0  # gain where nothing is going on, and where most is
-_BUSY = 6.0  # levels
+_CELL = 4  # pixels of one reading of how busy the picture is
+_LEAST, _MOST = 1.1, 2.6
+"""Root mean square of the mark, in levels of 255, where nothing is going on and where most is."""
+_SLOPE = 0.4  # levels more for each level of mean difference from the neighbourhood
 
 
 class Mark:
@@ -23,46 +20,47 @@ class Mark:
 
     def __init__(self, key: bytes, payload: bytes) -> None:
         """`KEY_BYTES` and `PAYLOAD_BYTES` bytes; raises `ValueError` on other sizes."""
-        self._key = bytes(key)
-        self._payload = bytes(payload)
-        _chips(self._key, self._payload)
+        self._chips = secret(key).chips(encode(payload))
+        self._pattern: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def apply(self, rgb: NDArray[np.uint8]) -> None:
-        """Marks a picture `(h, w, 3)` uint8 in place; raises `ValueError` on another array."""
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        """Marks a picture `(h, w, 3)` uint8 in place; raises `ValueError` on another array.
+
+        0.7 ms at 512 × 512; the first picture of another size costs some milliseconds more.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
             raise ValueError(f"a picture is (h, w, 3) uint8, not {rgb.shape} {rgb.dtype}")
-        height, width = rgb.shape[:2]
-        pattern = _pattern(self._key, self._payload, height, width)
-        change = cv2.multiply(pattern, _gain(rgb))
-        # two saturating additions of whole numbers are quicker than one of signed ones
-        more = cv2.cvtColor(cv2.convertScaleAbs(cv2.max(change, 0.0)), cv2.COLOR_GRAY2RGB)
-        less = cv2.cvtColor(cv2.convertScaleAbs(cv2.min(change, 0.0)), cv2.COLOR_GRAY2RGB)
-        cv2.add(rgb, more, dst=rgb)
-        cv2.subtract(rgb, less, dst=rgb)
+        if self._pattern.shape != rgb.shape[:2]:
+            self._pattern = _pattern(self._chips, *rgb.shape[:2])
+        picture = np.ascontiguousarray(rgb)
+        gain = _gain(picture)
+        # Two saturating additions of whole numbers are quicker than one of signed ones.
+        more = cv2.multiply(self._pattern, gain, dtype=cv2.CV_8U)
+        less = cv2.multiply(self._pattern, gain, scale=-1, dtype=cv2.CV_8U)
+        lighter = cv2.add(picture, cv2.cvtColor(more, cv2.COLOR_GRAY2RGB))
+        rgb[...] = cv2.subtract(lighter, cv2.cvtColor(less, cv2.COLOR_GRAY2RGB))
 
 
-@lru_cache(maxsize=64)
-def _chips(key: bytes, payload: bytes) -> NDArray[np.complex64]:
-    return secret(key).chips(encode(payload))
-
-
-@lru_cache(maxsize=16)
-def _pattern(key: bytes, payload: bytes, height: int, width: int) -> NDArray[np.float32]:
+def _pattern(chips: NDArray[np.complex64], height: int, width: int) -> NDArray[np.float32]:
+    """`(h, w)`: the tile over the whole picture."""
     side = tile_size(height, width)
-    one = tile(_chips(key, payload), side)
     rows, columns = -(-height // side), -(-width // side)
-    whole = np.tile(one, (rows, columns))[:height, :width]
-    return np.ascontiguousarray(_STRENGTH * whole)
+    whole = np.tile(tile(chips, side), (rows, columns))
+    return np.ascontiguousarray(whole[:height, :width])
 
 
 def _gain(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How much of the mark each place takes, `(h, w)`."""
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    smooth = cv2.blur(grey, (9, 9))
-    busy = cv2.absdiff(grey, smooth)
+    busy = cv2.absdiff(grey, cv2.blur(grey, (7, 7)))
     cells = (max(1, width // _CELL), max(1, height // _CELL))
-    coarse = cv2.resize(busy, cells, interpolation=cv2.INTER_AREA).astype(np.float32)
-    coarse = cv2.blur(coarse, (3, 3))
-    gain = _LEAST + (_MOST - _LEAST) * np.minimum(1.0, coarse / _BUSY)
-    return cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+    coarse = np.asarray(cv2.resize(busy, cells, interpolation=cv2.INTER_AREA), np.float32)
+    # An edge with nothing beside it hides nothing: only what is busy all around counts.
+    inner = cv2.dilate(cv2.erode(coarse, _square(5)), _square(3))
+    gain = np.minimum(_MOST, _LEAST + _SLOPE * cv2.blur(inner, (5, 5)))
+    return np.asarray(cv2.resize(gain, (width, height)), np.float32)
+
+
+def _square(side: int) -> NDArray[np.uint8]:
+    return np.ones((side, side), np.uint8)

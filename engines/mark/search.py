@@ -8,29 +8,37 @@ spectrum times pilots gives the correlation at all offsets within a tile at once
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.mark.carriers import ACROSS, DOWN, Secret
+from engines.mark.carriers import ACROSS, DOWN, HIGHEST, Secret
 from engines.mark.residue import Spectrum
 
-_SHORTEST, _LONGEST = 40.0, 400.0
+_SHORTEST, _LONGEST = 48.0, 768.0
 """The tile's side in a picture that is looked at, in pixels."""
 _UNEQUAL = 1.07  # how much more a picture is stretched in one direction than in the other
 _DRIFT = 0.5
-"""Periods by which a coarse wave may be off, from one side of the picture to the other, between two
-neighbouring hypotheses."""
-_COARSE = 14.0  # periods in a tile, of the shortest wave that the coarse search looks at
+"""Periods by which the shortest wave of one hypothesis about a tile's size and that of the next
+differ, from one side of the picture to the other."""
 _LOUDEST = 8.0  # times the mean; a line of the picture itself should not outweigh all waves
-_GRID = 64  # offsets tried in each direction of a tile
-_KEPT = 24  # pairs of tile sizes whose offsets are tried
+_GRID = 48  # offsets tried in each direction of a tile
+_KEPT = 600  # pairs of tile sizes whose offsets are tried
 
-_FINER = (0.6, 0.4, 0.25, 0.15)
+_FINER = (0.5, 0.25, 0.125)
 """Steps of the search around a place, as shares of a coarse one."""
+_BETWEEN = 8  # offsets tried between two of the grid
 
-_LOW = np.hypot(ACROSS, DOWN) <= _COARSE
+TRIED_BITS = 40
+"""Binary logarithm of the greatest number of places that a picture of 1024 × 1024 has for one key:
+31,000 pairs of tile sizes, each with 8 × 8 finer ones, (8 · 48)² offsets, mirrored or not."""
+
+_MOST = int(DOWN.max())
+_HARMONICS = np.arange(-_MOST, _MOST + 1)
+_RIDGE = 0.05
+_SAMPLES = 3.5  # of a period of the shortest wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,6 @@ class Place:
     right: float
     """Offset of a tile's origin from the picture's middle, in tiles: 0…1."""
     below: float
-
-    def waves(self, spectrum: Spectrum) -> NDArray[np.complex64]:
-        """`(WAVES,)`: what the spectrum holds where this mark's waves are, turned by the offset."""
-        turn = np.exp(2j * np.pi * (ACROSS * self.right + DOWN * self.below))
-        return np.asarray(at(spectrum, self.across, self.down) * turn, np.complex64)
 
 
 def at(spectrum: Spectrum, across: float, down: float) -> NDArray[np.complex64]:
@@ -69,9 +72,9 @@ def sizes(spectrum: Spectrum) -> NDArray[np.float64]:
     size = spectrum.size
     found = np.zeros(len(pairs), np.float32)
     counted = np.zeros(len(pairs), np.float32)
-    columns = {k: np.rint(k * across * size).astype(np.int64) for k in np.unique(ACROSS[_LOW])}
-    rows = {k: np.rint(k * down * size).astype(np.int64) for k in np.unique(DOWN[_LOW])}
-    for k, m in zip(ACROSS[_LOW], DOWN[_LOW], strict=True):
+    columns = {k: np.rint(k * across * size).astype(np.int64) for k in np.unique(ACROSS)}
+    rows = {k: np.rint(k * down * size).astype(np.int64) for k in np.unique(DOWN)}
+    for k, m in zip(ACROSS, DOWN, strict=True):
         column, row = columns[k][one], rows[m][other]
         seen = (np.abs(column) < size // 2) & (row < size // 2)
         found += np.where(seen, strength[row % size, column % size] - 1, 0)
@@ -86,41 +89,86 @@ def offsets(
     """The best offset for one pair of tile sizes: its correlation in standard deviations."""
     across = -pair[0] if mirrored else pair[0]
     values = at(spectrum, across, pair[1])[secret.pilots]
+    score, right, below = _best_offset(values, secret)
+    return score, Place(float(across), float(pair[1]), right, below)
+
+
+def refined(spectrum: Spectrum, place: Place, secret: Secret) -> tuple[float, Place]:
+    """The same place more exactly, and its pilots' correlation in standard deviations."""
+    across, down = place.across, place.down
+    one = _DRIFT / (HIGHEST * spectrum.width)
+    other = _DRIFT / (HIGHEST * spectrum.height)
+    grid = spectrum.reduced(_reduction(place))
+    best = (-math.inf, place)
+    for step in _FINER:
+        columns = [_analysis(grid.across, across + i * step * one) for i in (-1, 0, 1)]
+        rows = [_analysis(grid.down, down + j * step * other) for j in (-1, 0, 1)]
+        for column in columns:
+            halfway = grid.values @ column.matrix.T
+            for row in rows:
+                found = (row.matrix[_MOST + 1 :] @ halfway)[DOWN - 1, ACROSS + _MOST]
+                score, right, below = _best_offset(found[secret.pilots], secret)
+                if score > best[0]:
+                    best = score, Place(column.tiles, row.tiles, right, below)
+        across, down = best[1].across, best[1].down
+    return best[0], _centred(spectrum, best[1], secret)
+
+
+def waves(spectrum: Spectrum, place: Place) -> NDArray[np.complex64]:
+    """`(WAVES,)`: the waves of a mark at this place, turned by its offset.
+
+    By least squares: over less than many whole tiles waves are not orthogonal, and each would hear
+    its neighbours.
+    """
+    grid = spectrum.reduced(_reduction(place))
+    across = _analysis(grid.across, place.across).matrix
+    down = _analysis(grid.down, place.down).matrix[_MOST + 1 :]
+    found = down @ (grid.values @ across.T)
+    turn = np.exp(2j * np.pi * (ACROSS * place.right + DOWN * place.below))
+    return np.asarray(found[DOWN - 1, ACROSS + _MOST] * turn, np.complex64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What takes the samples of a line to its harmonics −_MOST … _MOST."""
+
+    tiles: float
+    """A pixel."""
+    matrix: NDArray[np.complex64]
+    """`(2 · _MOST + 1, length)`."""
+
+
+def _analysis(places: NDArray[np.float64], tiles: float) -> _Analysis:
+    harmonics = np.exp(2j * np.pi * np.outer(_HARMONICS, places * tiles)).astype(np.complex64)
+    gram = harmonics @ harmonics.conj().T / len(places) + _RIDGE * np.eye(len(harmonics))
+    matrix = np.linalg.solve(gram.conj(), harmonics.conj() / len(places))
+    return _Analysis(tiles, matrix.astype(np.complex64))
+
+
+def _reduction(place: Place) -> int:
+    """By what a picture can be reduced without losing the shortest wave."""
+    shortest = 1 / (_MOST * max(abs(place.across), place.down))
+    return max(1, int(shortest / _SAMPLES))
+
+
+def _best_offset(pilots: NDArray[np.complex64], secret: Secret) -> tuple[float, float, float]:
+    """The correlation, in standard deviations, at the best offset in tiles, right and below."""
     grid = np.zeros((_GRID, _GRID), np.complex64)
-    grid[DOWN[secret.pilots], ACROSS[secret.pilots]] = values * secret.pilot_chips.conj()
+    grid[DOWN[secret.pilots], ACROSS[secret.pilots]] = pilots * secret.pilot_chips.conj()
     correlation = np.fft.ifft2(grid).real
     below, right = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    spread = np.sqrt(np.sum(np.abs(values) ** 2)) / _GRID**2
-    score = float(correlation[below, right] / max(spread, 1e-12))
-    return score, Place(float(across), float(pair[1]), int(right) / _GRID, int(below) / _GRID)
-
-
-def refined(spectrum: Spectrum, place: Place, secret: Secret) -> Place:
-    """The same place more exactly, by all pilots."""
-    step_across = _DRIFT / (_COARSE * spectrum.width)
-    step_down = _DRIFT / (_COARSE * spectrum.height)
-    for finer in _FINER:
-        tried = [
-            offsets(
-                spectrum,
-                np.array([abs(place.across) + i * step_across, place.down + j * step_down]),
-                secret,
-                place.across < 0,
-            )
-            for i in (-finer, 0, finer)
-            for j in (-finer, 0, finer)
-        ]
-        place = max(tried, key=lambda scored: scored[0])[1]
-    return _centred(spectrum, place, secret)
+    spread = math.sqrt(float(np.sum(np.abs(pilots) ** 2))) / _GRID**2
+    score = float(correlation[below, right]) / max(spread, 1e-12)
+    return score, int(right) / _GRID, int(below) / _GRID
 
 
 def _centred(spectrum: Spectrum, place: Place, secret: Secret) -> Place:
     """The same place with its offset between the grid's."""
-    values = at(spectrum, place.across, place.down)[secret.pilots] * secret.pilot_chips.conj()
+    values = waves(spectrum, place)[secret.pilots] * secret.pilot_chips.conj()
     across, down = ACROSS[secret.pilots], DOWN[secret.pilots]
-    shifts = np.arange(-3, 4) / (4 * _GRID)
-    rights = np.exp(2j * np.pi * np.outer(place.right + shifts, across))
-    belows = np.exp(2j * np.pi * np.outer(place.below + shifts, down))
+    shifts = np.arange(-_BETWEEN // 2, _BETWEEN // 2 + 1) / (_BETWEEN * _GRID)
+    rights = np.exp(2j * np.pi * np.outer(shifts, across))
+    belows = np.exp(2j * np.pi * np.outer(shifts, down))
     scores = np.einsum("jw,iw,w->ji", belows, rights, values).real
     j, i = np.unravel_index(int(scores.argmax()), scores.shape)
     return Place(
@@ -131,4 +179,4 @@ def _centred(spectrum: Spectrum, place: Place, secret: Secret) -> Place:
 def _steps(length: int) -> NDArray[np.float64]:
     """Tiles a pixel that are tried along a side of `length` pixels."""
     least = 1 / min(_LONGEST, length)
-    return np.arange(least, 1 / _SHORTEST, _DRIFT / (_COARSE * length))
+    return np.arange(least, 1 / _SHORTEST, _DRIFT / (HIGHEST * length))
