@@ -99,9 +99,10 @@ def test_words_for_people(clips: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["verify", str(clips / "rendered.mp4")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "This was made with this server’s keys: what it shows is synthetic."
-    text = " ".join(lines)
+    text = " ".join(" ".join(lines).split())
     assert "Content credentials: valid" in text
-    assert SESSION in text
+    assert f"They name session {SESSION}" in text
+    assert "made in part by a trained model" in text
     assert "What cannot be told from this:" in lines
     assert all(len(line) <= 90 for line in lines)
 

@@ -16,6 +16,16 @@ _MOST_DIGITS = 30
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_STRETCHES = 6
 
+_SOURCES = {
+    "trainedAlgorithmicMedia": "made by a trained model",
+    "compositeWithTrainedAlgorithmicMedia": "made in part by a trained model",
+    "algorithmicMedia": "made by a program",
+    "compositeSynthetic": "put together with synthetic parts",
+    "digitalCapture": "taken by a camera",
+    "computationalCapture": "taken by a camera and changed by it",
+    "digitalCreation": "drawn by a person",
+}
+"""IPTC's digital source types, in words."""
 _HEADLINES = {
     "made_here": "This was made with this server’s keys: what it shows is synthetic.",
     "credentials_broken": "Its content credentials are broken: the file was changed after signing.",
@@ -72,8 +82,10 @@ def _credentials(found: Credentials) -> str:
     who = f" by “{found.signer}”" if found.signer else ""
     ours = " with this operator’s certificate" if found.ours else ""
     test = ", which is a test certificate" if found.test_certificate else ""
-    kinds = f" They say: {', '.join(found.source_types)}." if found.source_types else ""
-    return f"Content credentials: valid, signed{who}{ours}{test}.{kinds}"
+    said = [_SOURCES.get(kind, kind) for kind in found.source_types]
+    kinds = f" They say: {', '.join(said)}." if said else ""
+    session = f" They name session {found.session}." if found.session else ""
+    return f"Content credentials: valid, signed{who}{ours}{test}.{kinds}{session}"
 
 
 def _mark(mark: FoundMark, looked: Looked) -> str:
