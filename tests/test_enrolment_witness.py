@@ -196,8 +196,8 @@ def test_picture_of_another_size_is_no_jump() -> None:
     assert Play(change=enlarge).run().passed
 
 
-def test_three_pictures_a_second_are_too_few() -> None:
-    assert Play(fps=3.0).run().fault in (Fault.FEW_PICTURES, Fault.TOO_SLOW)
+def test_two_pictures_a_second_are_too_few() -> None:
+    assert Play(fps=2.0).run().fault in (Fault.FEW_PICTURES, Fault.TOO_SLOW)
 
 
 def test_still_mouth_beside_a_voice_fails() -> None:

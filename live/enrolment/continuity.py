@@ -21,7 +21,7 @@ LONGEST_LOSS_NS: Final = 700 * MILLISECOND
 """Without a face in the pictures."""
 LONGEST_GAP_NS: Final = 1 * SECOND
 """Without a picture."""
-LEAST_RATE: Final = 4.0
+LEAST_RATE: Final = 3.0
 """Pictures a second, over `_RATE_WINDOW_NS`."""
 
 _RATE_WINDOW_NS = 3 * SECOND

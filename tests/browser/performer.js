@@ -57,6 +57,8 @@
   navigator.mediaDevices.getUserMedia = async () => {
     const entries = Object.entries(sprites).map(async ([name, addresses]) => [name, await pictures(addresses)]);
     const drawn = Object.fromEntries(await Promise.all(entries));
-    return new MediaStream([camera(drawn), await microphone()]);
+    // Before the first click a page may make no sound, and is told so on the console.
+    const heard = navigator.userActivation.hasBeenActive ? [await microphone()] : [];
+    return new MediaStream([camera(drawn), ...heard]);
   };
 })();

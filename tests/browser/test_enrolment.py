@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.performer import YAW, pose, spoken
@@ -58,9 +58,7 @@ def test_person_is_enrolled_and_takes_it_back(
     expect(page.locator("#agree-error")).to_contain_text("Tick the box")
     page.check("#enrol-agreed")
     page.click("#enrol-agree .primary")
-    decided = page.locator("#enrol-done:not([hidden]), #enrol-failed:not([hidden])")
-    decided.wait_for(timeout=WITHIN_MS)
-    assert page.locator("#enrol-done").is_visible(), page.inner_text("#failed-words")
+    _perform(page)
     code = page.inner_text("#done-code")
     expect(page.locator("#done-established")).to_contain_text("did what was asked")
     expect(page.locator("#done-open")).to_contain_text("came from a camera")
@@ -79,6 +77,18 @@ def test_person_is_enrolled_and_takes_it_back(
     expect(page.locator(".tile input")).to_have_count(before)
     assert _only_refusals(visiting.complaints) == []
     assert not visiting.foreign
+
+
+def _perform(page: Page) -> None:
+    """Until it is done; a busy machine may need another try."""
+    decided = page.locator("#enrol-done:not([hidden]), #enrol-failed:not([hidden])")
+    for _ in range(3):
+        decided.wait_for(timeout=WITHIN_MS)
+        if page.locator("#enrol-done").is_visible():
+            return
+        why = page.inner_text("#failed-words")
+        page.click("#failed-again")
+    pytest.fail(why)
 
 
 def _only_refusals(complaints: list[Any]) -> list[Any]:
