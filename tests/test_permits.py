@@ -30,7 +30,7 @@ from live.consent.permitted import Permitted
 from live.consent.record import Mode, Purpose
 from live.consent.uses import modes_of
 from live.easel import Easel
-from live.errors import ChangedAvatar, Conflict, NoConsent, NotFound
+from live.errors import ChangedAvatar, Conflict, NoConsent, NotFound, NotLogged
 from live.pipeline import Pipeline
 from live.prepared import PreparedAvatars
 from live.request import Parts, SessionRequest
@@ -343,7 +343,14 @@ def test_a_revoked_avatar_is_neither_listed_nor_opened(shop: Shop) -> None:
 def test_what_happens_to_an_avatar_is_logged(shop: Shop) -> None:
     record = shop.add()
     shop.store.note_loaded(shop.store.opened("me"))
-    shop.consents.revoke(record)
+    shop.log.full = True
+    with pytest.raises(NotLogged):
+        shop.consents.revoke(record)
+    with pytest.raises(NoConsent, match="revoked"):
+        shop.store.opened("me")
+    with pytest.raises(NotLogged):
+        shop.store.remove("me")
+    shop.log.full = False
     shop.consents.revoke(record)
     shop.store.remove("me")
     assert shop.events() == [

@@ -238,8 +238,9 @@ class Consents:
     def revoke(self, id: str, reason: str = "") -> None:
         """Takes a record that was granted here back, for good: what runs by it ends in seconds.
 
-        It is revoked even where that cannot be logged: raises `NotLogged` then. Raises `NotFound`,
-        `NoConsent` where the list of revocations cannot be believed, `Conflict` where it is full.
+        It is revoked even where that cannot be logged: raises `NotLogged` then, and whoever does it
+        again has it logged. Raises `NotFound`, `NoConsent` where the list of revocations cannot be
+        believed, `Conflict` where it is full.
         """
         self._shelf.document(id)
         self._revoke(id, reason)
@@ -254,8 +255,8 @@ class Consents:
         return record.id
 
     def _revoke(self, id: str, reason: str) -> None:
-        if self._revocations.add(id, reason, self._now()):
-            self._log.write(Event.CONSENT_REVOKED, consent=id)
+        self._revocations.add(id, reason, self._now())
+        self._log.write(Event.CONSENT_REVOKED, consent=id)
 
     def _grant(self, portrait: Rgb, wish: Wish, basis: Basis, evidence: Evidence) -> Granted:
         granted = self._granter.grant(fingerprint(portrait), wish, basis, evidence, self._now())

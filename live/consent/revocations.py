@@ -80,8 +80,8 @@ class Revocations:
         with self._lock:
             return self._current()
 
-    def add(self, id: str, reason: str, at: datetime) -> bool:
-        """Takes a record back, for good; says whether it was not taken back before.
+    def add(self, id: str, reason: str, at: datetime) -> None:
+        """Takes a record back, for good; one that was taken back before stays as it stands.
 
         Raises `NoConsent` where the list cannot be believed, and `Conflict` where it is full or
         another process does not come to an end with it.
@@ -92,7 +92,7 @@ class Revocations:
         with self._writing, self._alone():
             before = self.current()
             if id in before.revoked:
-                return False
+                return
             if len(before.revoked) >= CAPACITY:
                 raise Conflict(f"the revocation list holds {CAPACITY} records already")
             entry = Revoked(time_text(at), reason)
@@ -102,7 +102,6 @@ class Revocations:
             self._write(_LIST, _claims(after))
             self._write(_SERIAL, {"v": VERSION, "serial": after.serial})
             self.current()
-        return True
 
     def _current(self) -> RevocationList:
         try:
