@@ -57,7 +57,8 @@ class Server(Section):
     posts_per_minute: int = Field(
         default=60,
         ge=1,
-        description="Calls and uploads that are taken in a minute; more are refused.",
+        description="Calls and uploads that are taken in a minute, of each token where tokens are"
+        " asked for; more are refused.",
     )
 
     @model_validator(mode="after")

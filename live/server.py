@@ -21,7 +21,7 @@ from live import origin, problems
 from live.access.connections import Connections
 from live.access.cors import Cors
 from live.access.gate import Gate
-from live.allowance import Allowance
+from live.access.rates import Rates
 from live.avatars import AvatarStore
 from live.enrolment.desk import Desk, Tools
 from live.enrolment.leaving import Leaving
@@ -83,11 +83,11 @@ class Rooms:
 def application(rooms: Rooms) -> web.Application:
     """All routes over these rooms."""
     settings = rooms.settings
-    allowance = Allowance(settings.server.posts_per_minute)
+    posts = Rates(settings.server.posts_per_minute)
     health = HealthRoutes(rooms.pool, rooms.prepared, rooms.metrics)
-    avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, allowance)
+    avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, posts)
     sessions = SessionRoutes(
-        rooms.pool, rooms.request_call, allowance, rooms.gate.calls, settings.ice.servers
+        rooms.pool, rooms.request_call, posts, rooms.gate.calls, settings.ice.servers
     )
     connections, cors = Connections(), Cors(settings.access.origins)
     app = web.Application(
@@ -101,12 +101,12 @@ def application(rooms: Rooms) -> web.Application:
     )
     app[CONNECTIONS] = connections
     app.cleanup_ctx.append(rooms.gate.watch)
-    speech = SpeechRoutes(rooms.pool, rooms.voices, allowance)
+    speech = SpeechRoutes(rooms.pool, rooms.voices, posts)
     leaving = Leaving(rooms.registers.consents, rooms.store, rooms.prepared, rooms.pool)
     desk = _desk(rooms, leaving)
     app.cleanup_ctx.append(desk.staffed)
-    enrolments = EnrolmentRoutes(desk, leaving, allowance, settings.consent.days)
-    consents = ConsentRoutes(rooms.registers.consents, allowance)
+    enrolments = EnrolmentRoutes(desk, leaving, posts, settings.consent.days)
+    consents = ConsentRoutes(rooms.registers.consents, posts)
     certificate = partial(own_certificate, settings.provenance, settings.keys)
     for routes in (
         health,

@@ -46,12 +46,12 @@ SECRET = "x" * 32
 CONSENT = "c" * 16
 
 
-def asking(folder: Path, **access: Any) -> Rooms:
+def asking(folder: Path, posts: int = 10_000, **access: Any) -> Rooms:
     """A server that asks for tokens."""
     values = {
         "access": {"required": True} | access,
         "keys": {"folder": str(folder / "keys")},
-        "server": {"posts_per_minute": 10_000},
+        "server": {"posts_per_minute": posts},
     }
     settings = Settings.model_validate(values)
     return rooms(folder / "avatars", settings=settings, voice=lambda name: ToneVoice())
@@ -374,6 +374,18 @@ def test_a_token_asks_so_often_and_others_are_not_held_up(tmp_path: Path) -> Non
         assert (await server.get("/avatars", headers=other)).status == 200
 
     play(scene, asking(tmp_path, requests_per_minute=3))
+
+
+def test_the_posts_of_one_token_are_not_those_of_another(tmp_path: Path) -> None:
+    of = asking(tmp_path, posts=2)
+
+    async def scene(server: Client, of: Rooms) -> None:
+        one, other = bearer(Scope.SESSION), bearer(Scope.SESSION)
+        for expected in (400, 400, 429):
+            assert (await server.post("/sessions", headers=SDP | one)).status == expected
+        assert (await server.post("/sessions", headers=SDP | other)).status == 400
+
+    play(scene, of)
 
 
 def test_strangers_ask_so_often_and_the_page_loads_all_the_same(tmp_path: Path) -> None:

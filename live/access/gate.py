@@ -40,7 +40,8 @@ class Gate:
         self.calls = TokenCalls(settings.access.sessions_per_token)
         self._keys = keys
         self._revocations = Revocations(settings.keys.folder, keys)
-        self._rates = Rates(settings.access.requests_per_minute)
+        self._of_tokens = Rates(settings.access.requests_per_minute)
+        self._of_strangers = Rates(settings.access.requests_per_minute)
         self._proxied = False
 
     @web.middleware
@@ -54,7 +55,7 @@ class Gate:
         elif request.match_info.http_exception is None:  # 404 and 405 tell nothing
             request[_GRANT] = self._grant(request)
         else:
-            self._rates.take(network_of(request.remote))
+            self._of_strangers.take(network_of(request.remote))
         return await handler(request)
 
     async def watch(self, _: web.Application) -> AsyncIterator[None]:
@@ -87,11 +88,11 @@ class Gate:
         try:
             grant = self._checked(request)
         except Unauthorised:
-            self._rates.take(network_of(request.remote))
+            self._of_strangers.take(network_of(request.remote))
             if rule.is_open:
                 return _NOTHING
             raise
-        self._rates.take(f"token {grant.id}")
+        self._of_tokens.take(grant.id)
         if rule.scopes and not rule.scopes & grant.scopes:
             raise MissingScope(min(rule.scopes))
         return grant

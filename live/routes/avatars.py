@@ -7,7 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from live.allowance import Allowance, AtOnce
+from live.access.gate import granted
+from live.access.rates import Rates
+from live.allowance import AtOnce
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
 from live.bodies import Form, read_form
 from live.consent.built_in import ENDLESS
@@ -45,7 +47,7 @@ class AvatarRoutes:
     """Answers for what has an address below `/avatars`."""
 
     def __init__(
-        self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool, allowance: Allowance
+        self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool, posts: Rates
     ) -> None:
         """The store's methods block, so they run on a thread: not that of `prepared`, which may be
         fetching models for a while.
@@ -53,7 +55,7 @@ class AvatarRoutes:
         self._store = store
         self._prepared = prepared
         self._pool = pool
-        self._allowance = allowance
+        self._posts = posts
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "uploads")
 
     def table(self) -> list[web.RouteDef]:
@@ -88,7 +90,7 @@ class AvatarRoutes:
 
     async def add(self, request: web.Request) -> web.Response:
         """Takes a portrait with a signed consent for it; 201 with the new avatar."""
-        self._allowance.take()
+        self._posts.take(granted(request).id)
         with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
             entry = await self._add(form)

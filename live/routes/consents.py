@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from engines import portraits
-from live.allowance import Allowance, AtOnce
+from live.access.gate import granted
+from live.access.rates import Rates
+from live.allowance import AtOnce
 from live.bodies import Form, read_form
 from live.consent.authority import Consents
 from live.consent.granting import Granted, Wish
@@ -37,10 +39,10 @@ _FIELDS = ("image", "document", "subject", "basis", "statement", "purposes", "mo
 class ConsentRoutes:
     """Answers for what has an address below `/consents`; there is no list of who agreed."""
 
-    def __init__(self, consents: Consents, allowance: Allowance) -> None:
+    def __init__(self, consents: Consents, posts: Rates) -> None:
         """All that touches files runs on threads."""
         self._consents = consents
-        self._allowance = allowance
+        self._posts = posts
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "grants")
 
     def table(self) -> list[web.RouteDef]:
@@ -53,12 +55,12 @@ class ConsentRoutes:
 
     async def grant(self, request: web.Request) -> web.Response:
         """Takes a portrait and what was agreed to; 201 with the signed record."""
-        self._allowance.take()
+        self._posts.take(granted(request).id)
         with self._uploads.one():
             form = await read_form(request, files=_FILES, limit=IMAGE_LIMIT)
-            granted = await asyncio.to_thread(self._grant, form)
-        headers = {"Location": f"/consents/{granted.record.id}"}
-        return web.json_response(_plain(granted), status=201, headers=headers)
+            made = await asyncio.to_thread(self._grant, form)
+        headers = {"Location": f"/consents/{made.record.id}"}
+        return web.json_response(_plain(made), status=201, headers=headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """One record, and whether it holds now."""
@@ -95,9 +97,9 @@ class ConsentRoutes:
         return self._consents.grant(portraits.decode(image), wish, basis, evidence)
 
     def _shown(self, id: str) -> dict[str, Any]:
-        granted = self._consents.granted(id)
-        verdict = examined(self._consents, granted.document)
-        return _plain(granted) | {
+        known = self._consents.granted(id)
+        verdict = examined(self._consents, known.document)
+        return _plain(known) | {
             "standing": verdict.standing.value,
             "message": verdict.message,
         }

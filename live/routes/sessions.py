@@ -12,8 +12,8 @@ from engines import registry
 from live import wire
 from live.access.calls import TokenCalls
 from live.access.gate import granted
+from live.access.rates import Rates
 from live.access.scopes import Scope
-from live.allowance import Allowance
 from live.avatars import check_id
 from live.bodies import read_object, read_text
 from live.errors import BadRequest, PreconditionFailed, UnknownPart, Unprocessable
@@ -33,7 +33,7 @@ class SessionRoutes:
         self,
         pool: Pool,
         request_call: Callable[[str, str], Awaitable[SessionRequest]],
-        allowance: Allowance,
+        posts: Rates,
         calls: TokenCalls,
         ice_servers: Iterable[IceServer],
     ) -> None:
@@ -43,7 +43,7 @@ class SessionRoutes:
         """
         self._pool = pool
         self._request_call = request_call
-        self._allowance = allowance
+        self._posts = posts
         self._calls = calls
         self._links = [ice_link(server) for server in ice_servers]
         self._drivers = registry.names("drivers")
@@ -62,7 +62,7 @@ class SessionRoutes:
 
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
-        self._allowance.take()
+        self._posts.take(granted(request).id)
         grant = granted(request)
         avatar, driver = self._wanted(request)
         self._calls.check(grant)

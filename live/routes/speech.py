@@ -6,8 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from live.access.gate import SUBPROTOCOL
-from live.allowance import Allowance, AtOnce
+from live.access.gate import SUBPROTOCOL, granted
+from live.access.rates import Rates
+from live.allowance import AtOnce
 from live.bodies import read_bytes, read_object
 from live.errors import BadRequest, Conflict, WrongType
 from live.pool import Pool
@@ -26,9 +27,9 @@ _HEARTBEAT_S = 20.0
 class SpeechRoutes:
     """Answers for the voice of a call."""
 
-    def __init__(self, pool: Pool, voices: Voices, allowance: Allowance) -> None:
-        """`allowance` is asked before a sound is uploaded."""
-        self._pool, self._voices, self._allowance = pool, voices, allowance
+    def __init__(self, pool: Pool, voices: Voices, posts: Rates) -> None:
+        """`posts` are asked before a sound is uploaded."""
+        self._pool, self._voices, self._posts = pool, voices, posts
         self._sounds = AtOnce(SOUNDS_AT_ONCE, "sounds")
         self._streams: set[str] = set()
         """Secret ids of the calls that have one."""
@@ -53,7 +54,7 @@ class SpeechRoutes:
             case "application/json":
                 utterance = await call.say(await read_object(request, _LARGEST_TEXT))
             case type if type in WAV:
-                self._allowance.take()
+                self._posts.take(granted(request).id)
                 with self._sounds.one():
                     utterance = await call.say_sound(await read_bytes(request, LARGEST_SOUND))
             case _:
