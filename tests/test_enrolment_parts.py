@@ -24,6 +24,7 @@ from live.clock import SECOND
 from live.consent.record import STATEMENT_LIMIT, Mode, Purpose
 from live.enrolment import likeness, pictures, reading, sight, verdict, withdrawal
 from live.enrolment.agreement import agreement
+from live.enrolment.attempt import Attempt
 from live.enrolment.challenge import MOST_NS, Step, draw
 from live.enrolment.codes import ASKED, FAULTS, HINTS, Fault, Hint
 from live.enrolment.hearing import Hearing
@@ -363,3 +364,45 @@ def test_face_too_small_to_be_one_is_none() -> None:
     nobody = Face(np.zeros((478, 3), np.float32), np.zeros(52, np.float32), np.eye(4), 1.0)
     assert sight.look(np.zeros((200, 200, 3), np.uint8), nobody, 0).bearing is None
     assert isinstance(sight.look(np.zeros((200, 200, 3), np.uint8), None, 0), Sight)
+
+
+class Mirror:
+    """A tracker for which every picture shows the same face."""
+
+    def __init__(self, face: Face) -> None:
+        self.face, self.closed = face, False
+
+    def track(self, picture: Picture) -> Face | None:
+        return replace(self.face, pts_ns=picture.pts_ns)
+
+    def find(self, picture: Picture) -> list[Face]:
+        return [self.face]
+
+    def reset(self) -> None:
+        raise AssertionError("an attempt has one tracker to itself")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_portrait_is_of_who_was_there_at_the_beginning(tracker: LitertTracker) -> None:
+    """Pictures of another face in a pause, sharper and larger, do not take its place."""
+    own, other = pose("leo"), pose("amara")
+    mirror = Mirror(tracker.find(Picture(own))[0])
+    attempt = Attempt(draw("en", Random(2)), mirror, None, None)
+    soft = np.asarray(cv2.GaussianBlur(own, (0, 0), 2), np.uint8)
+    now, sway = SECOND, 0.0
+    while attempt._witness.rest is None:
+        now, sway = now + SECOND // 15, sway + 0.4
+        mirror.face = replace(
+            mirror.face, landmarks=mirror.face.landmarks + np.float32(np.sin(sway))
+        )
+        attempt.see(soft, now)
+    taken = attempt.portrait
+    assert taken is not None
+    mirror.face = tracker.find(Picture(other))[0]
+    attempt.see(other, now + SECOND // 15)
+    assert attempt.portrait is taken
+    attempt.close()
+    assert mirror.closed
+    assert attempt.portrait is None

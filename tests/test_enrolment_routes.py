@@ -154,6 +154,13 @@ def _refused(send: Callable[[ClientWebSocketResponse], Awaitable[Any]], words: s
     return scene
 
 
+def progressive() -> bytes:
+    shown = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    assert done
+    return data.tobytes()
+
+
 _BOMB = jpeg(np.zeros((1200, 1800, 3), np.uint8))
 
 
@@ -165,6 +172,7 @@ _BOMB = jpeg(np.zeros((1200, 1800, 3), np.uint8))
         (b"\x01" + http_fakes.png(), "no JPEG picture"),
         (b"\x01" + _BOMB, "at most 2073600 in all"),
         (b"\x01" + jpeg(width=100), "at least 120 pixels"),
+        (b"\x01" + progressive(), "not progressive"),
         (b"\x02\x00", "whole samples"),
         (b"\x02" + bytes(2 * camera.MOST_SOUND + 2), "more sound came"),
         (b"\x07", "begins with 1"),
@@ -379,9 +387,9 @@ def test_who_fails_is_told_why_and_nothing_is_granted(tmp_path: Path, short: Sho
         assert said["passed"] is False
         assert said["fault"] == "wrong_turn"
         assert said["established"] == []
-        assert all(entry.built_in for entry in of.store.entries())
 
     play(scene, rooms(tmp_path))
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_record_without_an_avatar_is_taken_back(tmp_path: Path, short: ShortAttempt) -> None:
