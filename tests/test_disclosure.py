@@ -10,6 +10,8 @@ import time
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engines.mark import Detector, Mark
 from engines.types import Picture
@@ -138,6 +140,17 @@ def test_other_scripts(text: str) -> None:
     shown = labelled(grey(512, 512), text).rgb
     # each text is drawn as itself: another one of the same length looks different
     assert (shown != labelled(grey(512, 512), "?" * len(text)).rgb).any()
+
+
+@given(text=st.text(max_size=LONGEST_TEXT + 2))
+@settings(deadline=None, max_examples=200)
+def test_any_text_is_drawn_as_it_is_or_refused(text: str) -> None:
+    try:
+        label = Label(text)
+    except ValueError:
+        return
+    assert 0 < len(label.text) <= LONGEST_TEXT
+    draw(np.full((160, 160, 3), 90, np.uint8), label.text)
 
 
 def test_decomposed_letters_are_composed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import shutil
 import threading
@@ -17,6 +18,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engines.mark import Detector
 from engines.types import Picture, Rgb
@@ -30,7 +33,7 @@ from live.measures import Counts
 from live.provenance.credentials import Credentials
 from live.provenance.reading import Standing, read
 from live.recording.call import NOTICE
-from live.recording.film import CallFilm
+from live.recording.film import CallFilm, call_film
 from live.recording.publisher import Publisher, Take
 from live.recording.recorder import End, Recorder
 from live.recording.recordings import Recordings, is_covered
@@ -176,6 +179,35 @@ def test_what_leaves_is_kept_as_it_left(studio: Studio, credentials: Credentials
     assert (started, made) == (Event.RECORDING_STARTED, Event.RECORDING_MADE)
     assert (facts["session"], facts["pictures"], facts["seconds"]) == (ID, len(times), 1)
     assert re.fullmatch("[0-9a-f]{64}", str(facts["film"]))
+
+
+_MOMENTS = st.integers(-3000, 3000)
+"""Milliseconds; a camera's clock, and a peer's, may jump."""
+
+
+@given(
+    told=st.lists(st.tuples(_MOMENTS, st.none() | st.binary(max_size=80)), min_size=1, max_size=40)
+)
+@settings(deadline=None, max_examples=30)
+def test_whatever_comes_there_is_a_film(
+    told: list[tuple[int, bytes | None]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`None`: a picture; else a packet of a peer's, which may be anything."""
+    file, clock, start_ns = tmp_path_factory.mktemp("film") / "a.mp4", SessionClock(), now_ns()
+    marked, shown = stamp(), 0
+    with call_film(file, clock) as out:
+        for ms, data in [(0, None), *told]:
+            at_ns = start_ns + ms * MILLISECOND
+            if data is None:
+                out.show(marked(Picture(np.full((64, 64, 3), 90, np.uint8), at_ns, at_ns)))
+                shown += 1
+            else:
+                out.hear(data, clock.ticks(at_ns, VOICE_RATE))
+    with av.open(str(file)) as container:
+        times = [frame.pts for frame in container.decode(video=0)]
+    assert len(times) == shown
+    assert all(one is not None for one in times)
+    assert len(set(times)) == shown
 
 
 def test_only_stamped_pictures_are_taken(studio: Studio) -> None:
@@ -336,6 +368,24 @@ def test_an_end_before_the_first_picture(studio: Studio) -> None:
     studio.hear(0)
     assert studio.end() == []
     assert studio.events() == ["recording_started", "recording_failed"]
+
+
+def test_what_a_killed_server_has_left_is_removed(studio: Studio) -> None:
+    names = (f".2026-08-01-{ID}.mp4.abcd", ".2026-08-01-0123456789ab.mp4.abcd", ".mine", "b.mp4")
+    for name in names:
+        (studio.folder / name).mkdir(parents=True)
+        (studio.folder / name / "a.mp4").touch()
+    for name in names:
+        if ID not in name:  # one of them is still being written, by another server
+            for each in (studio.folder / name / "a.mp4", studio.folder / name):
+                os.utime(each, (0, 0))
+    studio.permit()
+    studio.recorder.begin()
+    studio.recorder.show(STAMPED)
+    left = [one.name for one in studio.end()]
+    assert sorted(left) == sorted([names[0], ".mine", "b.mp4", "2026-08-02-call.mp4"])
+    gone = {"session": "0123456789ab", "reason": "unfinished"}
+    assert studio.audit.told[1] == (Event.RECORDING_FAILED, gone)
 
 
 def recordings(folder: Path, credentials: Credentials, audit: MemoryAudit) -> Recordings:

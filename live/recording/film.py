@@ -56,7 +56,7 @@ class CallFilm:
     def hear(self, data: bytes, ticks: int) -> None:
         """Adds a packet of the voice as it is; what was said before the first picture is not."""
         ticks -= self._clock.ticks(self._start_ns, VOICE_RATE)
-        if self._film is None or ticks <= self._voice_ticks:
+        if self._film is None or ticks <= self._voice_ticks or not data:
             return
         self._voice_ticks = ticks
         packet: av.Packet[Any] = av.Packet(data)

@@ -86,10 +86,10 @@ class Publisher:
             test_certificate=self.credentials.certificate.is_test,
         )
 
-    def give_up(self, take: Take, reason: str) -> None:
-        """Says that there will be no film, as far as it can be said."""
+    def give_up(self, session: str, reason: str) -> None:
+        """Says that there will be no film of this call, as far as it can be said."""
         try:
-            self.audit.write(Event.RECORDING_FAILED, session=take.session, reason=reason)
+            self.audit.write(Event.RECORDING_FAILED, session=session, reason=reason)
         except NotLogged as error:
             logger.error("a failed recording could not be logged: %s", error)
 

@@ -19,6 +19,7 @@ from live.measures import Counts
 from live.offline.files import complete_or_absent
 from live.provenance.facts import MOST_AVATARS
 from live.recording.film import CallFilm, call_film
+from live.recording.leftovers import remove_leftovers
 from live.recording.publisher import Publisher, Take
 
 logger = logging.getLogger(__name__)
@@ -165,6 +166,8 @@ class Recorder:
     def _record(self) -> End:
         self._publisher.announce(self._take)
         self._target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for session in remove_leftovers(self._target.parent):
+            self._publisher.give_up(session, "unfinished")
         with complete_or_absent(self._target) as part:
             with call_film(part, self._clock) as film:
                 end = self._filled(film)
@@ -196,5 +199,5 @@ class Recorder:
         # what the errors of libraries say may name files, and nothing else that is of interest
         told = str(error) if isinstance(error, VisavisError) else type(error).__name__
         logger.error("a recording has failed, the call goes on (%s): %s", end, told)
-        self._publisher.give_up(self._take, str(end))
+        self._publisher.give_up(self._take.session, str(end))
         return end
