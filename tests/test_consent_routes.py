@@ -16,7 +16,7 @@ from live.consent.authority import Consents
 from live.consent.fingerprint import fingerprint
 from live.server import Rooms
 from tests import consents
-from tests.http_fakes import HALVES, Client, form, opened, play, problem, rooms
+from tests.http_fakes import HALVES, OFFER, SDP, Client, form, opened, play, problem, rooms
 
 
 @pytest.fixture
@@ -157,6 +157,8 @@ def test_nothing_opens_while_the_revocation_list_cannot_be_believed(
         answer = await server.post("/avatars", data=form(image=HALVES, consent=granted.document))
         assert "revoked" in (await problem(answer, 403))["detail"]
         await problem(await server.delete(f"/consents/{granted.record.id}"), 403)
+        await problem(await server.get("/avatars/ada/portrait.png"), 403)
+        await problem(await server.post("/sessions?avatar=ada", data=OFFER, headers=SDP), 403)
         shown = await (await server.get(f"/consents/{granted.record.id}")).json()
         assert shown["standing"] == "unknown"
 

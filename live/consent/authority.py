@@ -215,9 +215,7 @@ class Consents:
             record = self.record(document)
         except BadSignature as error:
             raise NoConsent(f"this is no consent that is believed here: {error}") from error
-        flaw = self.flaw(record)
-        if flaw is not None:
-            raise NoConsent(flaw.message)
+        self._check_holds(record)
         return record
 
     def permit(self, avatar: str, document: str, portrait: Fingerprint) -> Permit:
@@ -231,8 +229,12 @@ class Consents:
         return Permit(avatar, record, portrait, self, _KEY)
 
     def permit_built_in(self, avatar: str) -> Permit:
-        """For an avatar that came with the program; raises `ChangedAvatar`."""
+        """For an avatar that came with the program; raises `ChangedAvatar`.
+
+        And `NoConsent` where the list of revocations cannot be believed: nothing is opened then.
+        """
         record = built_in.consent(avatar)
+        self._check_holds(record)
         return Permit(avatar, record, record.portrait, self, _KEY)
 
     def revoke(self, id: str, reason: str = "") -> None:
@@ -253,6 +255,11 @@ class Consents:
         record = self.record(document)
         self._revoke(record.id, reason)
         return record.id
+
+    def _check_holds(self, record: Record) -> None:
+        flaw = self.flaw(record)
+        if flaw is not None:
+            raise NoConsent(flaw.message)
 
     def _revoke(self, id: str, reason: str) -> None:
         self._revocations.add(id, reason, self._now())
