@@ -28,7 +28,7 @@ from engines.renderers.warp.framing import frame
 from engines.trackers.litert import LitertTracker
 from engines.types import Avatar, Motion, Picture, Portrait, Rgb
 from engines.weights import ModelStore
-from live import public_id
+from live import public_id, rtc
 from live.clock import MILLISECOND, SessionClock, now_ns
 from live.disclosure import Label, Stamped, leaving
 from live.egress import AvatarTrack, to_frame
@@ -40,6 +40,7 @@ from live.offline.film import film
 from live.offline.spoken import Recording, render_spoken
 from live.pipeline import Pipeline
 from live.recording.film import call_film
+from live.session import Session
 from tests.fakes import (
     MARK_KEY,
     NO_LABEL,
@@ -47,8 +48,11 @@ from tests.fakes import (
     FakeRenderer,
     FakeTracker,
     permitted,
+    request,
     stamp,
 )
+from tests.loops import in_loop
+from tests.peer import Peer
 
 ROOT = Path(__file__).parent.parent
 ID = "0123456789ab"
@@ -236,7 +240,7 @@ def test_a_frame_of_a_call_is_the_stamped_picture(rgb: Rgb, label: Label) -> Non
 
 
 @given(seed=st.integers(0, 2**32 - 1), label=labels, size=st.sampled_from([192, 256, 320]))
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 def test_the_mark_is_found_in_what_a_call_sends(seed: int, label: Label, size: int) -> None:
     rng = np.random.default_rng(seed)
     call = public_id.new()
@@ -312,6 +316,35 @@ def test_the_mark_is_found_in_what_is_recorded(
     shown = read_back(file)
     assert len(shown) == 15
     assert payload_in(shown) == call
+
+
+class Still(FakeRenderer):
+    """Draws one soft shape, as a face that hardly moves."""
+
+    def __init__(self) -> None:
+        super().__init__(512)
+        self._drawn = smooth(np.random.default_rng(7), 512, 512)
+
+    def render(self, avatar: Avatar, motion: Motion) -> Picture:
+        return replace(super().render(avatar, motion), rgb=self._drawn)
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+@in_loop
+async def test_the_mark_is_found_in_what_a_peer_receives(codec: str) -> None:
+    with rtc.adapted(rtc.ADAPTATIONS):
+        session, peer = Session(request(renderer=Still)), Peer(codec=codec)
+        peer.keep_last = True
+        await peer.call(session.answer)
+        received: list[Rgb] = []
+        for _ in range(8):
+            peer.seen.clear()
+            await peer.until(lambda: len(peer.seen) > 2)
+            assert peer.last is not None
+            received.append(peer.last)
+        await session.close()
+        await peer.close()
+    assert payload_in(received) == session.public_id
 
 
 # ── where the label is ────────────────────────────────────────────────────────────────────────────
