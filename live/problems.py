@@ -61,7 +61,8 @@ def of_http(error: web.HTTPException) -> web.Response:
         404: "There is nothing at this address.",
         405: f"This address takes {headers.get('Allow', 'other methods')} only.",
         413: "The body is larger than is taken here.",
-        421: "This server answers on this machine only, under the name localhost.",
+        421: "Without access tokens this server answers to the name localhost only; whoever runs it"
+        " can set access.required.",
     }
     detail = details.get(error.status, "The request could not be understood.")
     return _problem(error.status, "about:blank", detail, headers, {})
