@@ -141,3 +141,15 @@ def test_answer_that_is_no_verdict_is_not_believed(
         monkeypatch.setattr(sys, "executable", str(lying))
         with pytest.raises(Unprocessable):
             verified(bad_files.write(tmp_path, bad_files.film))
+
+
+def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+
+    async def run() -> None:
+        with bad_files.write(tmp_path, lambda: bad_files.film(frames=120)).open("rb") as stream:
+            verifier = Verifier(KEYS, lambda: None)
+            await verifier.verify(stream.fileno(), lambda done, parts: told.append((done, parts)))
+
+    asyncio.run(run())
+    assert told == [(1, 2), (2, 2)]

@@ -21,6 +21,7 @@ from live.routes import verify as route
 from live.routes.verify import VerifyRoutes
 from live.verification.verdict import Credentials, Examined, Looked, Verdict
 from live.verification.verifier import Verifier
+from live.verification.windows import Tell
 from tests import bad_files
 from tests.http_fakes import Client, problem
 from tests.test_verification import KEY, SESSION, as_picture, marked
@@ -42,7 +43,7 @@ class FakeVerifier(Verifier):
         self.go_on.set()
         self._raised = error
 
-    async def verify(self, descriptor: int) -> Verdict:
+    async def verify(self, descriptor: int, tell: Tell = lambda done, parts: None) -> Verdict:
         self.seen.append(os.pread(descriptor, 1 << 20, 0))
         self.called.set()
         await self.go_on.wait()

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import json
 import textwrap
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engines.progress import Progress
 from live import keys, settings
 from live.errors import VisavisError
 from live.verification.credentials import own_certificate
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MADE_HERE, NOT_SHOWN = 0, 1
 """Exit codes; 2, as everywhere: the file cannot be looked at."""
 
+_MANY = 5
+"""Stretches of a film, from which on there is time to read how far it is."""
 _WIDTH = 88
 
 
@@ -54,15 +58,33 @@ def run(args: argparse.Namespace) -> int:
     with opened(args.file) as descriptor:
         certificate = partial(own_certificate, chosen.provenance, chosen.keys)
         verifier = Verifier(keys.load(chosen.keys), certificate)
-        try:
-            verdict = asyncio.run(verifier.verify(descriptor))
-        except VisavisError as error:
-            raise type(error)(f"{shown(args.file)}: {error}") from error
+        with ExitStack() as stack:
+            tell = _Progress(shown(args.file), stack)
+            try:
+                verdict = asyncio.run(verifier.verify(descriptor, tell))
+            except VisavisError as error:
+                raise type(error)(f"{shown(args.file)}: {error}") from error
     if args.json:
         print(json.dumps(full_document(verdict), indent=2, ensure_ascii=False))
     else:
         _show(verdict)
     return MADE_HERE if verdict.code == "made_here" else NOT_SHOWN
+
+
+class _Progress:
+    """Tells on stderr how far a long film is."""
+
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self._name, self._stack = name, stack
+        self._told: Progress | None = None
+
+    def __call__(self, done: int, parts: int | None) -> None:
+        if parts is None or parts < _MANY:
+            return
+        if self._told is None:
+            told = Progress(self._name, 100, unit="%", doing="is looked at", done="done")
+            self._told = self._stack.enter_context(told)
+        self._told.reached(100 * min(done, parts) / parts)
 
 
 def _show(verdict: Verdict) -> None:

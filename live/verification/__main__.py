@@ -1,11 +1,12 @@
-"""The process that looks at one file: a request comes in by stdin, a line of JSON goes out.
+"""The process that looks at one file: a request comes in by stdin, lines of JSON go out.
 
     python -m live.verification
 
 The request is `{"file", "marks", "certificate", "search_cpu_s", "search_wall_s", "memory",
 "cpu_s"}`: the number of an
-open descriptor, mark keys as hexadecimal digits, PEM or null, and limits. The answer is
-`{"verdict": …}`, or `{"error", "detail"}` with the name of an error of `live.errors`.
+open descriptor, mark keys as hexadecimal digits, PEM or null, and limits. The last line is
+`{"verdict": …}`, or `{"error", "detail"}` with the name of an error of `live.errors`;
+those before it are `{"done", "of"}`, how many stretches of a film were looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from live.errors import VisavisError
 from live.verification.confinement import confine, end_with_parent
 from live.verification.look import Wanted, look
 from live.verification.verdict import document
+from live.verification.windows import Tell
 
 _NICENESS = 10
 """Calls that run on the same machine go first."""
@@ -31,12 +33,16 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints is no part of the answer
     request = json.load(sys.stdin)
-    answer = json.dumps(_answer(request), ensure_ascii=True, allow_nan=False)
     with os.fdopen(out, "w") as stream:
-        stream.write(answer + "\n")
+
+        def write(line: dict[str, Any]) -> None:
+            stream.write(json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n")
+            stream.flush()
+
+        write(_answer(request, lambda done, parts: write({"done": done, "of": parts})))
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     end_with_parent()
     os.nice(_NICENESS)
     certificate = request["certificate"]
@@ -49,7 +55,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     confine(request["memory"], request["cpu_s"])
     try:
         with os.fdopen(request["file"], "rb") as file:
-            return {"verdict": document(look(file, wanted))}
+            return {"verdict": document(look(file, wanted, tell))}
     except VisavisError as error:
         return {"error": type(error).__name__, "detail": str(error)}
     except MemoryError:

@@ -67,6 +67,15 @@ class Film:
         self.whole = True
         self._last_s = 0.0
 
+    @property
+    def parts(self) -> int | None:
+        """How many stretches there are likely to be."""
+        if self.seconds is None:
+            return None
+        if self.seconds <= IN_ORDER_S:
+            return max(1, int(self.seconds // WINDOW_S))
+        return min(_PARTS, ceil(self.seconds / WINDOW_S))
+
     def windows(self) -> Iterator[Window]:
         """The stretches, in the order in which they are best looked at."""
         if self.seconds is None or self.seconds <= IN_ORDER_S:
@@ -75,7 +84,7 @@ class Film:
             return
         self.whole = self.seconds <= (_PARTS + 1) * WINDOW_S
         seen: set[float] = set()
-        for part in _spread(min(_PARTS, ceil(self.seconds / WINDOW_S))):
+        for part in _spread(self.parts or 1):
             shots = self._shots_from(part * (self.seconds - WINDOW_S))
             first = next(shots, None)
             if first is not None and first.at_s not in seen:

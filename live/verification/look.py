@@ -17,6 +17,7 @@ from live.verification.film import Film
 from live.verification.marks import Budget, search
 from live.verification.stills import Stills
 from live.verification.verdict import Examined, Kind, Verdict
+from live.verification.windows import Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Wanted:
     """The same by the clock."""
 
 
-def look(file: BufferedReader, wanted: Wanted) -> Verdict:
+def look(file: BufferedReader, wanted: Wanted, tell: Tell = lambda done, parts: None) -> Verdict:
     """Looks at one file.
 
     Raises `BadRequest` for an empty one, `WrongType` for what is no picture or film, `TooLarge` for
@@ -49,7 +50,9 @@ def look(file: BufferedReader, wanted: Wanted) -> Verdict:
     file.seek(0)
     opened = Film(file, medium, size) if medium.is_film else Stills(file, medium)
     budget = Budget(wanted.search_cpu_s, wanted.search_wall_s)
-    marks, looked = search(opened.windows(), wanted.mark_keys, budget)
+    marks, looked = search(
+        opened.windows(), wanted.mark_keys, budget, lambda done: tell(done, opened.parts)
+    )
     if not looked.pictures:
         raise Unprocessable(
             "there is no picture in this file that can be decoded: it is damaged, of a kind that is"

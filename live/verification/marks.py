@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -22,9 +22,14 @@ _JOINED_S = 0.3
 
 
 def search(
-    windows: Iterable[Window], keys: Sequence[bytes], budget: Budget
+    windows: Iterable[Window],
+    keys: Sequence[bytes],
+    budget: Budget,
+    tell: Callable[[int], None],
 ) -> tuple[tuple[FoundMark, ...], Looked]:
     """Looks for the marks of `keys`, the current one first, as long as there is time.
+
+    `tell` is told how many windows are done.
 
     `Looked` knows nothing yet of how whole and how damaged the file is, but for the time.
     """
@@ -34,7 +39,7 @@ def search(
     pictures = 0
     whole, reduced = True, False
     near: Found | None = None
-    for window in windows:
+    for number, window in enumerate(windows, 1):
         if pictures and budget.is_spent():
             whole = False
             break
@@ -50,6 +55,7 @@ def search(
             near = hit
             mark = (hit.payload, hit.key)
             found[mark] = _merged(found.get(mark), _of(hit, keys, here, view.factor))
+        tell(number)
     marks = [replace(mark, stretches=_joined(mark.stretches)) for mark in found.values()]
     marks.sort(key=lambda mark: [stretch.start_s for stretch in mark.stretches])
     return tuple(marks), Looked(pictures, whole, _joined(looked), reduced)

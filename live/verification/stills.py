@@ -37,6 +37,9 @@ class Stills:
         self.damaged = False
         self.whole = True
 
+    parts = None
+    """How many stretches there are is known at their end."""
+
     def windows(self) -> Iterator[Window]:
         """One window with one picture, or an animation's."""
         if not self.animated:

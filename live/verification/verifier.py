@@ -21,6 +21,7 @@ from live.keys import OperatorKeys
 from live.provenance.certificates import pem
 from live.verification import media
 from live.verification.verdict import Verdict, parsed
+from live.verification.windows import Tell
 
 _LONGEST_ANSWER = 1 << 20
 _LONGEST_DETAIL = 500
@@ -63,8 +64,10 @@ class Verifier:
         self._certificate = certificate
         self.limits = limits or Limits()
 
-    async def verify(self, descriptor: int) -> Verdict:
+    async def verify(self, descriptor: int, tell: Tell = lambda done, parts: None) -> Verdict:
         """What can be told of an open regular file, which is read from its beginning.
+
+        `tell` hears how far that is.
 
         Raises `BadRequest` for an empty file, `WrongType` for what is no picture or film,
         `TooLarge`, and `Unprocessable` for what cannot be decoded within the limits.
@@ -86,7 +89,7 @@ class Verifier:
             "memory": self.limits.memory,
             "cpu_s": self.limits.cpu_s,
         }
-        answer = await self._ask(json.dumps(request).encode(), descriptor)
+        answer = await self._ask(json.dumps(request).encode(), descriptor, tell)
         if "error" in answer:
             raise _error(answer)
         try:
@@ -94,7 +97,7 @@ class Verifier:
         except ValueError as error:
             raise _gave_up() from error
 
-    async def _ask(self, request: bytes, descriptor: int) -> dict[str, Any]:
+    async def _ask(self, request: bytes, descriptor: int, tell: Tell) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # not from the folder that the user happens to be in
@@ -110,7 +113,7 @@ class Verifier:
         )
         try:
             async with asyncio.timeout(self.limits.wall_s):
-                line = await _exchange(process, request)
+                line = await _exchange(process, request, tell)
         except TimeoutError as error:
             raise _too_slow() from error
         finally:
@@ -120,16 +123,21 @@ class Verifier:
             await process.communicate()
         if not line:
             raise _too_slow() if process.returncode == -signal.SIGXCPU else _gave_up()
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+        answer = _object(line)
+        if answer is None:
             raise _gave_up()
         return answer
 
 
-async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> bytes:
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+async def _exchange(process: asyncio.subprocess.Process, request: bytes, tell: Tell) -> bytes:
     """Sends the request and takes the line that is the answer; empty: there was none."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -137,7 +145,12 @@ async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> byte
         process.stdin.write(request)
         await process.stdin.drain()
     process.stdin.close()
-    line = await process.stdout.readline()
+    while line := await process.stdout.readline():
+        match _object(line):
+            case {"done": int(done), "of": int() | None as parts}:
+                tell(done, parts)
+            case _:
+                break
     await process.wait()
     return line
 

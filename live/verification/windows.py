@@ -5,11 +5,14 @@ Pictures are decoded as the search asks for them; there is never more than one h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby, islice
 from typing import NamedTuple
 
 from engines.types import Rgb
+
+Tell = Callable[[int, int | None], None]
+"""Told the windows of a film that are done, and those in all where that is known."""
 
 WINDOW_S = 2.0
 MOST_PICTURES = 240

@@ -135,8 +135,8 @@ def _of_marks(verdict: Verdict) -> Iterator[Caveat]:
         yield Caveat(
             "no_mark_is_no_proof",
             "That no mark was found is no proof of a real camera. Another program may have made the"
-            " picture, or the mark was lost: cropped away, made very small, or compressed beyond"
-            " what it bears.",
+            " picture, or the mark was lost: cropped away, turned on its side, made very small, or"
+            " compressed beyond what it bears.",
         )
         yield Caveat(
             "own_keys_only",
