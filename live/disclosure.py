@@ -17,7 +17,7 @@ from engines.mark import Mark
 from engines.types import Picture
 from live.audit import AuditLog, Event
 from live.errors import SettingsError
-from live.label import Label, draw
+from live.label import Label, draw, is_short
 from live.sections import Label as LabelSettings
 
 __all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label", "leaving"]
@@ -99,6 +99,8 @@ def chosen_label(settings: LabelSettings, audit: AuditLog) -> Label:
         label = Label(settings.text, settings.language, settings.visible)
     except ValueError as error:
         raise SettingsError(f"label.text: {error}") from error
+    if label.visible and not is_short(label.text):
+        logger.warning("the disclosure label is too long to be read in a small picture; shorten it")
     if not label.visible:
         logger.warning("the visible disclosure label is off by the operator's setting")
         audit.write(Event.LABEL_OFF)

@@ -73,6 +73,11 @@ def check_text(text: str) -> str:
     return text
 
 
+def is_short(text: str) -> bool:
+    """Whether it can be read in a picture of 160 × 160, too: a long text is drawn smaller."""
+    return _fitting(text, 160, 160)[1] >= _SMALLEST_TEXT
+
+
 def _is_drawable(letter: str) -> bool:
     if unicodedata.bidirectional(letter) in ("R", "AL", "AN"):
         return False
@@ -107,6 +112,21 @@ def draw(rgb: NDArray[np.uint8], text: str) -> None:
     cv2.add(cv2.multiply(patch, inverse, scale=1 / 255), colour, dst=patch)
 
 
+def _fitting(text: str, height: int, width: int) -> tuple[cv2.FontFace, int, int, int]:
+    """Font and size, in pixels, in which a text fits; where it begins and how wide it is then.
+
+    The last two are oversampled.
+    """
+    size = max(_SMALLEST_TEXT, round(_TEXT_HEIGHT * min(height, width)))
+    font = cv2.FontFace(_font(text))
+    while True:
+        big = size * _OVERSAMPLING
+        x, _, text_width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, big, _WEIGHT)
+        if text_width + round(1.3 * big) <= 0.92 * width * _OVERSAMPLING or size <= 1:
+            return font, size, x, text_width
+        size -= 1
+
+
 @lru_cache(maxsize=64)
 def _pill(
     text: str, height: int, width: int
@@ -115,16 +135,9 @@ def _pill(
 
     Both arrays are `(h, w, 3)` uint8.
     """
-    size = max(_SMALLEST_TEXT, round(_TEXT_HEIGHT * min(height, width)))
-    font = cv2.FontFace(_font(text))
-    while True:
-        big = size * _OVERSAMPLING
-        x, _, text_width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, big, _WEIGHT)
-        pill_height = round(1.7 * big)
-        pill_width = text_width + round(1.3 * big)
-        if pill_width <= 0.92 * width * _OVERSAMPLING or size <= 1:
-            break
-        size -= 1
+    font, size, x, text_width = _fitting(text, height, width)
+    big = size * _OVERSAMPLING
+    pill_height, pill_width = round(1.7 * big), text_width + round(1.3 * big)
     box = np.zeros((pill_height, pill_width, 3), np.uint8)
     radius = pill_height / 2
     yy, xx = np.mgrid[:pill_height, :pill_width].astype(np.float32) + 0.5

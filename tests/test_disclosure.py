@@ -194,6 +194,23 @@ def test_switching_it_off_is_written_down(caplog: pytest.LogCaptureFixture) -> N
         chosen_label(LabelSettings(visible=False), audit)
 
 
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("AI avatar", True),
+        ("AI-generated person", True),
+        ("人工智能虚拟形象", True),
+        ("Synthetic person, made by a computer", False),
+        ("这是由人工智能生成的虚拟形象而不是真人", False),
+    ],
+)
+def test_a_label_too_long_for_thumbnails_is_warned_of(
+    text: str, short: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen_label(LabelSettings(text=text), MemoryAudit())
+    assert ("too long to be read" not in caplog.text) is short
+
+
 def test_the_label_costs_next_to_nothing() -> None:
     rgb = grey(512, 512).rgb.copy()
     draw(rgb, "AI avatar")
