@@ -28,8 +28,9 @@ _MOST_PICTURES = 75
 _TRIED = math.log(2) * (8 * PAYLOAD_BYTES + search.TRIED_BITS)
 """Logarithm of how many payloads and places one key can be tried with."""
 _FALSE_ALARM = 1e-7
-_REFINED = 32  # places of a key that are looked at more closely
-_DECODED = 12  # … and of these that are decoded
+_REFINED = 20  # places of a key that are looked at more closely
+_STRONG = 7.5  # standard deviations of pilots that are decoded before others are looked at
+_DECODED = 10  # … and of these that are decoded
 _REFERENCE_TILE = 256.0
 
 _RING = (np.hypot(ACROSS, DOWN) / 2).astype(np.int64)
@@ -97,13 +98,7 @@ class Detector:
         pairs = search.sizes(seen)
         places: list[tuple[int, Place]] = []
         for number, one in enumerate(self._secrets):
-            tried = [
-                search.offsets(seen, pair, one, mirrored)
-                for pair in pairs
-                for mirrored in (False, True)
-            ]
-            tried.sort(key=lambda scored: -scored[0])
-            places += [(number, place) for _, place in tried[:_REFINED]]
+            places += [(number, place) for place in search.likely(seen, pairs, one, _REFINED)]
         return places
 
     def candidates(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Candidate]:
@@ -120,17 +115,23 @@ class Detector:
     def _candidates(
         self, seen: Spectrum, places: Iterable[tuple[int, Place]]
     ) -> Iterator[Candidate]:
-        exact = [
-            (number, *search.refined(seen, rough, self._secrets[number]))
-            for number, rough in places
-        ]
-        exact.sort(key=lambda tried: -tried[1])
-        for number, _, place in exact[: _DECODED * len(self._secrets)]:
-            one = self._secrets[number]
-            values = _weighted(search.waves(seen, place))
-            checked = likeliest(_soft(values, one))
-            reached = score(values, one.chips(chips(checked)))
-            yield Candidate(number, place, values, payload_of(checked), reached)
+        weak: list[tuple[float, int, Place]] = []
+        for number, rough in places:
+            strength, place = search.refined(seen, rough, self._secrets[number])
+            if strength >= _STRONG:
+                yield self._candidate(seen, number, place)
+            else:
+                weak.append((strength, number, place))
+        weak.sort(key=lambda tried: -tried[0])
+        for _, number, place in weak[: _DECODED * len(self._secrets)]:
+            yield self._candidate(seen, number, place)
+
+    def _candidate(self, seen: Spectrum, number: int, place: Place) -> Candidate:
+        one = self._secrets[number]
+        values = _weighted(search.waves(seen, place))
+        checked = likeliest(_soft(values, one))
+        reached = score(values, one.chips(chips(checked)))
+        return Candidate(number, place, values, payload_of(checked), reached)
 
     def _found(self, candidate: Candidate, payload: bytes, scale: float) -> Found:
         place = candidate.place

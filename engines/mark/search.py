@@ -29,6 +29,8 @@ _KEPT = 600  # pairs of tile sizes whose offsets are tried
 
 _FINER = (0.5, 0.25, 0.125)
 """Steps of the search around a place, as shares of a coarse one."""
+_REACH = 1.1  # coarse steps within which refining two places leads to the same
+_SAME_OFFSET = 1.5 / _GRID
 _BETWEEN = 8  # offsets tried between two of the grid
 
 TRIED_BITS = 40
@@ -53,7 +55,7 @@ class Place:
     below: float
 
 
-def at(spectrum: Spectrum, across: float, down: float) -> NDArray[np.complex64]:
+def _at(spectrum: Spectrum, across: float, down: float) -> NDArray[np.complex64]:
     """`(WAVES,)`: the spectrum at the waves of tiles of one size."""
     size = spectrum.size
     column = np.rint(ACROSS * (across * size)).astype(np.int64) % size
@@ -83,21 +85,53 @@ def sizes(spectrum: Spectrum) -> NDArray[np.float64]:
     return np.asarray(pairs[order[:_KEPT]])
 
 
-def offsets(
+def likely(
+    spectrum: Spectrum, pairs: NDArray[np.float64], secret: Secret, count: int
+) -> list[Place]:
+    """The `count` places with the strongest pilots that are not each other's neighbours."""
+    tried = [
+        _offset(spectrum, pair, secret, mirrored) for pair in pairs for mirrored in (False, True)
+    ]
+    tried.sort(key=lambda scored: -scored[0])
+    steps = _step(spectrum.width), _step(spectrum.height)
+    chosen: list[Place] = []
+    for _, place in tried:
+        if not any(_neighbours(place, other, steps) for other in chosen):
+            chosen.append(place)
+            if len(chosen) == count:
+                break
+    return chosen
+
+
+def _offset(
     spectrum: Spectrum, pair: NDArray[np.float64], secret: Secret, mirrored: bool
 ) -> tuple[float, Place]:
     """The best offset for one pair of tile sizes: its correlation in standard deviations."""
     across = -pair[0] if mirrored else pair[0]
-    values = at(spectrum, across, pair[1])[secret.pilots]
+    values = _at(spectrum, across, pair[1])[secret.pilots]
     score, right, below = _best_offset(values, secret)
     return score, Place(float(across), float(pair[1]), right, below)
+
+
+def _neighbours(one: Place, other: Place, steps: tuple[float, float]) -> bool:
+    """Whether refining the one would find what refining the other finds."""
+    return (
+        abs(one.across - other.across) < _REACH * steps[0]
+        and abs(one.down - other.down) < _REACH * steps[1]
+        and _apart(one.right, other.right) < _SAME_OFFSET
+        and _apart(one.below, other.below) < _SAME_OFFSET
+    )
+
+
+def _apart(one: float, other: float) -> float:
+    """Tiles between two offsets."""
+    return abs((one - other + 0.5) % 1.0 - 0.5)
 
 
 def refined(spectrum: Spectrum, place: Place, secret: Secret) -> tuple[float, Place]:
     """The same place more exactly, and its pilots' correlation in standard deviations."""
     across, down = place.across, place.down
-    one = _DRIFT / (HIGHEST * spectrum.width)
-    other = _DRIFT / (HIGHEST * spectrum.height)
+    one, other = _step(spectrum.width), _step(spectrum.height)
     grid = spectrum.reduced(_reduction(place))
     best = (-math.inf, place)
     for step in _FINER:
@@ -140,9 +174,11 @@ class _Analysis:
 
 def _analysis(places: NDArray[np.float64], tiles: float) -> _Analysis:
     harmonics = np.exp(2j * np.pi * np.outer(_HARMONICS, places * tiles)).astype(np.complex64)
-    gram = harmonics @ harmonics.conj().T / len(places) + _RIDGE * np.eye(len(harmonics))
-    matrix = np.linalg.solve(gram.conj(), harmonics.conj() / len(places))
-    return _Analysis(tiles, matrix.astype(np.complex64))
+    gram = (harmonics.conj() @ harmonics.T) / np.float32(len(places))
+    gram.flat[:: len(gram) + 1] += _RIDGE
+    # the inverse of so small a matrix is quicker than solving for hundreds of columns
+    matrix = np.linalg.inv(gram) @ (harmonics.conj() / np.float32(len(places)))
+    return _Analysis(tiles, matrix)
 
 
 def _reduction(place: Place) -> int:
@@ -176,7 +212,11 @@ def _centred(spectrum: Spectrum, place: Place, secret: Secret) -> Place:
     )
 
 
+def _step(length: int) -> float:
+    """Tiles a pixel between two hypotheses about a side of `length` pixels."""
+    return _DRIFT / (HIGHEST * length)
+
+
 def _steps(length: int) -> NDArray[np.float64]:
     """Tiles a pixel that are tried along a side of `length` pixels."""
-    least = 1 / min(_LONGEST, length)
-    return np.arange(least, 1 / _SHORTEST, _DRIFT / (HIGHEST * length))
+    return np.arange(1 / min(_LONGEST, length), 1 / _SHORTEST, _step(length))
