@@ -104,22 +104,33 @@ class AvatarStore:
             contents = Contents(entry.name, files.portrait, files.matte, "", pins.RECORDS[id])
             return Opened(entry, contents, self._consents.permit_built_in(id))
         contents = avatar_files.read(self._added(id), id, self._keys)
-        permit = self._consents.permit(id, contents.document, self._fingerprint(contents))
+        permit = self._consents.permit(
+            id, contents.document, self._fingerprint(contents), copies=True
+        )
         return Opened(_added_entry(id, contents.name, permit.record), contents, permit)
 
     def note_loaded(self, found: Opened) -> None:
         """Tells the audit log, before it is shown; raises `NotLogged`."""
         self._note(Event.AVATAR_LOADED, found.permit)
 
-    def add(self, portrait: Portrait, document: str, *, id: str = "", name: str = "") -> Entry:
+    def add(
+        self,
+        portrait: Portrait,
+        document: str,
+        *,
+        id: str = "",
+        name: str = "",
+        copies: bool = False,
+    ) -> Entry:
         """Keeps a portrait that has been found usable, with the consent for it.
 
+        `copies`: an operator takes a picture that looks like the consent's for a copy of it.
         Raises `NoConsent`, `Conflict` where the id is taken, `BadRequest`, `NotLogged`.
         """
         name = check_name(name)
         chosen = check_id(id) if id else free_id(name)
         self.check_free(chosen)
-        permit = self._consents.permit(chosen, document, fingerprint(portrait.rgb))
+        permit = self._consents.permit(chosen, document, fingerprint(portrait.rgb), copies=copies)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._folder))
         try:
@@ -193,6 +204,7 @@ class AvatarStore:
             avatar=permit.avatar,
             consent=permit.record.id,
             portrait=permit.portrait.sha256,
+            exact=permit.portrait == permit.record.portrait,
         )
 
     def _added(self, id: str) -> Path:

@@ -89,12 +89,15 @@ class PreparedAvatars:
             task.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(self._coming[key])
 
-    async def add(self, image: bytes, document: str, *, id: str = "", name: str = "") -> Entry:
+    async def add(
+        self, image: bytes, document: str, *, id: str = "", name: str = "", copies: bool = False
+    ) -> Entry:
         """Keeps an image file with the signed consent for it, once an avatar can be made of it.
 
-        Raises `NoConsent`, `UnusablePortrait`, `Conflict`, `BadRequest`, `NotLogged`.
+        `copies`: as `AvatarStore.add`. Raises `NoConsent`, `UnusablePortrait`, `Conflict`,
+        `BadRequest`, `NotLogged`.
         """
-        return await self._run(self._add, image, document, id, name)
+        return await self._run(self._add, image, document, id, name, copies)
 
     def forget(self, id: str) -> None:
         """Drops what was prepared of an avatar that is gone."""
@@ -136,5 +139,6 @@ class PreparedAvatars:
         self._store.note_loaded(found)
         return avatar
 
-    def _add(self, image: bytes, document: str, id: str, name: str) -> Entry:
-        return self._workshop().add(self._store, image, document, id=id, name=name)
+    def _add(self, image: bytes, document: str, id: str, name: str, copies: bool) -> Entry:
+        workshop = self._workshop()
+        return workshop.add(self._store, image, document, id=id, name=name, copies=copies)

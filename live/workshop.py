@@ -41,11 +41,19 @@ class Workshop:
         return prepare(opened, self._tracker, renderer, size)
 
     def add(
-        self, store: AvatarStore, image: bytes, document: str, *, id: str = "", name: str = ""
+        self,
+        store: AvatarStore,
+        image: bytes,
+        document: str,
+        *,
+        id: str = "",
+        name: str = "",
+        copies: bool = False,
     ) -> Entry:
         """Keeps an image file with the signed consent for it, once an avatar can be made of it.
 
-        Raises `NoConsent`, `UnusablePortrait`, `Conflict`, `BadRequest`.
+        `copies`: as `AvatarStore.add`. Raises `NoConsent`, `UnusablePortrait`, `Conflict`,
+        `BadRequest`.
         """
         store.check_document(document)  # before anything is done with a face
         if id:
@@ -54,7 +62,7 @@ class Workshop:
         portrait = self._read(image)
         # Prepared only to learn whether it can be: the renderer has the last word on a portrait.
         self._renderer.prepare(portrait, id=id or "new", consent="", size=_TRIAL_SIZE)
-        return store.add(portrait, document, id=id, name=name)
+        return store.add(portrait, document, id=id, name=name, copies=copies)
 
     def close(self) -> None:
         """Frees the tracker's networks."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,10 +23,11 @@ from engines import avatars as built_in
 from engines.avatars import pins
 from engines.types import Avatar, Portrait, Rgb
 from live.audit import Event
+from live.avatar_files import decoded
 from live.avatars import AvatarStore
 from live.consent import seal
 from live.consent.authority import Consents, Permit
-from live.consent.fingerprint import fingerprint
+from live.consent.fingerprint import fingerprint, same_portrait
 from live.consent.permitted import Permitted
 from live.consent.record import Mode, Purpose
 from live.consent.uses import modes_of
@@ -118,11 +120,50 @@ def test_a_copy_that_looks_the_same_is_not_the_same_portrait(shop: Shop) -> None
     """A record may fit a re-encoded copy; what is shown is the very copy that was found to fit."""
     granted = consents.granted(portrait().rgb, by=shop.consents)
     copied: Rgb = portrait().rgb + 1
-    permit = shop.consents.permit("me", granted.document, fingerprint(copied))
+    with pytest.raises(NoConsent, match="looks like a copy"):
+        shop.consents.permit("me", granted.document, fingerprint(copied))
+    permit = shop.consents.permit("me", granted.document, fingerprint(copied), copies=True)
     made = Avatar("me", Portrait(copied, ()), 0, "fake", granted.record.id)
     assert Permitted(made, permit).id == "me"
     with pytest.raises(NoConsent, match="not the one"):
         Permitted(replace(made, portrait=portrait()), permit)
+
+
+def disguised(face: Rgb, look: Rgb) -> Rgb:
+    """A picture of `face` with the perceptual hash of `look`."""
+    signs = np.unpackbits(np.frombuffer(bytes.fromhex(fingerprint(look).perceptual), np.uint8))
+    wanted = np.where(signs.reshape(16, 16), 3.0, -3.0)
+    made = face.astype(np.float32)
+    for _ in range(3):
+        small = cv2.resize(made.astype(np.uint8), (64, 64), interpolation=cv2.INTER_AREA)
+        now = cv2.dct(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))[1:17, 1:17]
+        change = np.zeros((64, 64), np.float32)
+        change[1:17, 1:17] = np.where(now * wanted > 0, 0, wanted - now)
+        blotches = cv2.resize(cv2.idct(change), face.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        made = np.clip(made + blotches[..., None], 0, 255)
+    return made.astype(np.uint8)
+
+
+def test_a_face_that_is_made_to_look_like_another_to_the_hash_is_refused(shop: Shop) -> None:
+    """Whoever holds a record of a drawing could put anybody's photograph in, else."""
+    drawing, face = (decoded(built_in.contents(each).portrait) for each in ("ada", "leo"))
+    forged = disguised(face, drawing)
+    assert np.abs(forged.astype(int) - face).mean() < 25
+    assert same_portrait(fingerprint(forged), fingerprint(drawing))
+    granted = consents.granted(drawing, by=shop.consents)
+    with pytest.raises(NoConsent, match="only an operator"):
+        shop.store.add(Portrait(forged, ()), granted.document, id="me")
+    assert not shop.folder.exists()
+
+
+def test_a_copy_that_an_operator_took_for_one_is_opened_as_such(shop: Shop) -> None:
+    granted = consents.granted(portrait().rgb, by=shop.consents)
+    copied = Portrait(portrait().rgb + 1, ())
+    shop.store.add(copied, granted.document, id="me", copies=True)
+    opened = shop.store.opened("me")
+    assert opened.permit.portrait == fingerprint(copied.rgb)
+    assert opened.permit.record == granted.record
+    assert shop.log.told[-1][1]["exact"] is False
 
 
 def test_pipelines_and_calls_take_nothing_else() -> None:

@@ -92,7 +92,7 @@ def run_add(args: argparse.Namespace) -> int:
     workshop = parts.workshop(
         ModelStore(chosen.models.folder), parts.renderers(chosen.engines, chosen.models)
     )
-    entry = workshop.add(store, image, document, id=args.id, name=args.name)
+    entry = workshop.add(store, image, document, id=args.id, name=args.name, copies=True)
     workshop.close()
     _print(entry, as_json=args.json)
     return 0

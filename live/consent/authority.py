@@ -218,10 +218,25 @@ class Consents:
         self._check_holds(record)
         return record
 
-    def permit(self, avatar: str, document: str, portrait: Fingerprint) -> Permit:
-        """For an avatar of this portrait, or a copy of it; raises `NoConsent`."""
+    def permit(
+        self, avatar: str, document: str, portrait: Fingerprint, *, copies: bool = False
+    ) -> Permit:
+        """For an avatar of this very portrait; raises `NoConsent`.
+
+        `copies`: or of one that looks like it. That is for operators, and for what one of them has
+        taken before: a picture of somebody else can be made to look so to a hash.
+        """
         record = self.holding(document)
-        if not same_portrait(record.portrait, portrait):
+        if record.portrait.sha256 == portrait.sha256:
+            return Permit(avatar, record, portrait, self, _KEY)
+        looks_like_it = same_portrait(record.portrait, portrait)
+        if looks_like_it and not copies:
+            raise NoConsent(
+                "this picture is not the one that the consent was granted for; it looks like a copy"
+                " of it, and only an operator (scope admin, or `visavis avatar add`) may take it"
+                " for one: send the very picture, or have the copy added"
+            )
+        if not looks_like_it:
             raise NoConsent(
                 "this consent is for another portrait; grant one for this picture, or give the"
                 " picture that it was granted for"

@@ -7,8 +7,9 @@ any row or column, of the discrete cosine transform of a 64 × 64 luma picture (
 differs in exactly half of the bits, as every second frequency changes its sign.
 
 A perceptual hash tells copies from other pictures; it is no proof against somebody who makes a
-picture for the sake of its hash. It decides nothing but whether a record fits an uploaded file:
-from then on the exact pixels are sealed.
+picture for the sake of its hash: some faint blotches in a photograph are enough
+(`tests/test_permits.py`). So only an operator, who may grant anyway, can have a picture taken for a
+copy, and from then on its exact pixels are sealed.
 """
 
 from __future__ import annotations

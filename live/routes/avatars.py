@@ -9,6 +9,7 @@ from aiohttp import web
 
 from live.access.gate import granted
 from live.access.rates import Rates
+from live.access.scopes import Scope
 from live.allowance import AtOnce
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
 from live.bodies import Form, read_form
@@ -90,15 +91,16 @@ class AvatarRoutes:
 
     async def add(self, request: web.Request) -> web.Response:
         """Takes a portrait with a signed consent for it; 201 with the new avatar."""
-        self._posts.take(granted(request).id)
+        grant = granted(request)
+        self._posts.take(grant.id)
         with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
-            entry = await self._add(form)
+            entry = await self._add(form, copies=Scope.ADMIN in grant.scopes)
         return web.json_response(
             described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
         )
 
-    async def _add(self, form: Form) -> Entry:
+    async def _add(self, form: Form, *, copies: bool) -> Entry:
         unknown = [name for name in form.texts if name not in _FIELDS]
         if unknown:
             raise BadRequest(
@@ -115,7 +117,11 @@ class AvatarRoutes:
         if not image:
             raise BadRequest("the form has no picture; send it as the file `image`")
         return await self._prepared.add(
-            image, document, id=form.texts.get("id", ""), name=form.texts.get("name", "")
+            image,
+            document,
+            id=form.texts.get("id", ""),
+            name=form.texts.get("name", ""),
+            copies=copies,
         )
 
     async def remove(self, request: web.Request) -> web.Response:
