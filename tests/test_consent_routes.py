@@ -6,17 +6,22 @@ import io
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from aiohttp import FormData
 
+from engines import avatars as built_in
 from engines import portraits
+from live.access.scopes import Scope
 from live.audit import AuditLog
+from live.avatar_files import decoded
 from live.consent.authority import Consents
 from live.consent.fingerprint import fingerprint
 from live.server import Rooms
 from tests import consents
 from tests.http_fakes import HALVES, OFFER, SDP, Client, form, opened, play, problem, rooms
+from tests.test_access import asking, bearer
 
 
 @pytest.fixture
@@ -163,3 +168,24 @@ def test_nothing_opens_while_the_revocation_list_cannot_be_believed(
         assert shown["standing"] == "unknown"
 
     play(scene, own)
+
+
+def test_only_an_operator_has_a_copy_taken_for_the_picture(tmp_path: Path) -> None:
+    rgb = decoded(built_in.contents("leo").portrait)
+    small = cv2.resize(rgb, (256, 256), interpolation=cv2.INTER_AREA)
+    document = consents.granted(np.asarray(small, np.uint8)).document
+    done, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    assert done
+
+    async def scene(server: Client, of: Rooms) -> None:
+        def copied() -> FormData:
+            return form(image=data.tobytes(), consent=document)
+
+        user = bearer(Scope.AVATARS)
+        body = await problem(await server.post("/avatars", data=copied(), headers=user), 403)
+        assert "looks like a copy" in body["detail"]
+        operator = bearer(Scope.AVATARS, Scope.ADMIN)
+        answer = await server.post("/avatars", data=copied(), headers=operator)
+        assert answer.status == 201, await answer.text()
+
+    play(scene, asking(tmp_path))
