@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from live import keys
-from live.settings import Settings
+from live.keys import OperatorKeys
+from live.sections import Keys
 from tests import bad_files
 from tests.browser.conftest import Visit
 from tests.test_verification import SESSION, as_picture, marked, pictures
@@ -21,6 +22,14 @@ CHECK = """async ([text, keys]) => {
   const { state, reason } = await check(text, keys);
   return [state, reason];
 }"""
+
+
+@pytest.fixture
+def operator(server: str, tmp_path_factory: pytest.TempPathFactory) -> OperatorKeys:
+    """The keys of the server that is visited."""
+    folder = tmp_path_factory.getbasetemp() / "server0" / "data" / "visavis" / "keys"
+    assert folder.is_dir()
+    return keys.load(Keys(folder=folder))
 
 
 def _check(page: Page, text: str, of: list[object]) -> tuple[str, str]:
@@ -37,17 +46,18 @@ def _changed(text: str, part: int) -> str:
     return ".".join(parts)
 
 
-def test_call_is_proved_and_what_was_changed_is_shown_as_broken(visit: Visiting) -> None:
+def test_call_is_proved_and_what_was_changed_is_shown_as_broken(
+    visit: Visiting, operator: OperatorKeys
+) -> None:
     visiting = visit()
     page = visiting.start()
     page.click("#proof-open")
     state = page.locator("#proof-state")
-    expect(state).to_have_attribute("data-state", "signed")
+    expect(state).to_have_attribute("data-state", "signed", timeout=15_000)
     expect(state).to_contain_text("unchanged")
     told = page.locator("#proof-facts").inner_text()
-    own = keys.load(Settings().keys)
-    assert own.id in told
-    assert own.mark_id in told
+    assert operator.id in told
+    assert operator.mark_id in told
     assert re.search(r"This call\s+[0-9a-f]{12}\b", told)
     text = page.locator("#proof-text").text_content() or ""
     page.keyboard.press("Escape")
@@ -63,7 +73,7 @@ def test_call_is_proved_and_what_was_changed_is_shown_as_broken(visit: Visiting)
     renamed = [known[0] | {"x": "A" * 43}]
     assert "not the one that it names" in _check(page, text, renamed)[1]
     page.evaluate(
-        "() => { crypto.subtle.importKey = async () => { throw new DOMException('no such thing'); } }"
+        "() => { crypto.subtle.importKey = async () => { throw new DOMException('unknown'); } }"
     )
     assert _check(page, text, known)[0] == "unchecked"
 
@@ -82,9 +92,9 @@ def test_call_is_proved_and_what_was_changed_is_shown_as_broken(visit: Visiting)
 
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_page_says_whether_a_picture_was_made_here(
-    is_ours: bool, visit: Visiting, tmp_path: Path
+    is_ours: bool, visit: Visiting, operator: OperatorKeys, tmp_path: Path
 ) -> None:
-    shown = marked(keys.load(Settings().keys).mark) if is_ours else pictures()
+    shown = marked(operator.mark) if is_ours else pictures()
     file = tmp_path / "portrait.png"
     file.write_bytes(as_picture(shown[7]))
     visiting = visit()
@@ -92,7 +102,8 @@ def test_page_says_whether_a_picture_was_made_here(
     page.goto(f"{visiting.server}/verify.html")
     page.set_input_files("#file", file)
     verdict = page.locator("#verdict")
-    expect(verdict).to_have_attribute("data-verdict", "made_here" if is_ours else "nothing_found")
+    wanted = "made_here" if is_ours else "nothing_found"
+    expect(verdict).to_have_attribute("data-verdict", wanted, timeout=60_000)
     expect(page.locator("#headline")).to_be_focused()
     expect(page.locator("#found")).to_contain_text(SESSION if is_ours else "none of this server")
     assert page.locator("#cannot-tell li").count() >= 3
@@ -115,7 +126,7 @@ def test_page_says_why_a_file_cannot_be_looked_at(visit: Visiting, tmp_path: Pat
     ):
         file.write_bytes(data)
         page.set_input_files("#file", file)
-        expect(fault).to_contain_text(words)
+        expect(fault).to_contain_text(words, timeout=60_000)
         expect(page.locator("#result")).to_be_hidden()
 
 
