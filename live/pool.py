@@ -10,9 +10,11 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from live.audit import AuditLog, Event
+from live.consent.permitted import Permitted
 from live.errors import Full, NotFound, NotLogged
 from live.measures import Tally
 from live.metrics import Metrics
@@ -115,7 +117,8 @@ class Pool:
         """
         self.check_free()
         secret = secrets.token_urlsafe(24)
-        session = self._start(request, lambda reason: self._forget(secret, reason))
+        noted = replace(request, on_shown=self._note_shown)
+        session = self._start(noted, lambda reason: self._forget(secret, reason))
         self._sessions[secret] = session
         self._metrics.session_opened()
         on_place(session)
@@ -181,6 +184,15 @@ class Pool:
             driver=request.driver,
             label=request.settings.label.visible,
             recorded=request.recordings is not None,
+        )
+
+    async def _note_shown(self, session: str, avatar: Permitted) -> None:
+        await asyncio.to_thread(
+            self._audit.write,
+            Event.AVATAR_SHOWN,
+            session=session,
+            avatar=avatar.id,
+            consent=avatar.consent,
         )
 
     async def _note_closing(self, opened: asyncio.Future[str], id: str, reason: str) -> None:

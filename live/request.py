@@ -80,6 +80,10 @@ class Parts:
     """Gives the same voice to every call, on any thread."""
 
 
+async def _unnoted(session: str, avatar: Permitted) -> None:
+    """For calls that nobody keeps account of."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
     """One call's avatar and parts."""
@@ -101,6 +105,9 @@ class SessionRequest:
     """What makes the call's recording; `None`: it is not recorded."""
     may_speak: bool = True
     """Whether the peer may have the avatar say things, by the data channel."""
+    on_shown: Callable[[str, Permitted], Awaitable[None]] = _unnoted
+    """Told by a call, with its public id, of another avatar before it shows that; what is raised
+    keeps it from doing so."""
 
     def __post_init__(self) -> None:
         """Raises `NoConsent` where the avatar's consent covers no such call."""

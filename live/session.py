@@ -181,6 +181,8 @@ class Session:
             await self._talk.choose(wanted.voice)
         async with self._changing:  # one after the other, as they came
             self._request.check_covered(avatar or self._shown, wanted.driver or self._driver)
+            if avatar is not None:
+                await self._request.on_shown(self.public_id, avatar)
             await asyncio.to_thread(
                 pipeline.request,
                 avatar=avatar,

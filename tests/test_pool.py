@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from live import rtc
 from live.audit import Event
 from live.audit.event import Fact
 from live.clock import MILLISECOND
+from live.consent.permitted import Permitted
 from live.errors import Full, NotFound, NotLogged
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from live.pool import Call, Pool
-from tests.fakes import MemoryAudit, request
+from live.session import Session
+from tests.fakes import MemoryAudit, permitted, request
 from tests.http_fakes import FakeCall
+from tests.peer import Peer
 
 
 def test_no_more_calls_than_places() -> None:
@@ -254,3 +259,31 @@ def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
         assert told.count(Event.SESSION_OPENED) == told.count(Event.SESSION_CLOSED) == 3
 
     asyncio.run(scene())
+
+
+def test_another_avatar_in_a_running_call_is_logged_or_not_shown() -> None:
+    async def scene() -> None:
+        audit = MemoryAudit()
+        pool = Pool(Session, places=1, metrics=Metrics(), audit=audit)
+        wanted = request()
+        other = permitted("other", 200)
+
+        async def open_avatar(name: str) -> Permitted:
+            return other
+
+        _, session = await pool.open(replace(wanted, open_avatar=open_avatar))
+        peer = Peer()
+        await peer.call(session.answer)
+        await session.change({"avatar": "other"})
+        shown = {"session": session.public_id, "avatar": "other", "consent": other.consent}
+        assert audit.told[1:] == [("avatar_shown", shown)]
+        other, audit.full = permitted("third", 90), True
+        with pytest.raises(NotLogged):
+            await session.change({"avatar": "third"})
+        assert session.avatar == "other"
+        audit.full = False
+        await pool.close(2.0)
+        await peer.close()
+
+    with rtc.adapted(rtc.ADAPTATIONS):
+        asyncio.run(scene())

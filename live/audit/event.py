@@ -32,6 +32,8 @@ class Event(StrEnum):
     AVATAR_LOADED = "avatar_loaded"
     AVATAR_REMOVED = "avatar_removed"
     SESSION_OPENED = "session_opened"
+    AVATAR_SHOWN = "avatar_shown"
+    """Another one, in a call that goes on."""
     SESSION_CLOSED = "session_closed"
     LABEL_OFF = "label_off"
     RECORDING_STARTED = "recording_started"
