@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import shutil
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,25 @@ def test_a_log_as_it_was_written(tmp_path: Path) -> None:
     assert second.facts == {"session": "000000000000", "avatar": "ada", "label": True}
     assert second.follows == first.place.hash
     assert (file.stat().st_mode & 0o777, head_of(file).stat().st_mode & 0o077) == (0o600, 0o044)
+
+
+def test_the_format_is_as_documented(tmp_path: Path) -> None:
+    """Read with nothing but what docs/audit.md says."""
+    file = logged(tmp_path, 4)
+    before = "0" * 64
+    for text in file.read_text(encoding="ascii").splitlines():
+        own, _, end = text.partition(',"hash":"')
+        claimed, signature = end[:64], end[len(end) - 130 : -2]
+        digest = sha256((own + "}").encode()).digest()
+        assert digest.hex() == claimed
+        PUBLIC.verify(bytes.fromhex(signature), b"visavis-audit\0" + digest)
+        assert json.loads(text)["prev"] == before
+        before = claimed
+    head = head_of(file).read_text(encoding="ascii").split(".")
+    header, claims = (json.loads(urlsafe_b64decode(part + "===")) for part in head[:2])
+    assert (header["alg"], header["typ"]) == ("EdDSA", "visavis-audit-head")
+    assert claims == {"count": 4, "hash": before}
+    PUBLIC.verify(urlsafe_b64decode(head[2].strip() + "==="), ".".join(head[:2]).encode())
 
 
 def edit(lines: list[bytes]) -> None:
