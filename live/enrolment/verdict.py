@@ -58,7 +58,7 @@ OPEN: Final = {
     " the sound, what was said was not understood.",
     Open.SOUND: "Anything about the voice: no microphone was used.",
     Open.LOOKALIKE: "That it is the same person as in the portrait. Siblings and look-alikes pass,"
-    " and so does about one stranger in nine.",
+    " and so does about one stranger in seven.",
     Open.FREEDOM: "That the person understood what they agreed to, and was free to refuse.",
 }
 
