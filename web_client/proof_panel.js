@@ -101,7 +101,7 @@ function facts(statement, { key }) {
     fact("Avatar", statement.avatar),
     fact("Run by", operator || "an operator who has not said who they are"),
     fact("Since", moment(statement.started_at)),
-    fact("Said on", moment(statement.issued_at)),
+    fact("Signed", moment(statement.issued_at)),
     fact("On the picture", label === null ? "nothing: the operator has switched the label off" : `“${label}”`),
     fact("In the picture", `an invisible mark that names this call (${mark.algorithm}, key `, code(mark.key), ")"),
     fact("This call", code(statement.session)),
