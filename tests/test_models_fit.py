@@ -69,16 +69,16 @@ async def test_the_renderer_that_the_settings_name_draws(folder: Path) -> None:
     try:
         request = await rooms.request_call("ada", "auto")
         renderer = request.parts.renderer()
-        assert request.avatar.made_by == renderer.name == "portrait"
+        assert request.avatar.avatar.made_by == renderer.name == "portrait"
         assert request.parts.driver("auto").space is Space.IMPLICIT21
         assert request.parts.driver("speech").space is Space.MESH478
         assert request.open_reserve is not None
         reserve = await request.open_reserve("ada")
-        assert reserve.avatar.made_by == reserve.renderer.name == RESERVE
+        assert reserve.avatar.avatar.made_by == reserve.renderer.name == RESERVE
         assert reserve.driver().space is Space.MESH478
         request.on_device_lost()
         later = await rooms.request_call("ada", "auto")
-        assert later.avatar.made_by == later.parts.renderer().name == RESERVE
+        assert later.avatar.avatar.made_by == later.parts.renderer().name == RESERVE
         assert later.open_reserve is None
     finally:
         rooms.prepared.close()
