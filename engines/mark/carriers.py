@@ -47,13 +47,21 @@ PILOTS = round(_PILOT_SHARE * WAVES)
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Waves whose chips are known, by which a mark's place is found."""
+
+    numbers: NDArray[np.int64]
+    """`(n,)` of the waves."""
+    chips: NDArray[np.complex64]
+    """`(n,)`: what each of them carries, ±1 ± i."""
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """What a key decides: nobody without it can tell a mark from noise, or write one."""
 
-    pilots: NDArray[np.int64]
-    """`(PILOTS,)` numbers of the waves that are the same for every payload."""
-    pilot_chips: NDArray[np.complex64]
-    """`(PILOTS,)`: what each of them carries, ±1 ± i."""
+    pilots: Known
+    """`PILOTS` waves that are the same for every payload."""
     data: NDArray[np.int64]
     """`(WAVES − PILOTS,)` numbers of the waves that carry the payload."""
     data_signs: NDArray[np.float32]
@@ -64,7 +72,7 @@ class Secret:
     def chips(self, coded: NDArray[np.float32]) -> NDArray[np.complex64]:
         """`(WAVES,)` ±1 ± i of all waves for `(CODED_CHIPS,)` coded chips."""
         all_chips = np.empty(WAVES, np.complex64)
-        all_chips[self.pilots] = self.pilot_chips
+        all_chips[self.pilots.numbers] = self.pilots.chips
         all_chips[self.data] = (coded[self.places] * self.data_signs).view(np.complex64)
         return all_chips
 
@@ -80,7 +88,8 @@ def secret(key: bytes) -> Secret:
     turns = np.argsort(_stream(key, b"places", dimensions), kind="stable")
     places = np.empty(dimensions, np.int64)
     places[turns] = np.arange(dimensions) % CODED_CHIPS
-    return Secret(pilots, signs.view(np.complex64), data, _signs(key, b"data", dimensions), places)
+    known = Known(pilots, signs.view(np.complex64))
+    return Secret(known, data, _signs(key, b"data", dimensions), places)
 
 
 def tile_size(height: int, width: int) -> int:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.mark import residue, search
-from engines.mark.carriers import ACROSS, DOWN, Secret, secret
-from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, chips, likeliest, payload_of
+from engines.mark.carriers import ACROSS, DOWN, WAVES, Known, Secret, secret
+from engines.mark.code import CODED_CHIPS, PAYLOAD_BYTES, chips, encode, likeliest, payload_of
 from engines.mark.residue import Spectrum
 from engines.mark.search import Place
 
@@ -98,7 +98,9 @@ class Detector:
         pairs = search.sizes(seen)
         places: list[tuple[int, Place]] = []
         for number, one in enumerate(self._secrets):
-            places += [(number, place) for place in search.likely(seen, pairs, one, _REFINED)]
+            places += [
+                (number, place) for place in search.likely(seen, pairs, one.pilots, _REFINED)
+            ]
         return places
 
     def candidates(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Candidate]:
@@ -108,8 +110,12 @@ class Detector:
 
     def _best(self, seen: Spectrum, places: Iterable[tuple[int, Place]]) -> Found | None:
         for candidate in self._candidates(seen, places):
-            if candidate.payload is not None and candidate.score >= least_score(len(self._secrets)):
-                return self._found(candidate, candidate.payload, seen.scale)
+            if candidate.payload is None:
+                continue
+            # a payload that passes its check makes all waves known, not the pilots alone
+            better = self._again(seen, candidate, candidate.payload)
+            if better.score >= least_score(len(self._secrets)):
+                return self._found(better, candidate.payload, seen.scale)
         return None
 
     def _candidates(
@@ -117,7 +123,7 @@ class Detector:
     ) -> Iterator[Candidate]:
         weak: list[tuple[float, int, Place]] = []
         for number, rough in places:
-            strength, place = search.refined(seen, rough, self._secrets[number])
+            strength, place = search.refined(seen, rough, self._secrets[number].pilots)
             if strength >= _STRONG:
                 yield self._candidate(seen, number, place)
             else:
@@ -132,6 +138,17 @@ class Detector:
         checked = likeliest(_soft(values, one))
         reached = score(values, one.chips(chips(checked)))
         return Candidate(number, place, values, payload_of(checked), reached)
+
+    def _again(self, seen: Spectrum, candidate: Candidate, payload: bytes) -> Candidate:
+        """The same payload at the place where all of its waves agree best."""
+        all_chips = self._secrets[candidate.key].chips(encode(payload))
+        known = Known(np.arange(WAVES), all_chips)
+        _, place = search.refined(seen, candidate.place, known)
+        values = _weighted(search.waves(seen, place))
+        reached = score(values, all_chips)
+        if reached <= candidate.score:
+            return candidate
+        return Candidate(candidate.key, place, values, payload, reached)
 
     def _found(self, candidate: Candidate, payload: bytes, scale: float) -> Found:
         place = candidate.place

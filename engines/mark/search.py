@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.mark.carriers import ACROSS, DOWN, HIGHEST, Secret
+from engines.mark.carriers import ACROSS, DOWN, HIGHEST, Known
 from engines.mark.residue import Spectrum
 
 _SHORTEST, _LONGEST = 48.0, 768.0
@@ -85,12 +85,10 @@ def sizes(spectrum: Spectrum) -> NDArray[np.float64]:
     return np.asarray(pairs[order[:_KEPT]])
 
 
-def likely(
-    spectrum: Spectrum, pairs: NDArray[np.float64], secret: Secret, count: int
-) -> list[Place]:
-    """The `count` places with the strongest pilots that are not each other's neighbours."""
+def likely(spectrum: Spectrum, pairs: NDArray[np.float64], known: Known, count: int) -> list[Place]:
+    """The `count` places with the strongest pilots, `known`, and no neighbours among them."""
     tried = [
-        _offset(spectrum, pair, secret, mirrored) for pair in pairs for mirrored in (False, True)
+        _offset(spectrum, pair, known, mirrored) for pair in pairs for mirrored in (False, True)
     ]
     tried.sort(key=lambda scored: -scored[0])
     steps = _step(spectrum.width), _step(spectrum.height)
@@ -104,12 +102,12 @@ def likely(
 
 
 def _offset(
-    spectrum: Spectrum, pair: NDArray[np.float64], secret: Secret, mirrored: bool
+    spectrum: Spectrum, pair: NDArray[np.float64], known: Known, mirrored: bool
 ) -> tuple[float, Place]:
     """The best offset for one pair of tile sizes: its correlation in standard deviations."""
     across = -pair[0] if mirrored else pair[0]
-    values = _at(spectrum, across, pair[1])[secret.pilots]
-    score, right, below = _best_offset(values, secret)
+    values = _at(spectrum, across, pair[1])[known.numbers]
+    score, right, below = _best_offset(values, known)
     return score, Place(float(across), float(pair[1]), right, below)
 
 
@@ -128,8 +126,8 @@ def _apart(one: float, other: float) -> float:
     return abs((one - other + 0.5) % 1.0 - 0.5)
 
 
-def refined(spectrum: Spectrum, place: Place, secret: Secret) -> tuple[float, Place]:
-    """The same place more exactly, and its pilots' correlation in standard deviations."""
+def refined(spectrum: Spectrum, place: Place, known: Known) -> tuple[float, Place]:
+    """The same place more exactly, and what is known there, in standard deviations of chance."""
     across, down = place.across, place.down
     one, other = _step(spectrum.width), _step(spectrum.height)
     grid = spectrum.reduced(_reduction(place))
@@ -141,11 +139,11 @@ def refined(spectrum: Spectrum, place: Place, secret: Secret) -> tuple[float, Pl
             halfway = grid.values @ column.matrix.T
             for row in rows:
                 found = (row.matrix[_MOST + 1 :] @ halfway)[DOWN - 1, ACROSS + _MOST]
-                score, right, below = _best_offset(found[secret.pilots], secret)
+                score, right, below = _best_offset(found[known.numbers], known)
                 if score > best[0]:
                     best = score, Place(column.tiles, row.tiles, right, below)
         across, down = best[1].across, best[1].down
-    return best[0], _centred(spectrum, best[1], secret)
+    return best[0], _centred(spectrum, best[1], known)
 
 
 def waves(spectrum: Spectrum, place: Place) -> NDArray[np.complex64]:
@@ -187,21 +185,21 @@ def _reduction(place: Place) -> int:
     return max(1, int(shortest / _SAMPLES))
 
 
-def _best_offset(pilots: NDArray[np.complex64], secret: Secret) -> tuple[float, float, float]:
+def _best_offset(values: NDArray[np.complex64], known: Known) -> tuple[float, float, float]:
     """The correlation, in standard deviations, at the best offset in tiles, right and below."""
     grid = np.zeros((_GRID, _GRID), np.complex64)
-    grid[DOWN[secret.pilots], ACROSS[secret.pilots]] = pilots * secret.pilot_chips.conj()
+    grid[DOWN[known.numbers], ACROSS[known.numbers]] = values * known.chips.conj()
     correlation = np.fft.ifft2(grid).real
     below, right = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    spread = math.sqrt(float(np.sum(np.abs(pilots) ** 2))) / _GRID**2
+    spread = math.sqrt(float(np.sum(np.abs(values) ** 2))) / _GRID**2
     score = float(correlation[below, right]) / max(spread, 1e-12)
     return score, int(right) / _GRID, int(below) / _GRID
 
 
-def _centred(spectrum: Spectrum, place: Place, secret: Secret) -> Place:
+def _centred(spectrum: Spectrum, place: Place, known: Known) -> Place:
     """The same place with its offset between the grid's."""
-    values = waves(spectrum, place)[secret.pilots] * secret.pilot_chips.conj()
-    across, down = ACROSS[secret.pilots], DOWN[secret.pilots]
+    values = waves(spectrum, place)[known.numbers] * known.chips.conj()
+    across, down = ACROSS[known.numbers], DOWN[known.numbers]
     shifts = np.arange(-_BETWEEN // 2, _BETWEEN // 2 + 1) / (_BETWEEN * _GRID)
     rights = np.exp(2j * np.pi * np.outer(shifts, across))
     belows = np.exp(2j * np.pi * np.outer(shifts, down))
