@@ -21,24 +21,29 @@ class Mark:
     def __init__(self, key: bytes, payload: bytes) -> None:
         """`KEY_BYTES` and `PAYLOAD_BYTES` bytes; raises `ValueError` on other sizes."""
         self._chips = secret(key).chips(encode(payload))
-        self._pattern: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+        self._pattern = np.zeros((0, 0), np.float32)
+        self._colour = np.zeros((0, 0, 3), np.uint8)
 
     def apply(self, rgb: NDArray[np.uint8]) -> None:
         """Marks a picture `(h, w, 3)` uint8 in place; raises `ValueError` on another array.
 
-        0.7 ms at 512 × 512; the first picture of another size costs some milliseconds more.
+        0.8 ms at 512 × 512; the first picture of another size costs some milliseconds more.
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
             raise ValueError(f"a picture is (h, w, 3) uint8, not {rgb.shape} {rgb.dtype}")
         if self._pattern.shape != rgb.shape[:2]:
             self._pattern = _pattern(self._chips, *rgb.shape[:2])
+            self._colour = np.empty(rgb.shape, np.uint8)
         picture = np.ascontiguousarray(rgb)
         gain = _gain(picture)
-        # Two saturating additions of whole numbers are quicker than one of signed ones.
+        # Two saturating additions of whole numbers are quicker than one of signed ones, and fresh
+        # memory would cost as much as the sums.
         more = cv2.multiply(self._pattern, gain, dtype=cv2.CV_8U)
+        cv2.add(picture, cv2.cvtColor(more, cv2.COLOR_GRAY2RGB, dst=self._colour), dst=picture)
         less = cv2.multiply(self._pattern, gain, scale=-1, dtype=cv2.CV_8U)
-        lighter = cv2.add(picture, cv2.cvtColor(more, cv2.COLOR_GRAY2RGB))
-        rgb[...] = cv2.subtract(lighter, cv2.cvtColor(less, cv2.COLOR_GRAY2RGB))
+        cv2.subtract(picture, cv2.cvtColor(less, cv2.COLOR_GRAY2RGB, dst=self._colour), dst=picture)
+        if picture is not rgb:
+            rgb[...] = picture
 
 
 def _pattern(chips: NDArray[np.complex64], height: int, width: int) -> NDArray[np.float32]:
