@@ -252,6 +252,10 @@ class Visit:
             self.foreign.append(request.url)
 
 
+Visiting = Callable[..., Visit]
+"""What the fixture `visit` gives."""
+
+
 def wait_for_phase(page: Page, phase: str) -> None:
     """Waits until the page says that it is in this phase."""
     try:
@@ -262,7 +266,7 @@ def wait_for_phase(page: Page, phase: str) -> None:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visit]]:
+def visit(browser: Browser, server: str) -> Iterator[Visiting]:
     """Makes visits with the camera allowed; options are those of Playwright's contexts."""
     contexts: list[BrowserContext] = []
 

@@ -14,10 +14,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from engines.trackers.litert import LitertTracker
 from engines.weights import ModelStore
-from tests.browser.conftest import Visit, wait_for_phase
+from tests.browser.conftest import Visiting, wait_for_phase
 from tests.browser.motion import correlation, record
 
-Visiting = Callable[..., Visit]
 _log = logging.getLogger(__name__)
 
 CORNER = """() => {

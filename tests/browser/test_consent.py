@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import APIRequestContext, FilePayload, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import Visit, wait_for_phase
+from tests.browser.conftest import Visiting, wait_for_phase
 
-Visiting = Callable[..., Visit]
 NOBODY = {"basis": "synthetic", "statement": "Rendered for this test; shows no real person."}
 
 

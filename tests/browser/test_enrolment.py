@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visiting
 from tests.performer import YAW, pose, spoken
 
-Visiting = Callable[..., Visit]
 PERFORMER = Path(__file__).with_name("performer.js")
 WITHIN_MS = 40_000
 

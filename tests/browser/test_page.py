@@ -9,9 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import INSECURE_HOST, Guarded, Visit, wait_for_phase
-
-Visiting = Callable[..., Visit]
+from tests.browser.conftest import INSECURE_HOST, Guarded, Visiting, wait_for_phase
 
 
 def test_page_loads_whole_from_its_own_server(visit: Visiting) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,9 @@ from live import keys
 from live.keys import OperatorKeys
 from live.sections import Keys
 from tests import bad_files
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visiting
 from tests.test_verification import SESSION, as_picture, marked, pictures
 
-Visiting = Callable[..., Visit]
 CHECK = """async ([text, keys]) => {
   const { check } = await import("/proof.js");
   const { state, reason } = await check(text, keys);

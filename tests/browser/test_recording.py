@@ -10,12 +10,12 @@ import time
 import av
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Recorder, Visit, wait_for_phase
+from tests.browser.conftest import Recorder, Visiting, wait_for_phase
 
 SECONDS = 4
 
 
-def test_a_recorded_call(visit: type[Visit], recorder: Recorder) -> None:
+def test_a_recorded_call(visit: Visiting, recorder: Recorder) -> None:
     page = visit(address=recorder.address).start()
     notice = page.locator("#recording")
     expect(notice).to_be_visible()

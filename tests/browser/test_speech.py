@@ -14,9 +14,8 @@ from playwright.sync_api import Page, expect
 from engines.trackers.litert import LitertTracker
 from engines.weights import ModelStore
 from tests.browser import hearing
-from tests.browser.conftest import Visit, wait_for_phase
+from tests.browser.conftest import Visit, Visiting, wait_for_phase
 
-Visiting = Callable[..., Visit]
 _log = logging.getLogger(__name__)
 
 SYLLABLES = "Papa, mama! Bob got a lot of big apples. Pop, pop; a bar, and far off, a ball."

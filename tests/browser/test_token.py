@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from engines import avatars as built_in
-from tests.browser.conftest import ELSEWHERE, Guarded, Visit, wait_for_phase
+from tests.browser.conftest import ELSEWHERE, Guarded, Visit, Visiting, wait_for_phase
 
-Visiting = Callable[..., Visit]
 LOCAL = "local-network-access"
 """Which browsers ask for before a site from elsewhere reaches this machine."""
 PORTRAITS = f"""
