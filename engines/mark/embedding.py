@@ -10,7 +10,7 @@ from engines.mark.carriers import secret, tile, tile_size
 from engines.mark.code import encode
 
 _CELL = 4  # pixels of one reading of how busy the picture is
-_LEAST, _MOST = 1.1, 2.6
+_LEAST, _MOST = 1.4, 2.6
 """Root mean square of the mark, in levels of 255, where nothing is going on and where most is."""
 _SLOPE = 0.4  # levels more for each level of mean difference from the neighbourhood
 
