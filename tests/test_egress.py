@@ -54,7 +54,7 @@ def test_odd_sizes_are_cut() -> None:
 
 @in_loop
 async def test_nothing_unstamped_leaves() -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="stamped"):
         AvatarTrack(Counts(), SessionClock()).show(Picture(np.zeros((2, 2, 3), np.uint8)))  # type: ignore[arg-type]
 
 
