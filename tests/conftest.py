@@ -1,4 +1,4 @@
-"""The order of the tests, leaks first and a browser last, and fixtures that several files share."""
+"""The order of the tests, those in a browser last, and fixtures that several files share."""
 
 from __future__ import annotations
 
@@ -31,11 +31,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         exporting = "exported_sets" in getattr(item, "fixturenames", ())
         if exporting and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_EXPORTING_S))
-    items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    """Leaks are told by the memory of a process that has held nothing else yet."""
-    if "browser" in item.keywords:
-        return 2
-    return 0 if item.path.name == "test_leaks.py" else 1
+    items.sort(key=lambda item: "browser" in item.keywords)

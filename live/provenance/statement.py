@@ -79,6 +79,13 @@ def opened(document: str, keys: Mapping[str, Ed25519PublicKey]) -> Statement:
     """The statement that one of `keys`, by its id, has signed; raises `BadSignature`."""
     claims: dict[str, Any] = signed.opened(document, keys, TYP)
     try:
-        return Statement.model_validate(claims)
+        statement = Statement.model_validate(claims)
     except ValidationError as error:
-        raise BadSignature("the statement is signed, but not one that is known here") from error
+        raise _unknown() from error
+    if statement.model_dump(mode="json") != claims:  # a time may be written in many ways
+        raise _unknown()
+    return statement
+
+
+def _unknown() -> BadSignature:
+    return BadSignature("the statement is signed, but not one that is known here")
