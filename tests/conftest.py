@@ -1,4 +1,4 @@
-"""The order of the tests, those in a browser last, and fixtures that several files share."""
+"""The order of the tests, tones first and a browser last, and fixtures that several files share."""
 
 from __future__ import annotations
 
@@ -31,4 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         exporting = "exported_sets" in getattr(item, "fixturenames", ())
         if exporting and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_EXPORTING_S))
-    items.sort(key=lambda item: "browser" in item.keywords)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Tones of a call are measured first: after thousands of other tests they come out 2 % low."""
+    if "browser" in item.keywords:
+        return 2
+    return 0 if item.path.name == "test_skinned_calls.py" else 1
