@@ -24,6 +24,9 @@ from live.openapi.schemas import (
 from live.routes.enrolments import CODE_LIMIT
 from live.signed import LONGEST
 
+_UPLOAD_REFUSALS = (400, 403, 409, 413, 415, 422, 429, 503)
+"""Of what takes a portrait."""
+
 
 def avatars() -> Json:
     """`/avatars`."""
@@ -52,14 +55,7 @@ def avatars() -> Json:
             "post": operation(
                 "Adds an avatar",
                 answer(201, json_body(ref("Avatar")), Location="Its address."),
-                400,
-                403,
-                409,
-                413,
-                415,
-                422,
-                429,
-                503,
+                *_UPLOAD_REFUSALS,
                 body={"multipart/form-data": {"schema": form}},
             ),
         },
@@ -116,14 +112,7 @@ def consents() -> Json:
             "post": operation(
                 "Signs a record that a portrait may be shown",
                 answer(201, json_body(granted), Location="Of the record."),
-                400,
-                403,
-                409,
-                413,
-                415,
-                422,
-                429,
-                503,
+                *_UPLOAD_REFUSALS,
                 body={"multipart/form-data": {"schema": form}},
             ),
         },

@@ -62,8 +62,8 @@ class SessionRoutes:
 
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
-        self._posts.take(granted(request).id)
         grant = granted(request)
+        self._posts.take(grant.id)
         avatar, driver = self._wanted(request)
         self._calls.check(grant)
         self._pool.check_free()  # before anything is done for a call that cannot be
