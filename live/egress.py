@@ -45,18 +45,23 @@ class AvatarTrack(MediaStreamTrack):
         """From a camera frame's first packet to the avatar's last."""
         self.delay = Durations()
         """From a picture's time to its leaving."""
+        self.times = {stage: Durations() for stage in ("hand_over", "encode", "send")}
+        """Of `live.stages`."""
         self.rate = Rate()
         self._counts = counts
         self._asyncio = asyncio.get_running_loop()
         self._ready = asyncio.Event()
-        self._next: tuple[av.VideoFrame, int, int] | None = None
+        self._next: tuple[av.VideoFrame, int, int, int] | None = None
         self._sending: tuple[int, int] | None = None
+        self._taken_ns = 0
+        self._encoded_ns: int | None = None
         self._last_ticks: int | None = None
 
     def show(self, stamped: Stamped) -> None:
         """Takes the next picture; called on the worker's thread, where it is converted."""
+        stamped_ns = now_ns()
         picture = leaving(stamped)
-        ready = (to_frame(stamped), picture.pts_ns, picture.captured_ns)
+        ready = (to_frame(stamped), picture.pts_ns, picture.captured_ns, stamped_ns)
         with suppress(RuntimeError):  # the loop may have gone, and the peer with it
             self._asyncio.call_soon_threadsafe(self._put, ready)
 
@@ -66,12 +71,19 @@ class AvatarTrack(MediaStreamTrack):
         await self._ready.wait()
         if self.readyState != "live" or self._next is None:
             raise MediaStreamError
-        (frame, pts_ns, captured_ns), self._next = self._next, None
+        (frame, pts_ns, captured_ns, stamped_ns), self._next = self._next, None
         self._sending = pts_ns, captured_ns
+        self._taken_ns = now_ns()
+        self.times["hand_over"].add(self._taken_ns - stamped_ns)
         self._ready.clear()
         frame.pts = self._ticks(pts_ns)
         frame.time_base = VIDEO_TIME_BASE
         return frame
+
+    def note_encoded(self) -> None:
+        """The frame that `recv` gave last has been encoded."""
+        self._encoded_ns = now_ns()
+        self.times["encode"].add(self._encoded_ns - self._taken_ns)
 
     def ticks_at(self, ns: int) -> int:
         """The RTP tick that stands for a moment."""
@@ -87,7 +99,7 @@ class AvatarTrack(MediaStreamTrack):
         self._next = None
         self._ready.set()
 
-    def _put(self, ready: tuple[av.VideoFrame, int, int]) -> None:
+    def _put(self, ready: tuple[av.VideoFrame, int, int, int]) -> None:
         if self.readyState != "live":
             return
         if self._next is not None:
@@ -104,6 +116,9 @@ class AvatarTrack(MediaStreamTrack):
             self.rate.add(now)
             self._counts.add("out")
             self._sending = None
+            if self._encoded_ns is not None:
+                self.times["send"].add(now - self._encoded_ns)
+                self._encoded_ns = None
 
     def _ticks(self, pts_ns: int) -> int:
         """RTP ticks that only go up, also where the camera's own times went back."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import av
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from engines.types import Picture, Rgb
 from live.clock import now_ns
-from live.measures import Counts, Rate
+from live.measures import Counts, Durations, Rate
 from live.opus import Piece, behind_ns
 from live.peer_clock import PeerClock
 
@@ -74,6 +74,7 @@ class CameraFrame:
     frame: av.VideoFrame
     pts_ns: int
     captured_ns: int
+    decoded_ns: int = field(default_factory=now_ns)
 
     def picture(self) -> Picture:
         """The frame as RGB; to be called on the worker's thread."""
@@ -87,6 +88,9 @@ class Camera:
         """Counts `in`, and what is lost under `dropped.superseded` and `dropped.too_large`."""
         self.frames: Mailbox[CameraFrame] = Mailbox()
         self.rate = Rate()
+        self.times = {"receive": Durations(), "decode": Durations()}
+        """Of `live.stages`."""
+        self._whole_ns: int | None = None
         self._counts = counts
         self._clock = clock
 
@@ -100,8 +104,16 @@ class Camera:
         if frame.width * frame.height > _MOST_PIXELS:
             self._counts.add("dropped.too_large")
             return
-        if self.frames.put(CameraFrame(frame, pts_ns, captured_ns)):
+        whole = CameraFrame(frame, pts_ns, captured_ns)
+        if self._whole_ns is not None:
+            self.times["receive"].add(self._whole_ns - captured_ns)
+            self.times["decode"].add(whole.decoded_ns - self._whole_ns)
+        if self.frames.put(whole):
             self._counts.add("dropped.superseded")
+
+    def deliver_arrival(self, whole_ns: int) -> None:
+        """Takes when the last packet of the next frame arrived."""
+        self._whole_ns = whole_ns
 
     def deliver_report(self, ticks: int, ntp: int) -> None:
         """Takes a sender report."""

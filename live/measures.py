@@ -16,7 +16,7 @@ _KEPT = 512
 """Samples a series keeps: 17 s of video at 30 pictures a second."""
 _RECENT = 30
 
-LIMITS_MS = (0.5, 1, 2, 4, 8, 16, 24, 33, 50, 66, 100, 150, 250, 500, 1000)
+LIMITS_MS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 24, 33, 50, 66, 100, 150, 250, 500, 1000)
 """The upper limits of a histogram's steps; one more step has none."""
 _LIMITS_NS = tuple(round(limit * MILLISECOND) for limit in LIMITS_MS)
 
@@ -47,8 +47,8 @@ class Tally:
     """`in`, `out` and `dropped.<reason>` video frames; `utterances.<reason>`, `interrupts` and
     `spoken_ms` of what the avatar said."""
     times: Mapping[str, Histogram]
-    """Each room's; `latency`: from a frame's first packet to the avatar's last; `first_sound`: from
-    a request to its utterance's first sound."""
+    """Each stage's (`live.stages`); `latency`: from a frame's first packet to the avatar's last;
+    `first_sound`: from a request to its utterance's first sound."""
 
 
 class Durations:

@@ -27,6 +27,8 @@ from prometheus_client.registry import Collector
 from live import clock, measures
 from live.easel import Fall
 from live.measures import Tally
+from live.pipeline import ROOMS
+from live.stages import STAGES
 from live.utterance import Reason
 
 # A second series for each counter that says when it began: nothing here is reset.
@@ -153,13 +155,19 @@ class _Frames(Collector):
             "visavis_latency_seconds",
             "From a frame's first packet to the last of the avatar's picture.",
         )
+        stages = HistogramMetricFamily(
+            "visavis_stage_seconds",
+            "Time that one frame spends in a stage of its way from packet to packet.",
+            labels=["stage"],
+        )
         for name, histogram in sorted(totals.times.items()):
             if name == "latency":
                 latency.add_metric([], *_steps(histogram))
-            elif name != "first_sound":
+            if name in ROOMS:
                 rooms.add_metric([name], *_steps(histogram))
-        yield rooms
-        yield latency
+            if name in STAGES:
+                stages.add_metric([name], *_steps(histogram))
+        yield from (rooms, stages, latency)
 
 
 class _Speech(Collector):

@@ -27,12 +27,13 @@ from live.easel import Easel, Fall
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, DeviceLost, Unprocessable
 from live.ingest import Camera, Microphone
-from live.measures import Counts, Tally
+from live.measures import Counts, Durations, Tally
 from live.peer_clock import PeerClock
-from live.pipeline import Pipeline
+from live.pipeline import ROOMS, Pipeline
 from live.recording.call import CallRecording
 from live.request import CallSettings, IceServer, Parts, SessionRequest
 from live.speech_feed import SpeechFeed
+from live.stages import STAGES
 from live.talk import Listener, Talk
 from live.voice_change import VoiceChange
 from live.worker import Worker
@@ -238,12 +239,12 @@ class Session:
     def report(self) -> dict[str, Any]:
         """How the call goes, in plain values; times in milliseconds.
 
-        `latency_ms` is from a camera frame's first packet to the avatar's last; a positive skew
-        means that the picture leaves after its sound.
+        `latency_ms` is from a camera frame's first packet to the avatar's last, `stages_ms` what it
+        consists of (`live.stages`); a positive skew means that the picture leaves after its sound.
         """
         now = now_ns()
         picture, voice = self._video.latency.report(), self._voice.latency.report()
-        times = self._pipeline.times if self._pipeline is not None else {}
+        stages = {stage: durations.report() for stage, durations in self._stages().items()}
         return {
             "state": self._state(),
             "mode": self._driver,
@@ -260,7 +261,8 @@ class Session:
                 "in": self._camera.rate.per_second(now),
                 "out": self._video.rate.per_second(now),
             },
-            "rooms_ms": {room: durations.report() for room, durations in times.items()},
+            "rooms_ms": {room: stages[room] for room in ROOMS if room in stages},
+            "stages_ms": stages,
             "latency_ms": picture,
             "voice_latency_ms": voice,
             "av_skew_ms": round(picture["p50"] - voice["p50"], 1) if picture and voice else None,
@@ -270,11 +272,16 @@ class Session:
 
     def tally(self) -> Tally:
         """What was counted since the beginning."""
-        times = self._pipeline.times if self._pipeline is not None else {}
-        histograms = {room: durations.histogram for room, durations in times.items()}
+        histograms = {stage: durations.histogram for stage, durations in self._stages().items()}
         histograms["latency"] = self._video.latency.histogram
         histograms["first_sound"] = self._talk.speaker.first_sound.histogram
         return Tally(self._counts.with_prefix(""), histograms)
+
+    def _stages(self) -> dict[str, Durations]:
+        """Of `live.stages`, in their order; the rooms are there once they are built."""
+        rooms = self._pipeline.times if self._pipeline is not None else {}
+        times = {**self._camera.times, **self._worker.times, **rooms, **self._video.times}
+        return {stage: times[stage] for stage in STAGES if stage in times}
 
     async def close(self, reason: str = "closed") -> None:
         """Ends the call and frees what it holds; calling it again waits for the same end."""

@@ -12,7 +12,7 @@ from live.clock import MILLISECOND, SECOND, now_ns
 from live.disclosure import Stamped
 from live.ears import Ears
 from live.ingest import CameraFrame, Mailbox
-from live.measures import Counts
+from live.measures import Counts, Durations
 from live.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ class Worker:
         """The pipeline, once built, or the error that it could not be built with."""
         self.live = threading.Event()
         """Set when the peer is connected: from then on it is shown something in any case."""
+        self.times = {"wait": Durations(), "convert": Durations()}
+        """Of `live.stages`."""
         self._build = build
         self._frames = frames
         self._ears = ears
@@ -115,12 +117,15 @@ class Worker:
 
     def _drawn(self, pipeline: Pipeline, frame: CameraFrame | None) -> Stamped:
         """The next picture: of a frame, or without one."""
+        taken_ns = now_ns()
         self._ears.listening = pipeline.listens
         sounds = self._ears.take()
         lag_ns = self._lag(pipeline)
         if frame is None:
             return pipeline.without_camera(now_ns() - lag_ns, sounds)
         picture = frame.picture()
+        self.times["wait"].add(taken_ns - frame.decoded_ns)
+        self.times["convert"].add(now_ns() - taken_ns)
         return pipeline(replace(picture, pts_ns=picture.pts_ns - lag_ns), sounds)
 
     def _lag(self, pipeline: Pipeline) -> int:

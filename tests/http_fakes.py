@@ -135,6 +135,7 @@ class FakeCall:
             "frames": {"in": 3, "out": 2, "dropped": {"late": 1}},
             "fps": {"in": 30.0, "out": 29.5},
             "rooms_ms": {"track": {"p50": 3.0, "p95": 4.0, "p99": 5.0}},
+            "stages_ms": {"track": {"p50": 3.0, "p95": 4.0, "p99": 5.0}},
             "latency_ms": None,
             "voice_latency_ms": None,
             "av_skew_ms": None,

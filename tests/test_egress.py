@@ -76,6 +76,25 @@ async def test_the_newest_picture_is_sent_and_the_others_are_counted() -> None:
 
 
 @in_loop
+async def test_the_way_out_is_timed_without_a_gap() -> None:
+    track = AvatarTrack(Counts(), SessionClock())
+    track.show(stamped(captured_ns=now_ns()))
+    await asyncio.sleep(0.01)
+    await track.recv()
+    await asyncio.sleep(0.02)
+    track.note_encoded()
+    await asyncio.sleep(0.03)
+    waiting = asyncio.ensure_future(track.recv())  # asks for the next: the first has been sent
+    await asyncio.sleep(0)
+    times = [track.times[stage].recent_ns() for stage in ("hand_over", "encode", "send")]
+    assert all(time >= ms * MILLISECOND for time, ms in zip(times, (9, 19, 29), strict=True))
+    assert abs(sum(times) - track.latency.recent_ns()) < 5 * MILLISECOND
+    track.stop()
+    with pytest.raises(MediaStreamError):
+        await waiting
+
+
+@in_loop
 async def test_times_only_go_up() -> None:
     track = AvatarTrack(Counts(), SessionClock())
     times = []

@@ -72,6 +72,7 @@ def test_frames_of_running_and_ended_calls_add_up() -> None:
         assert 'visavis_room_seconds_bucket{le="0.004",room="track"} 6.0' in text
         assert 'visavis_room_seconds_bucket{le="+Inf",room="track"} 9.0' in text
         assert 'visavis_room_seconds_sum{room="track"} 0.918' in text
+        assert 'visavis_stage_seconds_bucket{le="0.004",stage="track"} 6.0' in text
 
     asyncio.run(scene())
 

@@ -26,6 +26,7 @@ from live import rtc
 from live.consent.permitted import Permitted
 from live.errors import BadRequest, BadSdp, Conflict, NotFound, Unprocessable
 from live.session import Parts, Session, SessionRequest
+from live.stages import STAGES
 from tests import fakes
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
@@ -73,6 +74,9 @@ async def test_a_call(codec: str) -> None:
         assert 0 < report["fps"]["out"] < 40
         assert set(report["rooms_ms"]) == {"track", "drive", "render", "stamp"}
         assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p99"]
+        assert list(report["stages_ms"]) == list(STAGES)
+        parts = sum(stage["p50"] for stage in report["stages_ms"].values())
+        assert 0.6 < parts / report["latency_ms"]["p50"] < 1.4  # medians need not add up, quite
         assert abs(report["av_skew_ms"]) < 100
 
 

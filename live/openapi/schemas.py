@@ -8,6 +8,7 @@ from typing import Any
 from engines.voice_skins.changes import SKINS
 from live.consent.record import Basis, Mode, Purpose
 from live.recording.recorder import End
+from live.stages import STAGES
 from live.utterance import Reason
 
 Json = dict[str, Any]
@@ -121,6 +122,11 @@ def all_schemas() -> Json:
                 "frames": object_of({"in": _COUNT, "out": _COUNT, "dropped": map_of(_COUNT)}),
                 "fps": object_of({"in": {"type": "number"}, "out": {"type": "number"}}),
                 "rooms_ms": map_of(ref("Milliseconds")),
+                "stages_ms": {
+                    **map_of(ref("Milliseconds")),
+                    "description": "A picture's way from its first packet to the avatar's last, in"
+                    f" stages without a gap, in this order: {', '.join(STAGES)}.",
+                },
                 "latency_ms": ref("Milliseconds"),
                 "voice_latency_ms": ref("Milliseconds"),
                 "av_skew_ms": {"type": ["number", "null"]},

@@ -15,12 +15,13 @@ _VOICE_PATIENCE = 3
 
 
 class ArrivedFrame(JitterFrame):
-    """An encoded frame, with when its first packet came and of which payload type it is."""
+    """An encoded frame, with when its first and its last packet came and its payload type."""
 
     def __init__(self, packets: list[RtpPacket], captured_ns: int) -> None:
         """`packets`: all of one frame, in order, depayloaded."""
         super().__init__(b"".join(p._data for p in packets), packets[0].timestamp)  # type: ignore[attr-defined]  # as aiortc does
         self.captured_ns = captured_ns
+        self.whole_ns = now_ns()
         self.payload_type: int = packets[0].payload_type
 
 

@@ -55,6 +55,14 @@ class EncodedOutlet(Protocol):
         """Takes a frame, its time in RTP ticks and when its first packet arrived."""
 
 
+@runtime_checkable
+class ArrivalTaker(Protocol):
+    """An outlet that wants to know how long a frame's packets took; called before `deliver`."""
+
+    def deliver_arrival(self, whole_ns: int) -> None:
+        """Takes when the last packet of the next frame arrived."""
+
+
 def redirect(track: MediaStreamTrack, outlet: Outlet | EncodedOutlet) -> None:
     """Lets a remote track's frames go straight to `outlet`, without a queue between.
 
@@ -214,6 +222,7 @@ def decode(
     outlet: Outlet = _TrackOutlet(loop, taker)
     if isinstance(taker, _OutletQueue) and taker.decoded is not None:
         outlet = taker.decoded
+    arrivals = outlet if isinstance(outlet, ArrivalTaker) else None
     decoder, name = None, None
     while (task := encoded.get()) is not None:
         codec, frame = task
@@ -229,6 +238,8 @@ def decode(
             continue
         for one in decoded:
             assert isinstance(one, av.VideoFrame | av.AudioFrame)
+            if arrivals is not None and isinstance(frame, ArrivedFrame):
+                arrivals.deliver_arrival(frame.whole_ns)
             outlet.deliver(one, getattr(frame, "captured_ns", 0))
     outlet.end()
 

@@ -56,6 +56,14 @@ class ReportTaker(Protocol):
         """Takes the NTP timestamp for which the ticks, counted as its frames' are, stand."""
 
 
+@runtime_checkable
+class StagedTrack(Protocol):
+    """A track that wants to know how long its frames take to be encoded."""
+
+    def note_encoded(self) -> None:
+        """The frame that it gave last has been encoded."""
+
+
 class _Times:
     """What one sender's timestamps begin with, which aiortc draws by lot and keeps to itself."""
 
@@ -79,6 +87,8 @@ def follow_frames(stock: NextFrame) -> NextFrame:
         frame = await stock(self, codec)
         if frame is not None:
             times.ticks = frame.timestamp
+            if isinstance(self.track, StagedTrack):
+                self.track.note_encoded()
             if isinstance(self.track, VoiceTrack) and not self.track.begins_spurt:
                 frame.payloads = _Unmarked(frame.payloads)
         return frame
