@@ -26,20 +26,34 @@ class Similarity(NamedTuple):
     target_centre: Points
 
 
-def fit_similarity(source: Points, target: Points, weights: Points | None = None) -> Similarity:
-    """The least-squares similarity between two `(n, 3)` sets (Umeyama, IEEE PAMI 13(4), 1991).
+class Template:
+    """A set of points to be found again in others, with what of the fit depends on it alone."""
 
-    `weights`: `(n,)` how much each point counts; `None`: all the same.
-    """
-    w = np.ones(len(source)) if weights is None else weights
-    w = w / w.sum()
-    source_centre, target_centre = w @ source, w @ target
-    a, b = source - source_centre, target - target_centre
-    u, singular, vt = np.linalg.svd((b * w[:, None]).T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * flip) @ vt
-    scale = float((singular * flip).sum() / (w @ np.square(a)).sum())
-    return Similarity(scale, rotation, source_centre, target_centre)
+    def __init__(self, points: Points, weights: Points | None = None) -> None:
+        """`points`: `(n, 3)`; `weights`: `(n,)` how much each counts; `None`: all the same."""
+        w = np.ones(len(points)) if weights is None else weights
+        self._weights = w / w.sum()
+        self._centre: Points = self._weights @ points
+        centred = points - self._centre
+        self._weighted: Points = centred * self._weights[:, None]
+        self._variance = float((self._weighted * centred).sum())
+
+    def fit(self, target: Points) -> Similarity:
+        """The least-squares similarity to `(n, 3)` points (Umeyama, IEEE PAMI 13(4), 1991)."""
+        # The template is centred and weighted, so the target need be neither.
+        covariance = target.T @ self._weighted
+        u, singular, vt = np.linalg.svd(covariance)
+        mirrored = np.linalg.det(u @ vt) < 0.0
+        if mirrored:
+            u[:, 2] *= -1.0
+            singular[2] *= -1.0
+        scale = float(singular.sum()) / self._variance
+        return Similarity(scale, u @ vt, self._centre, self._weights @ target)
+
+
+def fit_similarity(source: Points, target: Points, weights: Points | None = None) -> Similarity:
+    """The least-squares similarity between two `(n, 3)` sets; see `Template`."""
+    return Template(source, weights).fit(target)
 
 
 def rotation_vector(rotation: Points) -> Points:
@@ -53,12 +67,12 @@ def rotation_matrix(vector: NDArray[np.floating]) -> Points:
 
 
 _RIGID = STABLE[np.less(STABLE, len(CANONICAL))]
-_CANONICAL_IN_PICTURE = CANONICAL[_RIGID] * (1.0, -1.0, -1.0)
+_CANONICAL_IN_PICTURE = Template(CANONICAL[_RIGID] * (1.0, -1.0, -1.0))
 
 
 def head_orientation(landmarks: NDArray[np.floating]) -> Points:
     """`(3, 3)` picture ← head: how the head's own axes (right, down, back) stand in the picture."""
-    return fit_similarity(_CANONICAL_IN_PICTURE, np.asarray(landmarks, np.float64)[_RIGID]).rotation
+    return _CANONICAL_IN_PICTURE.fit(np.asarray(landmarks, np.float64)[_RIGID]).rotation
 
 
 def eye_distance(landmarks: NDArray[np.floating]) -> float:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import Points, Similarity, fit_similarity
+from engines.face_geometry import Points, Template
 from engines.face_mesh import CANONICAL
 from engines.types import Floats
 
@@ -28,8 +28,8 @@ _WEIGHTS = {
 }
 # fmt: on
 _USED = np.array(list(_WEIGHTS))
-_WEIGHT = np.array(list(_WEIGHTS.values()))
-_MODEL = CANONICAL[_USED]
+_MODEL = Template(CANONICAL[_USED], np.array(list(_WEIGHTS.values())))
+_LAST = 468  # of the canonical face; the irises come after
 _HALF_HEIGHT = math.tan(math.radians(63) / 2)  # of the image plane at distance 1
 
 
@@ -39,23 +39,17 @@ def head_pose(landmarks: Floats, width: int, height: int) -> NDArray[np.float64]
     `landmarks`: `(478, 3)` pixels of a picture of `width` × `height`, z in pixels of x.
     """
     unit = 2 * _HALF_HEIGHT / height
-    points = landmarks[:468].astype(np.float64)
+    depth = float(landmarks[:_LAST, 2].mean()) * unit
+    points = landmarks[_USED].astype(np.float64)
     points -= (width / 2, height / 2, 0)
     points *= (unit, -unit, unit)
-    depth = points[:, 2].mean()
-    used = points[_USED]
-    flat = used * (1, 1, -1)
-    scale = _fit(flat).scale
-    scale *= _fit(_unproject(used, depth, scale)).scale
-    fit = _fit(_unproject(used, depth, scale))
+    scale = _MODEL.fit(points * (1, 1, -1)).scale
+    scale *= _MODEL.fit(_unproject(points, depth, scale)).scale
+    fit = _MODEL.fit(_unproject(points, depth, scale))
     pose = np.eye(4)
     pose[:3, :3] = fit.scale * fit.rotation
     pose[:3, 3] = fit.target_centre - pose[:3, :3] @ fit.source_centre
     return pose
-
-
-def _fit(target: Points) -> Similarity:
-    return fit_similarity(_MODEL, target, _WEIGHT)
 
 
 def _unproject(points: Points, depth: float, scale: float) -> Points:
