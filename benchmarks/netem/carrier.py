@@ -1,11 +1,11 @@
-"""The process of a link: datagrams in at its ports, through a `Path` each way, and out again.
+"""The process of a link: datagrams in at its ports, through a `Direction` each way, and out again.
 
 It is told what to do by lines of JSON on its standard input, answers each with a line on its
 standard output, and ends with its input, hence with whoever started it, however that ends.
 
 To every destination leads an entrance, a port of its own. What comes from a new sender at an
 entrance gets an exit, by which the destination answers it, as a NAT would do; all share the two
-paths, as all share a line.
+directions, as all share a line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.netem.model import Bursts, Faults, Path
+from benchmarks.netem.model import Bursts, Direction, Faults
 
 MOST_ENTRANCES = 16
 MOST_EXITS = 64
@@ -51,7 +51,10 @@ class Carrier:
 
     def __init__(self, seed: int) -> None:
         """Nothing goes wrong yet."""
-        self._paths = {"up": Path(Faults(), 2 * seed), "down": Path(Faults(), 2 * seed + 1)}
+        self._directions = {
+            "up": Direction(Faults(), 2 * seed),
+            "down": Direction(Faults(), 2 * seed + 1),
+        }
         self._entrances: list[_Entrance] = []
         self._received: dict[socket.socket, Callable[[], None]] = {}
         self._under_way: list[tuple[float, int, Send, bytes]] = []
@@ -110,19 +113,19 @@ class Carrier:
     def _do_change(self, **directions: dict[str, Any] | None) -> dict[str, Any]:
         for name, values in directions.items():
             if values is not None:
-                self._paths[name].faults = as_faults(values)
+                self._directions[name].faults = as_faults(values)
         return {}
 
     def _do_cut(self, seconds: float) -> dict[str, Any]:
         now_s = time.monotonic()
-        for path in self._paths.values():
-            path.cut(now_s + seconds)
+        for each in self._directions.values():
+            each.cut(now_s + seconds)
         return {"began_s": now_s, "ended_s": now_s + seconds}
 
     def _do_count(self) -> dict[str, Any]:
         counts = {
-            name: {**asdict(path.fates), "passed": self._passed[name]}
-            for name, path in self._paths.items()
+            name: {**asdict(each.fates), "passed": self._passed[name]}
+            for name, each in self._directions.items()
         }
         late_ms = [round(1000 * each, 3) for each in self._late_s]
         self._late_s.clear()
@@ -161,7 +164,7 @@ class Carrier:
 
     def _take(self, direction: str, send: Send, data: bytes) -> None:
         now_s = time.monotonic()
-        for due_s in self._paths[direction].take(len(data), now_s):
+        for due_s in self._directions[direction].take(len(data), now_s):
             self._number += 1
             self._passed[direction] += 1
             heapq.heappush(self._under_way, (due_s, self._number, send, data))

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -62,7 +63,7 @@ class Link:
 
     def __enter__(self) -> Self:
         """Begins; raises `LinkFailed`."""
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.netem.carrier", str(self.seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -115,28 +116,29 @@ class Link:
         return led_to(sdp, *self.entrance(*to))
 
     def _ask(self, what: str, **values: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"do": what, **values}) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self.process.stdin.write(json.dumps({"do": what, **values}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:
-            raise LinkFailed(f"the link's process has ended, exit code {self._process.wait()}")
+            raise LinkFailed(f"the link's process has ended, exit code {self.process.wait()}")
         told: dict[str, Any] = json.loads(line)
         if "error" in told:
             raise LinkFailed(f"the link could not {what}: {told['error']}")
         return told
 
     def _stop(self) -> None:
-        assert self._process.stdout is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        assert self.process.stdout is not None
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended by itself
+            self.process.stdin.close()
         try:
-            self._process.wait(_STOP_LIMIT_S)
+            self.process.wait(_STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()

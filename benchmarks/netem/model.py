@@ -1,6 +1,6 @@
 """A datagram's size and time of arrival go in, the times at which it leaves the link come out.
 
-One `Path` is one direction. It draws lots from generators seeded by whoever makes it, one for each
+One `Direction` of a link draws lots from generators seeded by whoever makes it, one for each
 fault, by the datagram's place in the order of arrival: the same seed loses the same ones, whatever
 else is switched on.
 """
@@ -24,7 +24,7 @@ class Bursts:
     """
 
     every: float
-    """Datagrams from one burst to the next, on average; ≥ 1."""
+    """Datagrams between two bursts, on average; ≥ 1."""
     length: float
     """Datagrams in a burst, on average; ≥ 1."""
     loss: float = 1.0
@@ -88,7 +88,7 @@ class Fates:
 
 
 @dataclass(slots=True)
-class Path:
+class Direction:
     """One direction of a link. Times are seconds on a clock that does not run backwards."""
 
     faults: Faults
