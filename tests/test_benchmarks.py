@@ -41,7 +41,7 @@ from benchmarks.call import CallFailed, CallPlan, Seen
 from engines.types import Avatar, Face, Motion, Picture, Space
 from live.errors import BadRequest
 from live.ingest import to_rgb
-from live.rtc.receiver import is_keyframe
+from live.rtc.keyframes import is_keyframe
 
 NUMBERS = st.integers(0, timecode.WRAP - 1)
 

@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 
 from live import rtc
 from live.clock import MILLISECOND, SECOND, now_ns
-from live.rtc import encoders, jitter, receiver, sender
+from live.rtc import encoders, gate, jitter, lost, receiver, sender
 from live.rtc.access import private
 from live.rtc.jitter import PromptJitterBuffer
+from live.rtc.keyframes import is_keyframe
 from tests.loops import in_loop
 
 VP8, H264 = CODECS["video"][0], CODECS["video"][4]
@@ -255,8 +256,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = now_ns()
-        monkeypatch.setattr(receiver, "now_ns", lambda: self.now)
-        monkeypatch.setattr(jitter, "now_ns", lambda: self.now)
+        for module in (gate, jitter, lost):
+            monkeypatch.setattr(module, "now_ns", lambda: self.now)
 
 
 @in_loop
@@ -290,16 +291,17 @@ def test_a_packet_lost_for_good_costs_a_keyframe_not_seconds(
     def repaired(handed_on: list[int], transport: Transport) -> None:
         assert handed_on[1] == handed_on[8] == 2  # nothing that cannot be decoded
         assert handed_on[9:] == [10, 11, 12]  # and all from the keyframe on
-        assert transport.keyframes_asked() == 1
+        assert 1 <= transport.keyframes_asked() <= 3
         assert transport.packets_asked() >= 3  # again and again, while there was hope
 
     def frozen(handed_on: list[int], transport: Transport) -> None:
-        assert handed_on[-1] < 2
+        assert handed_on[-1] <= 2
         assert transport.keyframes_asked() == 0
         assert transport.packets_asked() == 1
 
     clock = Clock(monkeypatch)
-    lose_a_packet(clock, ["prompt_release"], repaired)
+    lose_a_packet(clock, ["prompt_release", "recovery"], repaired)
+    lose_a_packet(clock, ["prompt_release"], frozen)
     lose_a_packet(clock, [], frozen)
 
 
@@ -352,9 +354,9 @@ def test_keyframes_are_told_from_others() -> None:
         for ticks in (0, 3000, 6000):
             frame = [packet for packet in packets if packet.timestamp == ticks]
             data = b"".join(aiortc.codecs.depayload(codec, packet.payload) for packet in frame)
-            assert receiver.is_keyframe(codec.name, data) is (ticks == 0)
-    assert not receiver.is_keyframe("VP8", b"")
-    assert not receiver.is_keyframe("H264", b"\0\0\1")
+            assert is_keyframe(codec.name, data) is (ticks == 0)
+    assert not is_keyframe("VP8", b"")
+    assert not is_keyframe("H264", b"\0\0\1")
 
 
 # bounded_decoding
@@ -526,7 +528,7 @@ def run(made: Any, frames: range, size: int = 256) -> tuple[int, int]:
         payloads, _ = made.encode(picture(count, size, noise=60), False)
         sent += sum(map(len, payloads))
         data = b"".join(aiortc.codecs.depayload(codec, payload) for payload in payloads)
-        keyframes += receiver.is_keyframe(name, data)
+        keyframes += is_keyframe(name, data)
     return sent, keyframes
 
 
@@ -584,7 +586,7 @@ def test_encoders_answer_a_request_for_a_keyframe_and_a_change_of_size(codec: An
     run(made, range(3))
     payloads, _ = made.encode(picture(4, 256), True)
     data = b"".join(aiortc.codecs.depayload(codec, payload) for payload in payloads)
-    assert receiver.is_keyframe(codec.name, data)
+    assert is_keyframe(codec.name, data)
     assert run(made, range(5, 8))[1] == 0
     assert run(made, range(8, 11), size=192)[1] == 1
 

@@ -22,9 +22,9 @@ import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
 from aiortc.mediastreams import MediaStreamTrack
 
-from live.rtc import datagrams, encoders, network, receiver, reports, sender
+from live.rtc import datagrams, encoders, network, outlets, receiver, reports, sender
 from live.rtc.encoders import set_bitrate_limit
-from live.rtc.receiver import EncodedOutlet, Outlet
+from live.rtc.outlets import EncodedOutlet, Outlet
 from live.rtc.sender import wait_for_sound
 
 __all__ = [
@@ -52,11 +52,14 @@ class _Exchange:
 
 ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
     # A frame is handed on with its last packet, not with the next frame's first: −33 ms of video,
-    # −80 ms of sound; lost packets are asked for again, and given up for a keyframe in time.
+    # −80 ms of sound.
     "prompt_release": (
         _Exchange(rtcrtpreceiver, "JitterBuffer", receiver.prompt_buffers),
         _Exchange(rtcrtpreceiver.RTCRtpReceiver, "_handle_rtp_packet", receiver.deliver_promptly),
     ),
+    # Lost packets are asked for by the clock, again and again, and with them, in time, a keyframe;
+    # aiortc asks once. Takes `prompt_release`.
+    "recovery": (_Exchange(rtcrtpreceiver, "NackGenerator", receiver.ask_by_the_clock),),
     # Decoders that keep up or drop, on one thread each, which does not outlive the process.
     "bounded_decoding": (
         _Exchange(rtcrtpreceiver, "decoder_worker", lambda _: receiver.decode),
@@ -108,13 +111,13 @@ def adapt(names: Iterable[str] = ADAPTATIONS) -> None:
 
 
 def redirect(track: MediaStreamTrack, outlet: Outlet | EncodedOutlet) -> None:
-    """Lets what comes of a remote track go straight to `outlet` (see `live.rtc.receiver`).
+    """Lets what comes of a remote track go straight to `outlet` (see `live.rtc.outlets`).
 
     Raises `RuntimeError` where the adaptations that it takes are not in force.
     """
     if not {"prompt_release", "bounded_decoding"} <= {name for name, _ in _in_force}:
         raise RuntimeError("live.rtc.adapt() has to be called before the first connection is made")
-    receiver.redirect(track, outlet)
+    outlets.redirect(track, outlet)
 
 
 @contextmanager

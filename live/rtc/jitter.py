@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
 
-from live.clock import MILLISECOND, now_ns
+from live.clock import now_ns
 
-_GIVE_UP_NS = 300 * MILLISECOND
-"""How long a lost packet of video is waited for; a keyframe takes about as long to come."""
 _VOICE_PATIENCE = 3
 """Newer packets of sound that a missing one is waited for: 60 ms, more than a reordering takes."""
 
@@ -36,16 +36,22 @@ class PromptJitterBuffer(JitterBuffer):
     def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
         """Takes aiortc's arguments; `prefetch` is what we do without."""
         super().__init__(capacity, 0, is_video)
+        self.broken = False
+        """Set where packets were thrown away unasked; whoever mends it clears it."""
         self._arrived_ns = [0] * capacity
-        self._blocked_ns: int | None = None
         self._newest = 0
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Keeps a packet; says whether so much was lost that a keyframe is needed."""
+        now = now_ns()
         if self._origin is None or uint16_gt(packet.sequence_number, self._newest):
             self._newest = packet.sequence_number
-        self._arrived_ns[packet.sequence_number % self.capacity] = now_ns()
         lost, _ = super().add(packet)
+        if lost:
+            self.broken = True
+            self._newest = packet.sequence_number
+        if self._at(packet.sequence_number) is packet:
+            self._arrived_ns[packet.sequence_number % self.capacity] = now
         return lost, None
 
     def pop(self) -> ArrivedFrame | None:
@@ -55,20 +61,38 @@ class PromptJitterBuffer(JitterBuffer):
             if frame is None or frame.data:
                 return frame
 
-    def give_up(self, now: int) -> bool:
-        """Drops what a missing packet holds up once it is overdue; says whether it did.
+    def pass_over_lost_sound(self) -> None:
+        """Goes on with the next packet there is, where a missing one is overdue."""
+        waiting = self._numbers()
+        if len(waiting) > _VOICE_PATIENCE and self._at(self.head) is None:
+            self._move_to(next(number for number in waiting if self._at(number) is not None))
 
-        For video, what follows is whole frames again, none decodable before the next keyframe.
+    def skip(self) -> bool:
+        """Moves on to a packet that surely begins a frame; says whether there is such a place.
+
+        What follows is whole frames again, none decodable before the next keyframe.
         """
-        if self._origin is None or not self._waits_for_head():
-            self._blocked_ns = None
-            return False
-        if not self._is_video:
-            overdue = uint16_add(self._newest, 1 - self.head) > _VOICE_PATIENCE
-            return overdue and self._skip(after_marker=False)
-        if self._blocked_ns is None:
-            self._blocked_ns = now
-        return now - self._blocked_ns > _GIVE_UP_NS and self._skip(after_marker=True)
+        for number in self._numbers():
+            packet = self._at(number)
+            if packet is not None and packet.marker:
+                self._move_to(uint16_add(number, 1))
+                return True
+        return False
+
+    def skip_to(self, begins_keyframe: Callable[[RtpPacket], bool]) -> bool:
+        """Moves on to the newest keyframe that is there as a whole; says whether there is one."""
+        found, candidate = None, None
+        for number in self._numbers():
+            packet = self._at(number)
+            if packet is None:
+                candidate = None
+            elif begins_keyframe(packet):
+                candidate = number
+            if packet is not None and packet.marker:
+                found, candidate = candidate if candidate is not None else found, None
+        if found is not None:
+            self._move_to(found)
+        return found is not None
 
     @property
     def head(self) -> int:
@@ -96,17 +120,13 @@ class PromptJitterBuffer(JitterBuffer):
                 return ArrivedFrame(packets, first_ns)
         return None
 
-    def _waits_for_head(self) -> bool:
-        return self._packets[self.head % self.capacity] is None and not uint16_gt(
-            self.head, self._newest
-        )
+    def _at(self, number: int) -> RtpPacket | None:
+        return self._packets[number % self.capacity]
 
-    def _skip(self, *, after_marker: bool) -> bool:
-        """Moves on to a packet that surely begins a frame; says whether there is such a place."""
-        for count in range(self.capacity):
-            packet = self._packets[(self.head + count) % self.capacity]
-            if packet is not None and (packet.marker or not after_marker):
-                self.remove(count + 1 if after_marker else count)
-                self._blocked_ns = None
-                return True
-        return False
+    def _numbers(self) -> list[int]:
+        """From the head to the newest packet; none where all has been handed on."""
+        count = uint16_add(self._newest, 1 - self.head) if self._origin is not None else 0
+        return [uint16_add(self.head, step) for step in range(count if count < 1 << 15 else 0)]
+
+    def _move_to(self, number: int) -> None:
+        self.remove(uint16_add(number, -self.head))
