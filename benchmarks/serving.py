@@ -66,6 +66,8 @@ class Serving:
         self._log = Path(self._folder.name) / "log"
         environment = dict(os.environ)
         environment |= {f"VISAVIS_{name}": value for name, value in self.settings.items()}
+        self.temporary.mkdir()
+        environment["TMPDIR"] = str(self.temporary)
         began = time.monotonic()
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
@@ -101,6 +103,15 @@ class Serving:
     def usage(self) -> Usage:
         """What the process holds and has used."""
         return usage(self.process.pid)
+
+    @property
+    def temporary(self) -> Path:
+        """Where it puts temporary files; nobody else does."""
+        return Path(self._folder.name) / "tmp"
+
+    def said(self) -> str:
+        """What it has written to its log so far."""
+        return self._log.read_text()
 
     def _announced(self, deadline_s: float) -> str:
         while time.monotonic() < deadline_s:

@@ -6,6 +6,7 @@ from our own code, so the number of series is fixed.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,9 @@ class Metrics:
             ["method", "route", "status"],
             registry=registry,
         )
+        Gauge(
+            "visavis_tasks", "Tasks of the event loop that answers this.", registry=registry
+        ).set_function(_tasks)
         self._ended_tally = Totals()
         self._running: Callable[[], Iterable[Tally]] = tuple
         registry.register(_Frames(self._totals))
@@ -196,6 +200,13 @@ class _Speech(Collector):
         )
         first.add_metric([], *_steps(totals.times.get("first_sound", measures.Histogram())))
         yield first
+
+
+def _tasks() -> float:
+    try:
+        return float(len(asyncio.all_tasks()))
+    except RuntimeError:  # asked for outside of a loop
+        return 0.0
 
 
 def _steps(histogram: measures.Histogram) -> tuple[list[tuple[str, float]], float]:

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "latency": "what the avatar adds to a call's delay",
     "rooms": "milliseconds of CPU for each room of a frame's way",
     "sessions": "how many calls are held at once, and their memory",
+    "soak": "what hours of calls at random leave behind",
     "startup": "the time to the page and to the first call's first picture",
     "quality": "how faithfully an avatar repeats its driver",
     "lipsync": "how well a mouth follows speech by listening",

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks.soak`: a call that can do everything wrong, what it does, and limits."""
