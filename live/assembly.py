@@ -16,6 +16,8 @@ from live.easel import Reserve
 from live.enrolment.desk import Tools
 from live.errors import DeviceLost
 from live.keys import OperatorKeys
+from live.load.balance import Balance
+from live.load.series import LoadSeries
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
@@ -88,7 +90,9 @@ def assemble(settings: Settings) -> Rooms:
         )
 
     recordings = _recordings(settings, registers)
-    pool = Pool(Session, places=settings.sessions.capacity(), metrics=metrics, audit=audit)
+    balance = Balance(settings.sessions.places)
+    metrics.register(LoadSeries(balance))
+    pool = Pool(Session, places=balance.places, metrics=metrics, audit=audit)
     gate = Gate(settings, registers.keys)
     tools = Tools(lambda: parts.tracker(models), speech_network, portraits.decode)
     return Rooms(
@@ -96,6 +100,7 @@ def assemble(settings: Settings) -> Rooms:
         store,
         prepared,
         pool,
+        balance,
         metrics,
         voices,
         gate,

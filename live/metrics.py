@@ -71,11 +71,17 @@ class Metrics:
         registry.register(_Frames(self._totals))
         registry.register(_Speech(self._totals))
 
-    def watch_sessions(self, running: Callable[[], Iterable[Tally]], places: int) -> None:
-        """Says where the running calls' tallies are read when someone asks."""
+    def watch_sessions(
+        self, running: Callable[[], Iterable[Tally]], places: Callable[[], int]
+    ) -> None:
+        """Says where the running calls' tallies and their places are read when someone asks."""
         self._running = running
         self._sessions.set_function(lambda: len(list(running())))
-        self._places.set(places)
+        self._places.set_function(places)
+
+    def register(self, collector: Collector) -> None:
+        """Takes series that somebody else makes when someone asks."""
+        self._registry.register(collector)
 
     def session_opened(self) -> None:
         """A call was opened."""

@@ -16,6 +16,9 @@ from typing import Any, Protocol
 from live.audit import AuditLog, Event
 from live.consent.permitted import Permitted
 from live.errors import Full, NotFound, NotLogged
+from live.load.effort import Effort
+from live.load.places import Places
+from live.load.steps import Step
 from live.measures import Tally
 from live.metrics import Metrics
 from live.request import SessionRequest
@@ -74,6 +77,12 @@ class Call(Protocol):
     def tally(self) -> Tally:
         """What was counted since the beginning."""
 
+    def effort(self) -> Effort:
+        """What drawing it has taken so far."""
+
+    def ease(self, step: Step) -> None:
+        """Draws it at this step from its next picture on."""
+
     async def close(self, reason: str) -> None:
         """Ends the call and frees what it holds; calling it twice does no harm."""
 
@@ -85,8 +94,8 @@ Start = Callable[[SessionRequest, Callable[[str], None]], Call]
 class Pool:
     """Holds the sessions of one process. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, start: Start, *, places: int, metrics: Metrics, audit: AuditLog) -> None:
-        """`places`: how many calls are held at once."""
+    def __init__(self, start: Start, *, places: Places, metrics: Metrics, audit: AuditLog) -> None:
+        """`places` decides how many calls are held at once."""
         self._start = start
         self._places = places
         self._metrics = metrics
@@ -97,14 +106,15 @@ class Pool:
         """What the audit log is being told of calls that have ended."""
         self._sessions: dict[str, Call] = {}
         self._closing = False
-        metrics.watch_sessions(self._tallies, places)
+        metrics.watch_sessions(self._tallies, lambda: len(self._sessions) + self.free())
 
     def check_free(self) -> None:
         """Raises `Full` where no call would be taken now."""
         if self._closing:
             raise Full("the server is shutting down; try another one")
         if not self.free():
-            raise Full("every place is taken; try again in a few seconds")
+            why = self._places.why_full(len(self._sessions))
+            raise Full(f"{why}; try again in a few seconds, or on another server")
 
     async def open(
         self, request: SessionRequest, on_place: Callable[[Call], None] = lambda call: None
@@ -142,11 +152,15 @@ class Pool:
 
     def free(self) -> int:
         """How many more calls would be taken now."""
-        return self._places - len(self._sessions)
+        return self._places.free(len(self._sessions))
+
+    def calls(self) -> list[Call]:
+        """Those that are held now."""
+        return list(self._sessions.values())
 
     async def end_calls_of(self, avatar: str, reason: str) -> int:
         """Ends the calls in which an avatar is shown; says how many those were."""
-        shown = [session for session in self._sessions.values() if session.avatar == avatar]
+        shown = [session for session in self.calls() if session.avatar == avatar]
         await _close_all(shown, reason)
         return len(shown)
 
@@ -155,13 +169,13 @@ class Pool:
         self._closing = True
         try:
             async with asyncio.timeout(grace_s):
-                await _close_all(list(self._sessions.values()), "shutdown")
+                await _close_all(self.calls(), "shutdown")
                 await asyncio.gather(*self._closings)
         except TimeoutError:
             _log.warning("calls did not end in time", extra={"calls": len(self._sessions)})
 
     def _tallies(self) -> list[Tally]:
-        return [session.tally() for session in self._sessions.values()]
+        return [session.tally() for session in self.calls()]
 
     def _forget(self, secret: str, reason: str) -> None:
         session = self._sessions.pop(secret, None)

@@ -72,7 +72,10 @@ class Sessions(Section):
     """How many calls are held, and how long one without a sign of life."""
 
     places: int | None = Field(
-        default=None, ge=1, description="Calls held at once; unset: one for each CPU core."
+        default=None,
+        ge=1,
+        description="Calls held at once; unset: as many as can be drawn 25 times a second, by what"
+        " a picture costs here and what others leave of the machine (operations.md).",
     )
     connect_deadline_s: float = Field(
         default=15.0, gt=0, description="A call that has not connected by then is ended."
@@ -80,10 +83,6 @@ class Sessions(Section):
     silence_deadline_s: float = Field(
         default=6.0, gt=0, description="A call from which nothing has come for this long is ended."
     )
-
-    def capacity(self) -> int:
-        """The number of places in force."""
-        return self.places or os.cpu_count() or 1
 
 
 def _quotable(secret: SecretStr) -> SecretStr:

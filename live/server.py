@@ -26,6 +26,7 @@ from live.avatars import AvatarStore
 from live.enrolment.desk import Desk, Tools
 from live.enrolment.leaving import Leaving
 from live.errors import SettingsError, VisavisError
+from live.load.balance import Balance
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
@@ -68,6 +69,7 @@ class Rooms:
     store: AvatarStore
     prepared: PreparedAvatars
     pool: Pool
+    balance: Balance
     metrics: Metrics
     voices: Voices
     gate: Gate
@@ -100,7 +102,7 @@ def application(rooms: Rooms) -> web.Application:
         ]
     )
     app[CONNECTIONS] = connections
-    app.cleanup_ctx.append(rooms.gate.watch)
+    app.cleanup_ctx.extend([rooms.gate.watch, lambda _: rooms.balance.kept(rooms.pool.calls)])
     speech = SpeechRoutes(rooms.pool, rooms.voices, posts)
     leaving = Leaving(rooms.registers.consents, rooms.store, rooms.prepared, rooms.pool)
     desk = _desk(rooms, leaving)

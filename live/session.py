@@ -27,6 +27,8 @@ from live.easel import Easel, Fall
 from live.egress import AvatarTrack, VoiceTrack
 from live.errors import Conflict, DeviceLost, Unprocessable
 from live.ingest import Camera, Microphone
+from live.load.effort import Effort
+from live.load.steps import FULL, Step
 from live.measures import Counts, Durations, Tally
 from live.peer_clock import PeerClock
 from live.pipeline import ROOMS, Pipeline
@@ -120,7 +122,8 @@ class Session:
         )
         self._recording.note(request.avatar.permit, request.driver)
         self._voice.on_sent = self._recording.hear
-        self._told_state = ""
+        self._step = FULL
+        self._told_state = "", ""
         self._untold_fall = False
         self._connected = asyncio.Event()
         self._end: asyncio.Future[str] = self._loop.create_future()
@@ -268,6 +271,7 @@ class Session:
             "av_skew_ms": round(picture["p50"] - voice["p50"], 1) if picture and voice else None,
             "speech": self._talk.report(),
             "recording": self._recording.state,
+            "quality": {"step": self._step.name, "fps": self._step.fps},
         }
 
     def tally(self) -> Tally:
@@ -282,6 +286,16 @@ class Session:
         rooms = self._pipeline.times if self._pipeline is not None else {}
         times = {**self._camera.times, **self._worker.times, **rooms, **self._video.times}
         return {stage: times[stage] for stage in STAGES if stage in times}
+
+    def effort(self) -> Effort:
+        """What drawing it has taken so far."""
+        counts, worker = self._counts, self._worker
+        return Effort(counts["in"], counts["dropped.superseded"], worker.drawn, worker.work_ns)
+
+    def ease(self, step: Step) -> None:
+        """Draws it at this step from its next picture on; the peer is told soon."""
+        self._step = step
+        self._worker.pace.fps = step.fps
 
     async def close(self, reason: str = "closed") -> None:
         """Ends the call and frees what it holds; calling it again waits for the same end."""
@@ -415,7 +429,7 @@ class Session:
                 message=_DEGRADED,
             )
             if told:
-                self._untold_fall, self._told_state = False, "degraded"
+                self._untold_fall, self._told_state = False, ("degraded", "")
 
     def _tell_failure(self) -> None:
         """Tells the peer, as soon as it can be told, that its voice is not heard."""
@@ -469,8 +483,11 @@ class Session:
             await asyncio.sleep(watches.LOOK_EVERY_S)
 
     def _tell_state(self, state: str) -> None:
-        if state != self._told_state and self._channel.send("state", state=state):
-            self._told_state = state
+        telling = state, self._step.name
+        if telling != self._told_state and self._channel.send(
+            "state", state=state, quality=self._step.name
+        ):
+            self._told_state = telling
 
     async def _free(self) -> None:
         self._talk.speaker.close()

@@ -12,6 +12,7 @@ from live.clock import MILLISECOND, SECOND, now_ns
 from live.disclosure import Stamped
 from live.ears import Ears
 from live.ingest import CameraFrame, Mailbox
+from live.load.pace import Pace
 from live.measures import Counts, Durations
 from live.pipeline import Pipeline
 
@@ -46,7 +47,8 @@ class Worker:
     ) -> None:
         """`build`, `show` and `on_failure` are called on the worker's thread.
 
-        Counts under `dropped.failed` the pictures that a room could not deal with.
+        Counts under `dropped.failed` the pictures that a room could not deal with, and under
+        `dropped.paced` those that were not to be drawn.
         """
         self.ready: Future[Pipeline] = Future()
         """The pipeline, once built, or the error that it could not be built with."""
@@ -54,6 +56,10 @@ class Worker:
         """Set when the peer is connected: from then on it is shown something in any case."""
         self.times = {"wait": Durations(), "convert": Durations()}
         """Of `live.stages`."""
+        self.pace = Pace()
+        """Which pictures are drawn."""
+        self.drawn = self.work_ns = 0
+        """Pictures so far, and the time spent on them, with waiting for a processor."""
         self._build = build
         self._frames = frames
         self._ears = ears
@@ -96,11 +102,15 @@ class Worker:
         while not self._frames.closed:
             sounding = self._ears.sounding
             patience_ns = _SPOKEN_PATIENCE_NS if sounding else _CAMERA_PATIENCE_NS
-            due_ns = max(due_ns + (_SPOKEN_NS if sounding else _IDLE_NS), now_ns())
+            period_ns = self.pace.at_least(_SPOKEN_NS if sounding else _IDLE_NS)
+            due_ns = max(due_ns + period_ns, now_ns())
             frame = self._frames.take((due_ns - now_ns()) / SECOND)
             now = now_ns()
             if frame is not None:
                 seen_ns = due_ns = now
+                if not self.pace.passes(frame.pts_ns):
+                    self._counts.add("dropped.paced")
+                    continue
             elif self._frames.closed or not self.live.is_set() or now - seen_ns < patience_ns:
                 continue
             try:
@@ -114,6 +124,8 @@ class Worker:
                 if failures >= _MOST_FAILURES and not pipeline.easel.reserve_comes:
                     self._on_failure()
                     return
+            self.drawn += 1
+            self.work_ns += now_ns() - now
 
     def _drawn(self, pipeline: Pipeline, frame: CameraFrame | None) -> Stamped:
         """The next picture: of a frame, or without one."""

@@ -26,6 +26,9 @@ from live.consent.permitted import Permitted
 from live.enrolment.desk import Tools
 from live.errors import ModelUnavailable, UnusablePortrait
 from live.keys import OperatorKeys
+from live.load.balance import Balance
+from live.load.effort import Effort
+from live.load.steps import FULL, Step
 from live.measures import Counts, Histogram, Tally
 from live.messages import parse_settings
 from live.metrics import Metrics
@@ -85,6 +88,7 @@ class FakeCall:
         self.changes: list[Mapping[str, Any]] = []
         self.reason: str | None = None
         self.closed = asyncio.Event()
+        self.step = FULL
         self.told: list[tuple[str, Mapping[str, Any]]] = []
         self.talk = Talk(
             request.parts.voice,
@@ -141,6 +145,7 @@ class FakeCall:
             "av_skew_ms": None,
             "speech": self.talk.report(),
             "recording": "off",
+            "quality": {"step": "full", "fps": None},
         }
 
     def tally(self) -> Tally:
@@ -148,6 +153,12 @@ class FakeCall:
         for milliseconds in (3, 3, 300):
             histogram.add(milliseconds * MILLISECOND)
         return Tally({"in": 3, "out": 2, "dropped.late": 1}, {"track": histogram})
+
+    def effort(self) -> Effort:
+        return Effort()
+
+    def ease(self, step: Step) -> None:
+        self.step = step
 
     async def close(self, reason: str = "closed") -> None:
         if self.reason is None:
@@ -220,13 +231,24 @@ def rooms(
         )
 
     voices = Voices({}, "hibari")
-    pool = Pool(start, places=places, metrics=metrics, audit=audit)
+    balance = Balance(places, on_cores=2)
+    pool = Pool(start, places=balance.places, metrics=metrics, audit=audit)
     settings = settings or Settings()
     gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)))
     registers = Registers(consents.keys(), audit, by, store)
     tools = tools or Tools(FakeTracker, no_network, read_pixels)
     return Rooms(
-        settings, store, prepared, pool, metrics, voices, gate, request_call, registers, tools
+        settings,
+        store,
+        prepared,
+        pool,
+        balance,
+        metrics,
+        voices,
+        gate,
+        request_call,
+        registers,
+        tools,
     )
 
 

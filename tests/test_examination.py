@@ -23,8 +23,9 @@ from engines.backends.tensorrt.driver import Device
 from engines.backends.tensorrt.missing import Missing
 from engines.types import Examined
 from engines.weights import MODELS
+from live import cgroup
 from live.__main__ import main
-from live.examination import Finding, cgroup, examine, machine, media, models, networks, places
+from live.examination import Finding, examine, machine, media, models, networks, places
 from live.sections import Avatars, Engines, Models, Server, Voice
 from live.settings import Settings
 

@@ -13,6 +13,7 @@ from live.audit.event import Fact
 from live.clock import MILLISECOND
 from live.consent.permitted import Permitted
 from live.errors import Full, NotFound, NotLogged
+from live.load.places import SetPlaces
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from live.pool import Call, Pool
@@ -24,7 +25,7 @@ from tests.peer import Peer
 
 def test_no_more_calls_than_places() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(2), metrics=Metrics(), audit=MemoryAudit())
         first, _ = await pool.open(request())
         second, session = await pool.open(request())
         assert first != second
@@ -44,7 +45,7 @@ def test_no_more_calls_than_places() -> None:
 def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(FakeCall, places=1, metrics=metrics, audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(1), metrics=metrics, audit=MemoryAudit())
         for _ in range(3):
             _, session = await pool.open(request())
             await session.close("silent")
@@ -60,7 +61,7 @@ def test_a_session_that_ends_by_itself_leaves_its_place() -> None:
 def test_frames_of_running_and_ended_calls_add_up() -> None:
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(FakeCall, places=3, metrics=metrics, audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(3), metrics=metrics, audit=MemoryAudit())
         sessions = [(await pool.open(request()))[1] for _ in range(3)]
         await sessions[0].close("client")
         text = metrics.text().decode()
@@ -79,7 +80,7 @@ def test_frames_of_running_and_ended_calls_add_up() -> None:
 
 def test_secret_ids_cannot_be_guessed() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=100, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(100), metrics=Metrics(), audit=MemoryAudit())
         ids = {(await pool.open(request()))[0] for _ in range(100)}
         assert len(ids) == 100
         assert all(len(each) >= 32 for each in ids)
@@ -89,7 +90,7 @@ def test_secret_ids_cannot_be_guessed() -> None:
 
 def test_ends_the_calls_in_which_an_avatar_is_shown() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=3, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(3), metrics=Metrics(), audit=MemoryAudit())
         _, shown = await pool.open(request())
         _, changed = await pool.open(request())
         await changed.change({"avatar": "other"})
@@ -103,7 +104,7 @@ def test_ends_the_calls_in_which_an_avatar_is_shown() -> None:
 
 def test_a_closed_pool_takes_no_calls() -> None:
     async def scene() -> None:
-        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(FakeCall, places=SetPlaces(2), metrics=Metrics(), audit=MemoryAudit())
         _, session = await pool.open(request())
         await pool.close(1.0)
         assert isinstance(session, FakeCall)
@@ -121,7 +122,7 @@ class Stuck(FakeCall):
 
 def test_a_session_that_does_not_end_does_not_hold_up_the_end() -> None:
     async def scene() -> float:
-        pool = Pool(Stuck, places=2, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(Stuck, places=SetPlaces(2), metrics=Metrics(), audit=MemoryAudit())
         await pool.open(request())
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -145,7 +146,7 @@ def test_a_session_that_fails_to_end_does_not_keep_others_from_it() -> None:
             made.append(kind(*args))  # type: ignore[arg-type]
             return made[-1]
 
-        pool = Pool(start, places=2, metrics=Metrics(), audit=MemoryAudit())
+        pool = Pool(start, places=SetPlaces(2), metrics=Metrics(), audit=MemoryAudit())
         await pool.open(request())
         await pool.open(request())
         await pool.close(1.0)
@@ -164,7 +165,7 @@ def test_what_avatars_say_is_counted() -> None:
 
     async def scene() -> None:
         metrics = Metrics()
-        pool = Pool(Spoken, places=2, metrics=metrics, audit=MemoryAudit())
+        pool = Pool(Spoken, places=SetPlaces(2), metrics=metrics, audit=MemoryAudit())
         await (await pool.open(request()))[1].close("client")
         await pool.open(request())
         text = metrics.text().decode()
@@ -182,7 +183,7 @@ def test_what_avatars_say_is_counted() -> None:
 def test_the_audit_log_is_told_of_every_call() -> None:
     async def scene() -> None:
         audit = MemoryAudit()
-        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=audit)
+        pool = Pool(FakeCall, places=SetPlaces(2), metrics=Metrics(), audit=audit)
         wanted = request()
         _, session = await pool.open(wanted)
         opened = {
@@ -210,7 +211,7 @@ def test_a_call_that_cannot_be_logged_is_not_held() -> None:
             made.append(FakeCall(*args))
             return made[-1]
 
-        pool = Pool(start, places=1, metrics=Metrics(), audit=audit)
+        pool = Pool(start, places=SetPlaces(1), metrics=Metrics(), audit=audit)
         audit.full = True
         with pytest.raises(NotLogged):
             await pool.open(request())
@@ -236,7 +237,7 @@ class SlowAudit(MemoryAudit):
 def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
     async def scene() -> None:
         audit = SlowAudit()
-        pool = Pool(FakeCall, places=2, metrics=Metrics(), audit=audit)
+        pool = Pool(FakeCall, places=SetPlaces(2), metrics=Metrics(), audit=audit)
         places: list[Call] = []
         openings = [asyncio.create_task(pool.open(request(), places.append)) for _ in range(3)]
         loop = asyncio.get_running_loop()
@@ -265,7 +266,7 @@ def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
 def test_another_avatar_in_a_running_call_is_logged_or_not_shown() -> None:
     async def scene() -> None:
         audit = MemoryAudit()
-        pool = Pool(Session, places=1, metrics=Metrics(), audit=audit)
+        pool = Pool(Session, places=SetPlaces(1), metrics=Metrics(), audit=audit)
         wanted = request()
         other = permitted("other", 200)
 

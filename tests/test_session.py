@@ -180,9 +180,10 @@ async def test_the_data_channel() -> None:
 async def test_states_are_told() -> None:
     camera = CodedCamera(constant(256, 256))
     async with call(peer=Peer(camera=camera)) as (_, peer):
-        await peer.until(lambda: {"type": "state", "state": "tracking"} in peer.messages)
+        tracking = {"type": "state", "state": "tracking", "quality": "full"}
+        await peer.until(lambda: tracking in peer.messages)
         camera.black = True
-        await peer.until(lambda: {"type": "state", "state": "lost_face"} in peer.messages)
+        await peer.until(lambda: peer.said("state")[-1]["state"] == "lost_face")
         camera.black = False
         await peer.until(lambda: peer.said("state")[-1]["state"] == "tracking")
 

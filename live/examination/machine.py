@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engines.backends.tensorrt import driver
 from engines.backends.tensorrt.missing import Missing
-from live.examination import cgroup
+from live import cgroup
 from live.examination.finding import Finding
 
 _GIB = 1 << 30

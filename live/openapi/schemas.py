@@ -7,6 +7,7 @@ from typing import Any
 
 from engines.voice_skins.changes import SKINS
 from live.consent.record import Basis, Mode, Purpose
+from live.load.steps import STEPS
 from live.recording.recorder import End
 from live.stages import STAGES
 from live.utterance import Reason
@@ -142,6 +143,15 @@ def all_schemas() -> Json:
                     enum=["off", "waiting", "on", *End],
                     description="`waiting`: it begins when the client's data channel is open and"
                     " has told it so; else on, or why there is none any more.",
+                ),
+                "quality": object_of(
+                    {
+                        "step": text(enum=[step.name for step in STEPS]),
+                        "fps": {
+                            "type": ["number", "null"],
+                            "description": "The most pictures a second; null: as the camera gives.",
+                        },
+                    }
                 ),
                 "statement": text(description="What is said of the call, as a JSON Web Signature."),
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from live import openapi
-from live.errors import Full, ModelUnavailable
+from live.errors import ModelUnavailable
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
@@ -38,10 +38,8 @@ class HealthRoutes:
         if not self._prepared.is_warm:
             loading = "the server is still loading its models; try again in a few seconds"
             raise ModelUnavailable(self._prepared.trouble or loading)
-        free = self._pool.free()
-        if not free:
-            raise Full("every place is taken; try again later or on another server")
-        return web.json_response({"status": "ready", "free": free})
+        self._pool.check_free()
+        return web.json_response({"status": "ready", "free": self._pool.free()})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text."""

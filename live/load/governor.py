@@ -1,0 +1,142 @@
+"""How calls keep up goes in, the step at which each is drawn comes out, look by look.
+
+Calls that share a busy machine go down together, to the same step, so that none is starved for
+others; a call that is slow by itself (a large picture, a slow device) goes down alone. They come
+back together, too, one step at a time, once what is saved now would not be missed; a return that
+was regretted is tried again later and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from live.load.machine import LEAST_SHARE, Use
+from live.load.steps import STEPS
+
+_BUSY_FULL = 0.9
+"""Of the machine: from here on, calls wait for each other."""
+_BUSY_RETURN = 0.8
+"""Of the machine, that a return may make it."""
+_WORK_FULL = 0.9
+"""Of the time in which a call's thread draws or waits to: the next picture would come too soon."""
+_WORK_RETURN = 0.8
+_LOST = 0.05
+"""Of the camera's pictures, that a newer one took the place of."""
+_LOST_AT_WORK = 0.6
+"""Of the time that has to be spent on drawing where so many are lost because of it: on a network
+that delivers in bursts they are lost without."""
+_STRAINED_LOOKS = 2
+_CALM_LOOKS = 4
+_LONGEST_CALM_LOOKS = 64
+_REGRET_LOOKS = 15
+"""After a return; if calls have to go down again that soon it was one too early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """How one call kept up since the last look."""
+
+    camera_fps: float
+    """Pictures a second that it would draw at its best step."""
+    work: float
+    """Of the time that its thread spent on drawing, or on waiting until it could (0…1)."""
+    lost: float
+    """Of the camera's pictures, those that came while another was drawn and were replaced."""
+
+    @property
+    def strained(self) -> bool:
+        """Whether it does not keep up."""
+        return self.work > _WORK_FULL or (self.lost > _LOST and self.work > _LOST_AT_WORK)
+
+
+@dataclass(slots=True)
+class _Held:
+    """One call's step, and since when what."""
+
+    step: int = 0
+    strained_looks: int = 0
+    calm_looks: int = 0
+    patience: int = _CALM_LOOKS
+    since_return: int = _REGRET_LOOKS
+    pull: Pull = field(default_factory=lambda: Pull(30, 0, 0))
+
+
+class Governor:
+    """Looks once a second. Not thread-safe."""
+
+    def __init__(self, cores: float) -> None:
+        """No call yet; `cores` of the machine may be used."""
+        self._cores = cores
+        self._held: dict[str, _Held] = {}
+
+    @property
+    def step(self) -> int:
+        """The number of the cheapest step at which any call is drawn."""
+        return max((held.step for held in self._held.values()), default=0)
+
+    def look(self, pulls: Mapping[str, Pull], use: Use) -> Mapping[str, int]:
+        """One look at all calls, by any name; the number of each one's step from now on.
+
+        `use`: of the machine, since the last look. A call that is new begins where the best of the
+        others are.
+        """
+        newcomer = min((held.step for held in self._held.values()), default=0)
+        self._held = {name: self._held.get(name) or _Held(newcomer) for name in pulls}
+        for name, pull in pulls.items():
+            _note(self._held[name], pull)
+        strained = [held for held in self._held.values() if held.strained_looks >= _STRAINED_LOOKS]
+        if strained:
+            self._down(strained, shared=use.own + use.others > _BUSY_FULL * self._cores)
+        else:
+            self._back(use)
+        return {name: held.step for name, held in self._held.items()}
+
+    def _down(self, strained: Iterable[_Held], *, shared: bool) -> None:
+        everybody = list(self._held.values())
+        lowest = min(held.step for held in everybody) + 1
+        for held in everybody if shared else strained:
+            step = max(held.step, lowest) if shared else held.step + 1
+            _move(held, min(step, len(STEPS) - 1))
+
+    def _back(self, use: Use) -> None:
+        """Lets those who are lowest come up a step, if all of them may."""
+        lowest = self.step
+        if not lowest:
+            return
+        returning = [held for held in self._held.values() if held.step == lowest]
+        before = sum(_load(held, held.step) for held in self._held.values())
+        after = before + sum(_load(h, h.step - 1) - _load(h, h.step) for h in returning)
+        others = min(use.others, LEAST_SHARE * self._cores)
+        if use.own * after / max(before, 1e-6) + others > _BUSY_RETURN * self._cores:
+            return
+        if all(held.calm_looks >= held.patience and _may_return(held) for held in returning):
+            for held in returning:
+                _move(held, held.step - 1)
+
+
+def _note(held: _Held, pull: Pull) -> None:
+    held.pull = pull
+    held.since_return += 1
+    held.strained_looks = held.strained_looks + 1 if pull.strained else 0
+    held.calm_looks = 0 if pull.strained else held.calm_looks + 1
+
+
+def _load(held: _Held, step: int) -> float:
+    return STEPS[step].load(held.pull.camera_fps)
+
+
+def _may_return(held: _Held) -> bool:
+    """Whether its own thread would keep up."""
+    more = _load(held, held.step - 1) / max(_load(held, held.step), 1e-6)
+    return held.pull.work * more <= _WORK_RETURN
+
+
+def _move(held: _Held, step: int) -> None:
+    if step < held.step:
+        held.since_return = 0
+    elif step > held.step:
+        regretted = held.since_return < _REGRET_LOOKS
+        held.patience = min(2 * held.patience, _LONGEST_CALM_LOOKS) if regretted else _CALM_LOOKS
+    held.step = step
+    held.strained_looks = held.calm_looks = 0

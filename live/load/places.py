@@ -1,0 +1,95 @@
+"""How many calls are held and what they cost goes in; how many more are taken comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from live.load.costs import Costs
+from live.load.machine import LEAST_SHARE
+from live.load.steps import ENOUGH_FPS, LAST_ENOUGH, STEPS
+
+HIGHEST_USE = 0.9
+"""Of the cores: work that comes by chance needs some left over, or it waits."""
+_BAND = 0.15
+"""Of a call, by which there has to be more room than for one call more before it is taken, and
+less than for one before it is not: figures that waver must not open and shut the door."""
+
+
+class Places(Protocol):
+    """Decides how many calls are held."""
+
+    def free(self, calls: int) -> int:
+        """How many more would be taken beside `calls`."""
+
+    def why_full(self, calls: int) -> str:
+        """Why no more are taken, for people."""
+
+
+class SetPlaces:
+    """As many as the operator says."""
+
+    def __init__(self, places: int) -> None:
+        """`places`: calls held at once."""
+        self._places = places
+
+    def free(self, calls: int) -> int:
+        """How many more would be taken beside `calls`."""
+        return max(0, self._places - calls)
+
+    def why_full(self, calls: int) -> str:
+        """Why no more are taken."""
+        return "every place is taken"
+
+
+class MeasuredPlaces:
+    """As many as can be drawn `ENOUGH_FPS` times a second, by what a picture costs here.
+
+    One call is always taken: what it lacks it is drawn without.
+    """
+
+    def __init__(self, costs: Costs, cores: float, step: Callable[[], int] = lambda: 0) -> None:
+        """`step`: the number of the step that calls are drawn at now."""
+        self._costs = costs
+        self._cores = cores
+        self._step = step
+        self._places: int | None = None
+
+    def free(self, calls: int) -> int:
+        """How many more would be taken beside `calls`."""
+        if calls and self._step() > LAST_ENOUGH:
+            return 0
+        return max(0, self._held() - calls)
+
+    def why_full(self, calls: int) -> str:
+        """Why no more are taken, with the figures that say so."""
+        if self._step() > LAST_ENOUGH:
+            return (
+                f"the machine is too busy to draw {calls} calls {ENOUGH_FPS:.0f} times a second, so"
+                " it takes no more"
+            )
+        return (
+            f"the machine draws {self._held()} calls {ENOUGH_FPS:.0f} times a second, at"
+            f" {self._costs.picture_ms:.0f} ms of a processor for each picture and with"
+            f" {self._available():.1f} of its {self._cores:g} cores to do it, and holds {calls}"
+        )
+
+    def _held(self) -> int:
+        """Calls that fit, in whole ones that do not come and go with the last digit."""
+        fit = self._fit()
+        if self._places is None:
+            self._places = math.floor(fit)
+        elif fit >= self._places + 1 + _BAND or fit < self._places - _BAND:
+            self._places = math.floor(fit + _BAND if fit < self._places else fit - _BAND)
+        self._places = max(1, self._places)
+        return self._places
+
+    def _fit(self) -> float:
+        cheapest = STEPS[LAST_ENOUGH]
+        each = cheapest.load() * self._costs.picture_ms / 1000
+        return HIGHEST_USE * self._available() / each
+
+    def _available(self) -> float:
+        """Cores that others leave us."""
+        return max(LEAST_SHARE * self._cores, self._cores - self._costs.others)

@@ -1,0 +1,41 @@
+"""How busy the machine is and how calls are drawn, as Prometheus series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from live.load.balance import Balance
+
+
+class LoadSeries(Collector):
+    """Made when someone asks."""
+
+    def __init__(self, balance: Balance) -> None:
+        """Asks this one."""
+        self._balance = balance
+
+    def collect(self) -> Iterator[Metric]:
+        """What was seen at the last looks."""
+        costs = self._balance.costs
+        yield GaugeMetricFamily(
+            "visavis_cores", "Processor cores that may be used.", self._balance.cores
+        )
+        busy = GaugeMetricFamily("visavis_cores_busy", "Cores kept busy, by whom.", labels=["by"])
+        busy.add_metric(["server"], costs.own)
+        busy.add_metric(["others"], costs.others)
+        yield busy
+        yield GaugeMetricFamily(
+            "visavis_picture_cpu_seconds",
+            "Processor time of one picture in full, with all that a call needs beside it.",
+            costs.picture_ms / 1000,
+        )
+        steps = GaugeMetricFamily(
+            "visavis_sessions_at_step", "Calls drawn at each step.", labels=["step"]
+        )
+        for name, calls in self._balance.at_steps().items():
+            steps.add_metric([name], calls)
+        yield steps
