@@ -14,14 +14,14 @@ from fractions import Fraction
 from io import BytesIO
 
 import av
-import cv2
 import numpy as np
 from aiortc.codecs import depayload, get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import VIDEO_TIME_BASE
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from engines.types import Rgb
+from engines.types import Picture, Rgb
+from live.planes import Planes
 from live.rtc.encoders import LiveH264Encoder, LiveVp8Encoder
 
 RATE = 30.0
@@ -117,10 +117,8 @@ def film(video: Video, bitrate: int, preset: str = "medium") -> Coded:
 
 
 def to_frame(rgb: Rgb) -> av.VideoFrame:
-    """I420, BT.601 in the narrow range, as the server's egress; an odd row or column is lost."""
-    even = np.ascontiguousarray(rgb[: rgb.shape[0] & ~1, : rgb.shape[1] & ~1])
-    planes = cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420)
-    return av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+    """I420, BT.601 in the narrow range, as the server sends it; an odd row or column is lost."""
+    return av.VideoFrame.from_ndarray(Planes.of(Picture(rgb)).i420, format="yuv420p")
 
 
 def to_rgb(frame: av.VideoFrame) -> Rgb:

@@ -24,22 +24,16 @@ import numpy as np
 
 from benchmarks import mark_attacks, mark_subjects
 from benchmarks.mark_codecs import RATE, Codec, Video, call
+from benchmarks.mark_planes import Applies, planes_of
 from benchmarks.mark_subjects import Subject
 from engines.mark import KEY_BYTES
 from engines.types import Rgb
-from live import label, public_id
+from live import public_id
 
 WINDOW_S = 2.0
 _WARM = (60, 91)
 """Pictures before the window, from … to before."""
 _PLACES = 300
-
-
-class Applies(Protocol):
-    """Marks pictures, one after the other."""
-
-    def apply(self, rgb: Rgb) -> None:
-        """In place."""
 
 
 class Tells(Protocol):
@@ -138,27 +132,20 @@ def stream(plan: Plan, turn: int, marker: Marker) -> Stream:
     subject = subjects[turn % len(subjects)]
     count = int(generator.integers(*_WARM)) + round(WINDOW_S * RATE)
     plain = mark_subjects.pictures(subject, int(generator.integers(_PLACES)), count)
-    unmarked = [labelled(rgb) for rgb in plain] if subject.labelled else plain
+    planes = [planes_of(rgb, labelled=subject.labelled) for rgb in plain]
+    unmarked = [each.rgb for each in planes]
     key = generator.bytes(KEY_BYTES)
     payload = public_id.to_payload(generator.bytes(public_id.BYTES).hex())
     marking = marker(key, payload)
-    marked = [rgb.copy() for rgb in unmarked]
-    for rgb in marked:
-        marking.apply(rgb)
-    return Stream(turn, subject, key, payload, unmarked, marked)
+    for each in planes:
+        marking.apply(each.luma)
+    return Stream(turn, subject, key, payload, unmarked, [each.rgb for each in planes])
 
 
 def trials(plan: Plan, marker: Marker, reader: Reader) -> Iterator[Trial]:
     """Makes all trials, turn by turn."""
     for turn in range(plan.turns):
         yield from _turn(plan, stream(plan, turn, marker), reader)
-
-
-def labelled(rgb: Rgb) -> Rgb:
-    """A copy with the visible label that the server draws unless told otherwise."""
-    copy = rgb.copy()
-    label.draw(copy, label.DEFAULT_TEXT)
-    return copy
 
 
 def window(video: Video) -> list[Rgb]:

@@ -1,6 +1,7 @@
 """Marked and unmarked pictures go in; how well the mark hides, and what it costs, comes out.
 
-PSNR is over all three channels, of marked against unmarked, before any codec.
+PSNR is over all three channels, of marked against unmarked, before any codec and both by way of the
+planes in which the server marks.
 
 Flicker is change that was not there: the temporal difference of (marked − unmarked) luma, from
 picture to picture, as root mean square in levels of 255; once for each pixel, and once after means
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 
 from benchmarks import spread
 from benchmarks.mark_codecs import Codec, Video, call
-from benchmarks.mark_trials import Applies, Stream
+from benchmarks.mark_planes import Applies, planes_of
+from benchmarks.mark_trials import Stream
 from engines.types import Rgb
 from live import label
 
@@ -90,11 +92,11 @@ def _costs(mark: Applies, pictures: Sequence[Rgb]) -> tuple[list[float], list[fl
     """Milliseconds of CPU for the label and for the mark."""
     label_ms, mark_ms = [], []
     for rgb in pictures:
-        copy = rgb.copy()
+        planes = planes_of(rgb)
         began = time.process_time_ns()
-        label.draw(copy, label.DEFAULT_TEXT)
+        label.draw(planes, label.DEFAULT_TEXT)
         between = time.process_time_ns()
-        mark.apply(copy)
+        mark.apply(planes.luma)
         ended = time.process_time_ns()
         label_ms.append((between - began) / 1e6)
         mark_ms.append((ended - between) / 1e6)

@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks import mark_subjects
 from benchmarks.mark_attacks import attacks
 from benchmarks.mark_codecs import RATE, Codec, Video, call
-from benchmarks.mark_trials import WINDOW_S, labelled, window
+from benchmarks.mark_planes import marked, planes_of
+from benchmarks.mark_trials import WINDOW_S, window
 from engines.mark import KEY_BYTES, PAYLOAD_BYTES, Mark
 from engines.types import Rgb
 
@@ -50,7 +51,7 @@ def windows(count: int, clips: Sequence[Path], seed: int) -> Iterator[Window]:
 
 def _filmed(subject: mark_subjects.Subject, generator: np.random.Generator) -> list[Rgb]:
     pictures = mark_subjects.pictures(subject, int(generator.integers(300)), _PICTURES)
-    return [labelled(rgb) for rgb in pictures] if subject.labelled else pictures
+    return [planes_of(rgb, labelled=subject.labelled).rgb for rgb in pictures]
 
 
 def _drawn(subject: mark_subjects.Subject, generator: np.random.Generator) -> Window:
@@ -109,10 +110,8 @@ def _repeating(subject: object, generator: np.random.Generator) -> Window:
 
 
 def _otherwise_marked(subject: mark_subjects.Subject, generator: np.random.Generator) -> Window:
-    pictures = _filmed(subject, generator)
     marking = Mark(generator.bytes(KEY_BYTES), generator.bytes(PAYLOAD_BYTES))
-    for rgb in pictures:
-        marking.apply(rgb)
+    pictures = [marked(rgb, marking) for rgb in _filmed(subject, generator)]
     if generator.random() < 0.5:
         pictures = list(call(Video(pictures), Codec.H264, 600_000).video.pictures)
     return Window("marked by another key", pictures)

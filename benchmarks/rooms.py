@@ -39,7 +39,7 @@ from engines.types import ModelSpec, Network, Picture, Portrait, Renderer, Rgb, 
 from engines.weights import ModelStore
 from live.clock import SECOND, VIDEO_RATE
 from live.disclosure import Disclosure, Label
-from live.egress import to_frame
+from live.frames import to_frame
 from live.ingest import to_rgb
 
 ROOMS = ("to_rgb", "track", "drive", "render", "stamp", "to_i420")

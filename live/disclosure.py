@@ -1,4 +1,4 @@
-"""Picture in, the same picture marked as synthetic out: the only door to what leaves the server.
+"""Picture in, its planes marked as synthetic out: the only door to what leaves the server.
 
 `Stamped` is the proof that a picture has been through a `Disclosure`: the operator's label on it,
 if that is to be seen, and in any case the mark, last, so that it lies in the label, too. Nothing
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NoReturn
 
 from engines.mark import Mark
@@ -18,6 +18,7 @@ from engines.types import Picture
 from live.audit import AuditLog, Event
 from live.errors import SettingsError
 from live.label import Label, draw, is_short
+from live.planes import Planes
 from live.sections import Label as LabelSettings
 
 __all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label", "leaving"]
@@ -36,18 +37,19 @@ _KEY = _Key()
 class Stamped:
     """A picture that is marked as synthetic; made by a stamp, never by hand."""
 
-    __slots__ = ("_picture",)
+    __slots__ = ("_planes",)
 
-    def __init__(self, picture: Picture, key: object = None) -> None:
+    def __init__(self, planes: Planes, key: object = None) -> None:
         """Raises `TypeError` for whoever is not a stamp."""
         if key is not _KEY:
             raise TypeError("only a stamp of live.disclosure can make a Stamped picture")
-        self._picture = picture
+        planes.i420.flags.writeable = False  # several exits read it, on threads of their own
+        self._planes = planes
 
     @property
-    def picture(self) -> Picture:
-        """The marked picture; its array is nobody else's."""
-        return self._picture
+    def planes(self) -> Planes:
+        """The marked picture, which nobody can change any more."""
+        return self._planes
 
     def __init_subclass__(cls) -> NoReturn:
         """Something else that goes by the name would be a third."""
@@ -61,14 +63,14 @@ class Stamped:
 Stamp = Callable[[Picture], Stamped]
 
 
-def leaving(stamped: Stamped) -> Picture:
+def leaving(stamped: Stamped) -> Planes:
     """The picture for an exit to send or to write; raises `TypeError` for what is not stamped.
 
     Every exit asks here: what merely has a picture, as a stamped one does, is refused, too.
     """
     if not isinstance(stamped, Stamped):
         raise TypeError("only pictures that live.disclosure has stamped may leave")
-    return stamped.picture
+    return stamped.planes
 
 
 class Disclosure:
@@ -83,11 +85,11 @@ class Disclosure:
 
     def __call__(self, picture: Picture) -> Stamped:
         """The picture with label and mark, in an array of its own."""
-        rgb = picture.rgb.copy()
+        planes = Planes.of(picture)
         if self.label.visible:
-            draw(rgb, self.label.text)
-        self._mark.apply(rgb)
-        return Stamped(replace(picture, rgb=rgb), _KEY)
+            draw(planes, self.label.text)
+        self._mark.apply(planes.luma)
+        return Stamped(planes, _KEY)
 
 
 def chosen_label(settings: LabelSettings, audit: AuditLog) -> Label:

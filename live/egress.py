@@ -13,23 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 import av
-import cv2
-import numpy as np
 from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamError, MediaStreamTrack
 
 from live import opus
 from live.clock import MILLISECOND, SECOND, VIDEO_RATE, SessionClock, now_ns
 from live.disclosure import Stamped, leaving
+from live.frames import to_frame
 from live.measures import Counts, Durations, Rate
 from live.voice_line import VoiceLine, VoiceSource
-
-
-def to_frame(stamped: Stamped) -> av.VideoFrame:
-    """What the encoder takes: I420, BT.601 in the narrow range; on the worker's thread."""
-    rgb = leaving(stamped).rgb
-    even = np.ascontiguousarray(rgb[: rgb.shape[0] & ~1, : rgb.shape[1] & ~1])
-    planes = cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420)
-    return av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
 
 
 class AvatarTrack(MediaStreamTrack):
@@ -58,7 +49,7 @@ class AvatarTrack(MediaStreamTrack):
         self._last_ticks: int | None = None
 
     def show(self, stamped: Stamped) -> None:
-        """Takes the next picture; called on the worker's thread, where it is converted."""
+        """Takes the next picture; called on the worker's thread."""
         stamped_ns = now_ns()
         picture = leaving(stamped)
         ready = (to_frame(stamped), picture.pts_ns, picture.captured_ns, stamped_ns)

@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.types import Floats
+from live.planes import Plane, Planes
+
 DEFAULT_TEXT = "AI avatar"
 DEFAULT_LANGUAGE = "en"
 LONGEST_TEXT = 40
@@ -26,6 +29,14 @@ _PILL_OPACITY = 0.72
 _INK = (255, 255, 255)
 _OVERSAMPLING = 4
 _WEIGHT = 600
+_AREA = cv2.INTER_AREA
+
+# BT.601 in the narrow range
+_YCBCR = np.array(
+    [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], np.float32
+)
+_YCBCR /= 255
+_ZERO = np.array([16, 128, 128], np.float32)
 
 _FONTS = ("sans", "uni")
 """OpenCV's own: Rubik, in which the label's weight looks best, and WenQuanYi, which has Greek and
@@ -103,13 +114,15 @@ def _glyph(font: str, letter: str) -> NDArray[np.uint8]:
     return canvas
 
 
-def draw(rgb: NDArray[np.uint8], text: str) -> None:
-    """Blends the label into the picture `(h, w, 3)` in place; ≤ 0.2 ms at 512 × 512."""
-    colour, inverse, top, left = _pill(text, rgb.shape[0], rgb.shape[1])
-    height, width = inverse.shape[:2]
-    patch = rgb[top : top + height, left : left + width]
-    # colour + patch · (255 − alpha) / 255, by OpenCV, so that the GIL is free meanwhile
-    cv2.add(cv2.multiply(patch, inverse, scale=1 / 255), colour, dst=patch)
+def draw(planes: Planes, text: str) -> None:
+    """Blends the label into the picture in place; 0.02 ms at 512 × 512."""
+    height, width = planes.luma.shape
+    layers = _pill(text, height, width)
+    for plane, layer in zip((planes.luma, *planes.chroma), layers, strict=True):
+        rows, columns = layer.colour.shape
+        patch = plane[layer.top : layer.top + rows, layer.left : layer.left + columns]
+        # colour + patch · (255 − alpha) / 255, by OpenCV, so that the GIL is free meanwhile
+        cv2.add(cv2.multiply(patch, layer.inverse, scale=1 / 255), layer.colour, dst=patch)
 
 
 def _fitting(text: str, height: int, width: int) -> tuple[cv2.FontFace, int, int, int]:
@@ -127,38 +140,70 @@ def _fitting(text: str, height: int, width: int) -> tuple[cv2.FontFace, int, int
         size -= 1
 
 
-@lru_cache(maxsize=64)
-def _pill(
-    text: str, height: int, width: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int, int]:
-    """The label for pictures of one size: colour · alpha, 255 − alpha, top and left.
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The label's part in one plane."""
 
-    Both arrays are `(h, w, 3)` uint8.
-    """
+    colour: Plane
+    """`(h, w)`, multiplied by alpha."""
+    inverse: Plane
+    """`(h, w)`: 255 − alpha."""
+    top: int
+    left: int
+
+
+@lru_cache(maxsize=64)
+def _pill(text: str, height: int, width: int) -> tuple[_Layer, _Layer, _Layer]:
+    """The label for pictures of one size with even sides: in luma, Cb and Cr."""
+    colour, alpha = _drawn(text, height, width)
+    rows, columns = alpha.shape
+    top = min(round(_CENTRE_Y * height - rows / 2), height - rows)
+    left = (width - columns) // 2
+    # a picture smaller than its label keeps as much of it as it has room for
+    upper, lower = max(0, top), min(height, top + rows)
+    start, stop = max(0, left), min(width, left + columns)
+    kept = slice(upper - top, lower - top), slice(start - left, stop - left)
+    # whole pixels of colour, each of which is four of luma
+    around = ((upper % 2, lower % 2), (start % 2, stop % 2))
+    alpha = np.pad(alpha[kept], around)
+    premultiplied = np.pad(colour[kept], (*around, (0, 0)))
+    ycbcr = premultiplied @ _YCBCR.T + alpha[..., None] * _ZERO
+    coarse, coarse_alpha = _halved(ycbcr), _halved(alpha)
+    return (
+        _layer(ycbcr[..., 0], alpha, upper & ~1, start & ~1),
+        _layer(coarse[..., 1], coarse_alpha, upper // 2, start // 2),
+        _layer(coarse[..., 2], coarse_alpha, upper // 2, start // 2),
+    )
+
+
+def _halved(values: Floats) -> Floats:
+    """Means of 2 × 2."""
+    half = (values.shape[1] // 2, values.shape[0] // 2)
+    return np.asarray(cv2.resize(values, half, interpolation=_AREA), np.float32)
+
+
+def _layer(colour: Floats, alpha: Floats, top: int, left: int) -> _Layer:
+    inverse = 255 - np.rint(255 * alpha).astype(np.uint8)
+    return _Layer(np.rint(colour).astype(np.uint8), inverse, top, left)
+
+
+def _drawn(text: str, height: int, width: int) -> tuple[Floats, Floats]:
+    """The label as RGB · alpha, `(h, w, 3)` 0…255, and alpha, `(h, w)` 0…1."""
     font, size, x, text_width = _fitting(text, height, width)
     big = size * _OVERSAMPLING
     pill_height, pill_width = round(1.7 * big), text_width + round(1.3 * big)
-    box = np.zeros((pill_height, pill_width, 3), np.uint8)
+    box = np.zeros((pill_height, pill_width), np.uint8)
     radius = pill_height / 2
     yy, xx = np.mgrid[:pill_height, :pill_width].astype(np.float32) + 0.5
     nearest = np.clip(xx, radius, max(radius, pill_width - radius))
     inside = (np.hypot(xx - nearest, yy - radius) <= radius).astype(np.float32)
     left = (pill_width - text_width) // 2 - x
-    cv2.putText(box, text, (left, round(1.17 * big)), (255, 255, 255), font, big, _WEIGHT)
-    ink = (box[..., :1] / 255.0).astype(np.float32)
-    alpha = inside[..., None] * (_PILL_OPACITY + (1 - _PILL_OPACITY) * ink)
-    colour = alpha * (ink * np.array(_INK) + (1 - ink) * np.array(_PILL))
+    cv2.putText(box, text, (left, round(1.17 * big)), (255,), font, big, _WEIGHT)
+    ink = (box / 255.0).astype(np.float32)
+    alpha = inside * (_PILL_OPACITY + (1 - _PILL_OPACITY) * ink)
+    colour = np.array(_PILL) + ink[..., None] * (np.array(_INK) - np.array(_PILL))
     small = (max(1, pill_width // _OVERSAMPLING), max(1, pill_height // _OVERSAMPLING))
-    colour = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    top = min(round(_CENTRE_Y * height - small[1] / 2), height - small[1])
-    left = (width - small[0]) // 2
-    # a picture smaller than its label keeps as much of it as it has room for
-    rows, columns = slice(max(0, -top), None), slice(max(0, -left), max(0, -left) + width)
-    inverse = np.repeat(255 - np.rint(255 * alpha)[..., None], 3, axis=2)
     return (
-        np.ascontiguousarray(np.rint(colour)[rows, columns].astype(np.uint8)),
-        np.ascontiguousarray(inverse[rows, columns].astype(np.uint8)),
-        max(0, top),
-        max(0, left),
+        np.asarray(cv2.resize(alpha[..., None] * colour, small, interpolation=_AREA), np.float32),
+        np.asarray(cv2.resize(alpha, small, interpolation=_AREA), np.float32),
     )

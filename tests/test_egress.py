@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from engines.types import Picture
 from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
 from live.disclosure import Stamped
-from live.egress import AvatarTrack, VoiceTrack, to_frame
+from live.egress import AvatarTrack, VoiceTrack
+from live.frames import to_frame
 from live.ingest import to_rgb
 from live.measures import Counts
 from live.opus import SILENCE, Piece

@@ -31,7 +31,8 @@ from engines.weights import ModelStore
 from live import public_id, rtc
 from live.clock import MILLISECOND, SessionClock, now_ns
 from live.disclosure import Label, Stamped, leaving
-from live.egress import AvatarTrack, to_frame
+from live.egress import AvatarTrack
+from live.frames import to_frame
 from live.ingest import to_rgb
 from live.label import draw
 from live.measures import Counts
@@ -39,6 +40,7 @@ from live.offline.camera import render_camera
 from live.offline.film import film
 from live.offline.spoken import Recording, render_spoken
 from live.pipeline import Pipeline
+from live.planes import Planes
 from live.recording.film import call_film
 from live.session import Session
 from tests.fakes import (
@@ -58,10 +60,10 @@ ROOT = Path(__file__).parent.parent
 ID = "0123456789ab"
 
 EXITS = {
-    "live/egress.py: VideoFrame.from_ndarray": "to_frame takes Stamped: AvatarTrack",
+    "live/frames.py: VideoFrame.from_numpy_buffer": "to_frame takes Stamped",
+    "live/frames.py: VideoFrame.from_ndarray": "the same, of other heights",
     "live/egress.py: MediaStreamTrack": "AvatarTrack, by to_frame; VoiceTrack has no pictures",
-    "live/offline/film.py: VideoFrame.from_ndarray": "Film.show takes Stamped",
-    "live/offline/film.py: add_stream": "of Film",
+    "live/offline/film.py: add_stream": "of Film, by to_frame",
     "live/recording/film.py: add_stream": "sound; the pictures go to a Film",
     "live/offline/spoken.py: add_stream": "sound",
     "live/offline/camera.py: add_stream": "sound",
@@ -146,7 +148,8 @@ def test_an_exit_that_is_not_known_would_be_found(source: str, what: str) -> Non
 # ── only stamped pictures are taken ───────────────────────────────────────────────────────────────
 
 BARE = Picture(np.full((64, 64, 3), 90, np.uint8), now_ns(), now_ns())
-LOOKALIKES = [BARE, BARE.rgb, None, SimpleNamespace(picture=BARE), Pipeline]
+PLANES = Planes.of(BARE)
+LOOKALIKES = [BARE, BARE.rgb, PLANES, PLANES.i420, None, SimpleNamespace(planes=PLANES), Pipeline]
 
 
 def by_track(one: Any, folder: Path) -> None:
@@ -222,8 +225,8 @@ labels = st.sampled_from([NO_LABEL, Label(), Label("ИИ-аватар", "ru")])
 def test_any_picture_is_stamped(rgb: Rgb, label: Label) -> None:
     before = rgb.copy()
     stamped = leaving(stamp(label, ID)(Picture(rgb, 7, 5)))
-    assert stamped.rgb.shape == rgb.shape
-    assert stamped.rgb.dtype == np.uint8
+    assert stamped.luma.shape == (rgb.shape[0] & ~1, rgb.shape[1] & ~1)
+    assert stamped.i420.dtype == np.uint8
     assert (stamped.pts_ns, stamped.captured_ns) == (7, 5)
     np.testing.assert_array_equal(rgb, before)
 
@@ -232,11 +235,21 @@ def test_any_picture_is_stamped(rgb: Rgb, label: Label) -> None:
 @settings(deadline=None, max_examples=40)
 def test_a_frame_of_a_call_is_the_stamped_picture(rgb: Rgb, label: Label) -> None:
     one = stamp(label, ID)(Picture(rgb, 7, 5))
-    expected = leaving(one).rgb[: rgb.shape[0] & ~1, : rgb.shape[1] & ~1]
-    # in brightness, where the mark is: colour has a quarter of the pixels
-    sent = to_frame(one).to_ndarray(format="gray")
-    grey = cv2.cvtColor(expected, cv2.COLOR_RGB2GRAY).astype(float)
-    assert np.abs(sent.astype(float) - grey).max() <= 3
+    sent = to_frame(one)
+    planes = leaving(one)
+    assert sent.format.name == "yuv420p"
+    for found, expected in zip(sent.planes, (planes.luma, *planes.chroma), strict=True):
+        lines = np.frombuffer(memoryview(found), np.uint8).reshape(-1, found.line_size)
+        np.testing.assert_array_equal(lines[:, : found.width], expected)
+
+
+@given(rgb=pictures())
+@settings(deadline=None, max_examples=20)
+def test_a_stamped_picture_is_not_changed_any_more(rgb: Rgb) -> None:
+    planes = leaving(stamp()(Picture(rgb)))
+    for one in (planes.i420, planes.luma, *planes.chroma):
+        with pytest.raises(ValueError, match="read-only"):
+            one[...] = 0
 
 
 @given(seed=st.integers(0, 2**32 - 1), label=labels, size=st.sampled_from([192, 256, 320]))
@@ -365,9 +378,10 @@ def tracker() -> Iterator[LitertTracker]:
 
 def rows_of_label(size: int) -> tuple[slice, slice]:
     """The rows of the pill and those of its letters."""
-    empty = np.full((size, size, 3), 90, np.uint8)
-    shown = empty.copy()
-    draw(shown, Label().text)
+    planes = Planes.of(Picture(np.full((size, size, 3), 90, np.uint8)))
+    empty = planes.rgb
+    draw(planes, Label().text)
+    shown = planes.rgb
     pill = np.flatnonzero((shown != empty).any(axis=(1, 2)))
     letters = np.flatnonzero((shown > 150).any(axis=(1, 2)))
     return slice(pill[0], pill[-1] + 1), slice(letters[0], letters[-1] + 1)

@@ -99,7 +99,7 @@ class Rooms:
         """Of the next picture."""
         self.pts_ns += 33 * MS
         rgb = np.full((48, 64, 3), 50, np.uint8)
-        drawn = self.pipeline(Picture(rgb, self.pts_ns, self.pts_ns)).picture.rgb
+        drawn = self.pipeline(Picture(rgb, self.pts_ns, self.pts_ns)).planes.rgb
         return next(level for level in LEVELS if fakes.is_all(drawn[..., 1], level))
 
 

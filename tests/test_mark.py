@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import clip
+from benchmarks import clip, mark_planes
 from benchmarks.mark_codecs import Codec, Video, call
 from engines.mark import KEY_BYTES, PAYLOAD_BYTES, Detector, Mark, residue, search
 from engines.mark.carriers import secret, tile_size
@@ -49,10 +49,12 @@ def sent(marked: list[Rgb]) -> dict[Codec, list[Rgb]]:
 
 def _marked(pictures: list[Rgb], key: bytes = KEY, payload: bytes = PAYLOAD) -> list[Rgb]:
     mark = Mark(key, payload)
-    copies = [rgb.copy() for rgb in pictures]
-    for rgb in copies:
-        mark.apply(rgb)
-    return copies
+    return [mark_planes.marked(rgb, mark) for rgb in pictures]
+
+
+def _unmarked(rgb: Rgb) -> Rgb:
+    """The same way out."""
+    return mark_planes.planes_of(rgb).rgb
 
 
 def _scaled(across: float, down: float) -> Change:
@@ -194,13 +196,14 @@ def test_it_is_faint(plain: list[Rgb], marked: list[Rgb]) -> None:
     flat = [np.full((256, 256, 3), level, np.uint8) for level in (0, 20, 128, 235, 255)]
     pairs += [(rgb, _marked([rgb])[0]) for rgb in (*flat, noise)]
     for before, after in pairs:
-        difference = after.astype(np.float64) - before
+        difference = after.astype(np.float64) - _unmarked(before)
         assert 10 * np.log10(255**2 / np.mean(difference**2)) >= LEAST_PSNR - 3 * (before is noise)
 
 
 def test_it_does_not_flicker(plain: list[Rgb], marked: list[Rgb]) -> None:
     """What it adds changes by far less from picture to picture than one level."""
-    added = [after.astype(np.int16) - before for before, after in zip(plain, marked, strict=True)]
+    pairs = zip(plain, marked, strict=True)
+    added = [after.astype(np.int16) - _unmarked(before) for before, after in pairs]
     changes = [np.sqrt(np.mean((two - one) ** 2.0)) for one, two in pairwise(added)]
     assert max(changes) < 0.35
     still = _marked([plain[0]] * 2)
@@ -209,28 +212,37 @@ def test_it_does_not_flicker(plain: list[Rgb], marked: list[Rgb]) -> None:
 
 def test_it_is_quick() -> None:
     """Against a blur of the same picture, in turns, as machines differ."""
-    rgb, mark = portrait("ada"), Mark(KEY, PAYLOAD)
-    rgb = np.ascontiguousarray(cv2.resize(rgb, (512, 512)), np.uint8)
-    mark.apply(rgb)
+    rgb, mark = cv2.resize(portrait("ada"), (512, 512)), Mark(KEY, PAYLOAD)
+    luma = mark_planes.planes_of(np.asarray(rgb, np.uint8)).luma
+    mark.apply(luma)
     spent = {"mark": np.inf, "blur": np.inf}
     for _ in range(20):
         began = time.thread_time()
-        mark.apply(rgb)
+        mark.apply(luma)
         middle = time.thread_time()
-        for _ in range(4):
-            cv2.GaussianBlur(rgb, (0, 0), 3)
+        cv2.GaussianBlur(rgb, (0, 0), 3)
         spent["mark"] = min(spent["mark"], middle - began)
         spent["blur"] = min(spent["blur"], time.thread_time() - middle)
     assert spent["mark"] < spent["blur"]
 
 
 def test_a_part_of_a_larger_array_is_marked_in_place(plain: list[Rgb]) -> None:
-    whole = np.zeros((600, 700, 3), np.uint8)
+    luma = mark_planes.planes_of(plain[0]).luma
+    whole = np.zeros((600, 700), np.uint8)
     part = whole[40:552, 100:612]
-    part[:] = plain[0]
-    Mark(KEY, PAYLOAD).apply(part)
-    assert np.array_equal(part, _marked(plain[:1])[0])
+    part[:] = luma
+    for one in (part, luma):
+        Mark(KEY, PAYLOAD).apply(one)
+    assert np.array_equal(part, luma)
     assert not whole[:40].any()
+
+
+@given(st.sampled_from([(2, 2), (2, 64), (128, 96), (512, 512)]), st.integers(16, 235))
+@settings(max_examples=20, deadline=None)
+def test_it_adds_at_most_ten_levels(size: tuple[int, int], level: int) -> None:
+    luma = np.full(size, level, np.uint8)
+    Mark(KEY, PAYLOAD).apply(luma)
+    assert np.abs(luma.astype(int) - level).max() <= 10
 
 
 @pytest.mark.parametrize("size", [0, KEY_BYTES - 1, KEY_BYTES + 1])
@@ -243,13 +255,18 @@ def test_keys_of_another_size_are_refused(size: int) -> None:
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3))],
-    ids=["grey", "alpha", "float"],
+    [
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((8, 7), np.uint8),
+        np.zeros((0, 8), np.uint8),
+        np.zeros((8, 8)),
+    ],
+    ids=["rgb", "odd", "empty", "float"],
 )
 def test_what_is_no_picture_is_refused(array: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="a picture is"):
+    with pytest.raises(ValueError, match="a picture's luma is"):
         Mark(KEY, PAYLOAD).apply(array)
-    with pytest.raises(ValueError, match="a picture is"):
+    with pytest.raises(ValueError, match="a picture's luma is"):
         Detector([KEY]).find([array])
 
 

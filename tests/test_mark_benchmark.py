@@ -29,6 +29,7 @@ from benchmarks.spread import wilson
 from engines.mark import PAYLOAD_BYTES, Detector, Mark
 from engines.mark.detection import least_score
 from engines.types import Rgb
+from live.planes import Plane
 
 SIDE = 128
 
@@ -163,7 +164,7 @@ class Absent:
     key: bytes
     payload: bytes
 
-    def apply(self, rgb: Rgb) -> None:
+    def apply(self, luma: Plane) -> None:
         """Leaves it."""
 
 

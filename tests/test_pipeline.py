@@ -50,9 +50,9 @@ def rooms() -> Rooms:
 def test_a_picture_goes_through_all_rooms(rooms: Rooms) -> None:
     stamped = rooms.pipeline(camera(50, pts_ms=40))
     assert isinstance(stamped, Stamped)
-    assert stamped.picture.rgb.shape == (64, 64, 3)
-    assert is_all(stamped.picture.rgb, 100)
-    assert (stamped.picture.pts_ns, stamped.picture.captured_ns) == (40 * MS, 37 * MS)
+    assert stamped.planes.rgb.shape == (64, 64, 3)
+    assert is_all(stamped.planes.rgb, 100)
+    assert (stamped.planes.pts_ns, stamped.planes.captured_ns) == (40 * MS, 37 * MS)
     assert rooms.pipeline.motion.pose[0] == 50
     assert rooms.pipeline.face is not None
     assert all(len(rooms.pipeline.times[room]) == 1 for room in ROOMS)
@@ -76,7 +76,7 @@ def test_a_driver_without_a_motion_holds_the_last(rooms: Rooms) -> None:
     stamped = rooms.pipeline(camera(0, pts_ms=33))
     assert rooms.driver.driven[-1] is None
     assert rooms.pipeline.motion.pose[0] == 50
-    assert stamped.picture.pts_ns == 33 * MS
+    assert stamped.planes.pts_ns == 33 * MS
 
 
 def test_states_of_the_face(rooms: Rooms) -> None:
@@ -104,7 +104,7 @@ def test_no_face_from_the_start_is_idle_in_the_end(rooms: Rooms) -> None:
 def test_the_avatar_goes_on_without_a_camera(rooms: Rooms) -> None:
     rooms.pipeline(camera(50, pts_ms=0))
     stamped = rooms.pipeline.without_camera(600 * MS)
-    assert stamped.picture.pts_ns == 600 * MS
+    assert stamped.planes.pts_ns == 600 * MS
     assert rooms.driver.driven[-1] is None
     assert len(rooms.tracker.seen) == 1
     assert rooms.pipeline.state is FaceState.LOST_FACE
@@ -158,10 +158,10 @@ def test_liveliness_is_every_lively_drivers() -> None:
 
 def test_times_only_go_forward(rooms: Rooms) -> None:
     rooms.pipeline(camera(pts_ms=100))
-    times = [rooms.pipeline(camera(pts_ms=ms)).picture.pts_ns for ms in (40, 100, 133)]
+    times = [rooms.pipeline(camera(pts_ms=ms)).planes.pts_ns for ms in (40, 100, 133)]
     assert times == [101 * MS, 102 * MS, 133 * MS]
     assert rooms.tracker.seen[-2].pts_ns == 102 * MS
-    assert rooms.pipeline.without_camera(120 * MS).picture.pts_ns == 134 * MS
+    assert rooms.pipeline.without_camera(120 * MS).planes.pts_ns == 134 * MS
 
 
 def test_changes_begin_with_the_next_picture(rooms: Rooms) -> None:
@@ -169,15 +169,15 @@ def test_changes_begin_with_the_next_picture(rooms: Rooms) -> None:
     pipeline(camera())
     pipeline.request(avatar=permitted("light", 200), backdrop=Backdrop(BackdropKind.GREEN))
     assert pipeline.avatar.id == "grey"
-    assert is_all(pipeline(camera()).picture.rgb, (0, 255, 0))
+    assert is_all(pipeline(camera()).planes.rgb, (0, 255, 0))
     assert pipeline.avatar.id == "light"
     pipeline.request(backdrop=Backdrop())
-    assert is_all(pipeline(camera()).picture.rgb, 200)
+    assert is_all(pipeline(camera()).planes.rgb, 200)
     # a background outlives a change of avatar
     pipeline.request(backdrop=Backdrop(BackdropKind.GREEN))
     pipeline(camera())
     pipeline.request(avatar=permitted("dark", 20))
-    assert is_all(pipeline(camera()).picture.rgb, (0, 255, 0))
+    assert is_all(pipeline(camera()).planes.rgb, (0, 255, 0))
 
 
 def test_a_foreign_avatar_is_refused_and_the_call_goes_on(rooms: Rooms) -> None:
@@ -185,7 +185,7 @@ def test_a_foreign_avatar_is_refused_and_the_call_goes_on(rooms: Rooms) -> None:
         rooms.pipeline.request(avatar=permitted(made_by="another"))
     with pytest.raises(SpaceMismatch):
         rooms.pipeline.request(driver=FakeDriver(Space.IMPLICIT21))
-    assert is_all(rooms.pipeline(camera()).picture.rgb, 100)
+    assert is_all(rooms.pipeline(camera()).planes.rgb, 100)
 
 
 def test_the_driver_is_exchanged_and_calibrated(rooms: Rooms) -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks import mark_planes
 from engines.mark import Mark
 from engines.types import Rgb
 from live import errors
@@ -58,10 +59,7 @@ def pictures(side: int = SIDE) -> list[Rgb]:
 @cache
 def marked(key: bytes = KEY, payload: bytes = PAYLOAD, side: int = SIDE) -> list[Rgb]:
     mark = Mark(key, payload)
-    copies = [rgb.copy() for rgb in pictures(side)]
-    for rgb in copies:
-        mark.apply(rgb)
-    return copies
+    return [mark_planes.marked(rgb, mark) for rgb in pictures(side)]
 
 
 def encoded(shown: list[Rgb], container: str = "mp4", codec: str = "libx264") -> bytes:

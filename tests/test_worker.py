@@ -177,7 +177,7 @@ def test_a_picture_waits_for_the_sound_that_a_driver_looks_ahead_to(camera: bool
                     bench.camera()
                 del bench.shown[:-1]
                 until(lambda: len(bench.shown) > 1)
-                lags.append(now_ns() - bench.shown[-1].picture.pts_ns)
+                lags.append(now_ns() - bench.shown[-1].planes.pts_ns)
             return min(lags)
 
         until(lambda: len(bench.shown) > 2)
@@ -189,7 +189,7 @@ def test_a_picture_waits_for_the_sound_that_a_driver_looks_ahead_to(camera: bool
             if camera:
                 bench.camera()
             time.sleep(0.004)
-        times = [one.picture.pts_ns for one in bench.shown[begin:]]
+        times = [one.planes.pts_ns for one in bench.shown[begin:]]
         assert 58 * MS < lag_ns() < 150 * MS
         assert (np.diff(times) > 0).all()  # no picture is older than the one before
         driver.look_ahead_ns = 0  # as where the face drives: then no sound is waited for
@@ -209,4 +209,4 @@ def test_the_worker_ends_while_it_waits() -> None:
         assert bench.worker.join(5)
         assert time.monotonic() - begin < 1
     assert "session-worker" not in {one.name for one in threading.enumerate()}
-    assert bench.shown[-1].picture.pts_ns > SECOND
+    assert bench.shown[-1].planes.pts_ns > SECOND

@@ -11,11 +11,11 @@ from typing import IO
 
 import av
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
 
 from engines.types import Motion
 from live.clock import VIDEO_RATE
-from live.disclosure import Stamped, leaving
+from live.disclosure import Stamped
+from live.frames import to_frame
 from live.offline.files import complete_or_absent
 
 Progress = Callable[[int, int | None], None]
@@ -24,7 +24,8 @@ Progress = Callable[[int, int | None], None]
 _TIME_BASE = Fraction(1, VIDEO_RATE)
 _ENCODER = {"preset": "veryfast", "crf": "17"}
 _CONTAINER = {"movflags": "+faststart"}  # so that a browser plays it before all of it has come
-_BT709 = 1  # in the tables of ITU-T H.273: primaries, transfer, matrix
+_BT709, _BT601 = 1, 6  # in the tables of ITU-T H.273
+_NARROW = 1
 
 
 class Film:
@@ -50,7 +51,8 @@ class Film:
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         self._stream.time_base = context.time_base = _TIME_BASE
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_primaries = context.color_trc = _BT709
+        context.colorspace, context.color_range = _BT601, _NARROW
 
     def show(self, stamped: Stamped, ticks: int, motion: Motion | None = None) -> None:
         """Adds a picture that is seen at `ticks` (1/90 000 s), which only go up.
@@ -59,9 +61,7 @@ class Film:
         """
         if self._motions is not None and motion is not None:
             self._motions.write(motion_line(motion))
-        frame = av.VideoFrame.from_ndarray(leaving(stamped).rgb, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
+        frame = to_frame(stamped)
         frame.pts, frame.time_base = ticks, _TIME_BASE
         self.container.mux(self._stream.encode(frame))
 

@@ -43,11 +43,11 @@ class CallFilm:
 
     def show(self, stamped: Stamped) -> None:
         """Adds a picture at its own time."""
-        picture = leaving(stamped)
-        pts_ns = picture.pts_ns
+        planes = leaving(stamped)
+        pts_ns = planes.pts_ns
         if self._film is None:
             self._start_ns = pts_ns
-            self._film = self._begun(picture.rgb.shape[0])
+            self._film = self._begun(len(planes.luma))
         ticks = ticks_from_ns(pts_ns - self._start_ns, VIDEO_RATE)
         self._ticks = max(ticks, self._ticks + 1)
         self._film.show(stamped, self._ticks)
