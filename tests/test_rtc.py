@@ -31,6 +31,8 @@ from live.rtc.jitter import PromptJitterBuffer
 from live.rtc.keyframes import is_keyframe
 from tests.loops import in_loop
 
+pytestmark = pytest.mark.timed
+
 VP8, H264 = CODECS["video"][0], CODECS["video"][4]
 OPUS = CODECS["audio"][0]
 
@@ -677,12 +679,14 @@ def test_every_packet_carries_the_playout_delay() -> None:
 def test_the_playout_delay_follows_the_loss() -> None:
     delay = sender.PlayoutDelay()
     assert delay.report(0.01, 0) == sender.NO_DELAY
-    assert delay.report(0.03, 1 * SECOND) == sender.SOME_DELAY
-    assert delay.report(0.01, 5 * SECOND) == sender.SOME_DELAY
-    assert delay.report(0.0, 14 * SECOND) == sender.SOME_DELAY
+    delay.round_trip_ns = 80 * MILLISECOND
+    some_delay = sender.some_delay(80 * MILLISECOND)
+    assert delay.report(0.03, 1 * SECOND) == some_delay
+    assert delay.report(0.01, 5 * SECOND) == some_delay
+    assert delay.report(0.0, 14 * SECOND) == some_delay
     assert delay.report(0.0, 16 * SECOND) == sender.NO_DELAY
     # 12 bits of shortest, 12 of longest, in 10 ms
-    assert int.from_bytes(sender.SOME_DELAY, "big") == 0 << 12 | 20
+    assert int.from_bytes(some_delay, "big") == 0 << 12 | 20
     assert int.from_bytes(sender.WITH_SOUND, "big") == 4 << 12 | 50
 
 
@@ -692,8 +696,10 @@ async def test_a_receivers_report_of_loss_reaches_the_packets() -> None:
         sending = rtcrtpsender.RTCRtpSender("video", Transport())  # type: ignore[arg-type]
         report = aiortc.rtp.RtcpReceiverInfo(sending._ssrc, 26, 5, 0, 0, 0, 0)
         await sending._handle_rtcp_packet(aiortc.rtp.RtcpRrPacket(ssrc=1, reports=[report]))
-        assert private(sending, "rtp_header_extensions_map").delay == sender.SOME_DELAY
-        for wait, value in ((True, sender.WITH_SOUND), (False, sender.SOME_DELAY)):
+        some_delay = sender.PlayoutDelay().report(0.1, now_ns())
+        assert some_delay != sender.NO_DELAY
+        assert private(sending, "rtp_header_extensions_map").delay == some_delay
+        for wait, value in ((True, sender.WITH_SOUND), (False, some_delay)):
             rtc.wait_for_sound(sending, wait)
             assert private(sending, "rtp_header_extensions_map").delay == value
 

@@ -22,7 +22,16 @@ import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
 from aiortc.mediastreams import MediaStreamTrack
 
-from live.rtc import datagrams, encoders, network, outlets, receiver, reports, sender
+from live.rtc import (
+    datagrams,
+    encoders,
+    network,
+    outgoing,
+    outlets,
+    receiver,
+    reports,
+    sender,
+)
 from live.rtc.encoders import set_bitrate_limit
 from live.rtc.outlets import EncodedOutlet, Outlet
 from live.rtc.sender import wait_for_sound
@@ -74,6 +83,12 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(aiortc.codecs, "HEADER_EXTENSIONS", sender.offer_playout_delay),
         _Exchange(aiortc.rtcpeerconnection, "HEADER_EXTENSIONS", sender.offer_playout_delay),
         _Exchange(rtcrtpsender.RTCRtpSender, "_handle_rtcp_packet", sender.watch_loss),
+    ),
+    # Large frames are paced, packets sent twice while some are lost, and a viewer that misses much
+    # gets a keyframe at once; the rate falls while the path fills.
+    "resilient_sending": (
+        _Exchange(rtcrtpsender.RTCRtpSender, "_run_rtp", lambda _: outgoing.run_rtp),
+        _Exchange(rtcrtpsender.RTCRtpSender, "_handle_rtcp_packet", outgoing.hear_viewer),
     ),
     # Both tracks are told by one clock, and so are those that come in.
     "sender_reports": (

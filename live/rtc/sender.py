@@ -8,10 +8,11 @@ from typing import Any
 from aiortc import rtp
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpsender import RTCRtpSender
-from aiortc.rtp import RtcpRrPacket, RtcpSrPacket
+from aiortc.rtp import RtcpRrPacket, RtcpRtpfbPacket, RtcpSrPacket
 
-from live.clock import SECOND, now_ns
+from live.clock import MILLISECOND, SECOND, now_ns
 from live.rtc.access import private
+from live.rtc.outgoing import outgoing
 
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 _EXTENSION_ID = 4
@@ -19,18 +20,26 @@ _EXTENSION_ID = 4
 
 NO_DELAY = b"\0\0\0"
 """Shortest and longest delay, 12 bits each, in 10 ms: show every frame when it is there."""
-SOME_DELAY = (20).to_bytes(3, "big")
-"""Up to 200 ms: on a lossy path there has to be time to send a packet again."""
 WITH_SOUND = (4 << 12 | 50).to_bytes(3, "big")
 """40 to 500 ms: as long as the sound that belongs to it takes. Chromium brings the two together by
 itself, but leaves up to 30 ms between them; 40 is where it has nothing to do on a good path."""
 
+_LEAST_SOME_NS, _MOST_SOME_NS = 100 * MILLISECOND, 400 * MILLISECOND
+_FIRST_ROUND_TRIP_NS = 70 * MILLISECOND
 _LOSSY = 0.02
 _CLEAN = 0.005
 _CLEAN_FOR_NS = 10 * SECOND
 
+_TELL_OF_LOSS = RtcpRrPacket | RtcpSrPacket | RtcpRtpfbPacket
+
 Extensions = dict[str, list[RTCRtpHeaderExtensionParameters]]
 HandleRtcp = Callable[[RTCRtpSender, Any], Coroutine[Any, Any, None]]
+
+
+def some_delay(round_trip_ns: int) -> bytes:
+    """Up to as long as a packet takes to be sent again, and once more."""
+    most_ns = min(max(2 * round_trip_ns + 40 * MILLISECOND, _LEAST_SOME_NS), _MOST_SOME_NS)
+    return (most_ns // (10 * MILLISECOND)).to_bytes(3, "big")
 
 
 def offer_playout_delay(stock: Extensions) -> Extensions:
@@ -78,6 +87,7 @@ class PlayoutDelay:
     def __init__(self) -> None:
         """The path is taken to be clean."""
         self.with_sound = False
+        self.round_trip_ns = _FIRST_ROUND_TRIP_NS
         self._lossy = False
         self._lossy_ns = 0
 
@@ -86,7 +96,7 @@ class PlayoutDelay:
         """The extension's value."""
         if self.with_sound:
             return WITH_SOUND
-        return SOME_DELAY if self._lossy else NO_DELAY
+        return some_delay(self.round_trip_ns) if self._lossy else NO_DELAY
 
     def report(self, fraction_lost: float, now: int) -> bytes:
         """Takes a receiver's report (0…1) and gives the extension's value from now on."""
@@ -105,12 +115,20 @@ def watch_loss(stock: HandleRtcp) -> HandleRtcp:
     async def _handle_rtcp_packet(self: RTCRtpSender, packet: Any) -> None:
         await stock(self, packet)
         extensions = private(self, "rtp_header_extensions_map")
-        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            for report in packet.reports:
-                if report.ssrc == self._ssrc and isinstance(extensions, PlayoutDelayMap):
-                    extensions.delay = _delay_of(self).report(report.fraction_lost / 256, now_ns())
+        if isinstance(extensions, PlayoutDelayMap) and isinstance(packet, _TELL_OF_LOSS):
+            delay = _delay_of(self)
+            if (round_trip_s := private(self, "rtt")) is not None:
+                delay.round_trip_ns = round(round_trip_s * SECOND)
+            extensions.delay = delay.report(_lost(self, packet), now_ns())
 
     return _handle_rtcp_packet
+
+
+def _lost(sender: RTCRtpSender, packet: Any) -> float:
+    """The share of packets that was lost: by requests, which come at once, and by reports."""
+    reports = [one for one in getattr(packet, "reports", ()) if one.ssrc == sender._ssrc]
+    loss: float = max((one.fraction_lost / 256 for one in reports), default=0.0)
+    return max(loss, outgoing(sender).path.loss(now_ns()))
 
 
 def wait_for_sound(sender: RTCRtpSender, wait: bool) -> None:

@@ -1,0 +1,287 @@
+"""Encoded frames in, packets out: paced, kept for a while, and sent again where they are missed.
+
+aiortc sends all of a frame's packets at once, keeps the last 128 for whoever asks, however old and
+however often, and notices nothing when the viewer has gone and come back. Here
+
+* a large frame is spread over some milliseconds, as it would overflow a small queue;
+* while packets are lost each is sent a second time a few milliseconds later, within the same rate:
+  what would have waited for a round trip waits for nothing;
+* a packet is not sent again while the last answer is on its way, nor when a keyframe has made it
+  useless; a viewer that misses a great many gets a keyframe at once;
+* a viewer from which nothing has come for a moment, and then something, gets one unasked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiortc import clock as wall
+from aiortc import rtp
+from aiortc.codecs import depayload
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpsender import RTCEncodedFrame, RTCRtpSender, random_sequence_number
+from aiortc.rtp import (
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    wrap_rtx,
+)
+from aiortc.utils import random32, uint16_add, uint32_add
+
+from live.clock import MILLISECOND, SECOND, now_ns
+from live.rtc.access import private, set_private
+from live.rtc.keyframes import begins_keyframe
+from live.rtc.path import Path
+from live.rtc.presence import Presence
+from live.rtc.rate import SendingRate
+
+logger = logging.getLogger(__name__)
+
+HandleRtcp = Callable[[RTCRtpSender, Any], Coroutine[Any, Any, None]]
+
+_KEPT = 512
+"""Packets; at 2.5 Mbit/s two seconds."""
+_KEPT_NS = SECOND
+_MANY = 40
+"""Packets missed at once for which a keyframe is sent instead: it is not larger, and newer."""
+_AT_ONCE = 8
+"""Packets; what is more waits a millisecond for each so many."""
+_MOST_PAUSES = 8
+_TWICE_AFTER_S = 0.005
+_TWICE_FROM = 0.02
+_TWICE_UNTIL = 0.005
+_TWICE_KEPT_NS = 5 * SECOND
+_LONGEST_KEYFRAME_PAUSE_NS = 400 * MILLISECOND
+
+
+class _Sent:
+    __slots__ = ("again_ns", "missed", "packet", "sent_ns")
+
+    def __init__(self, packet: RtpPacket, sent_ns: int) -> None:
+        self.packet, self.sent_ns = packet, sent_ns
+        self.again_ns = 0
+        self.missed = False
+
+
+class Outgoing:
+    """What one sender sends."""
+
+    def __init__(self, sender: RTCRtpSender) -> None:
+        """Nothing has been sent."""
+        self.path = Path()
+        self.rate = SendingRate(self.path)
+        self._of = sender
+        self._video = sender.kind == "video"
+        self._presence = Presence()
+        self._kept: OrderedDict[int, _Sent] = OrderedDict()
+        self._keyframe_ns = 0
+        self._twice_ns: int | None = None
+        self._again: set[asyncio.Task[None]] = set()
+
+    # What goes out
+
+    async def run(self, codec: Any) -> None:
+        """Sends frame by frame until the track ends."""
+        number, origin = random_sequence_number(), random32()
+        while True:
+            if private(self._of, "track") is None:
+                await asyncio.sleep(0.02)
+                continue
+            frame = await self._of._next_encoded_frame(codec)
+            if frame is None:
+                continue
+            packets = self._packets(frame, codec.payloadType, number, origin)
+            number = uint16_add(number, len(packets))
+            if self._video:
+                self._note_frame(codec, packets[0].payload)
+            await self._send(packets)
+
+    def stop(self) -> None:
+        """Forgets what was to be sent again."""
+        for task in self._again:
+            task.cancel()
+
+    def _packets(
+        self, frame: RTCEncodedFrame, payload_type: int, number: int, origin: int
+    ) -> list[RtpPacket]:
+        payloads = [*frame.payloads]
+        last = len(frame.payloads) - 1  # below zero where none is to be marked
+        timestamp, mid = uint32_add(origin, frame.timestamp), private(self._of, "mid")
+        packets = []
+        for index, payload in enumerate(payloads):
+            packet = RtpPacket(
+                payload_type, int(index == last), uint16_add(number, index), timestamp
+            )
+            packet.ssrc, packet.payload = self._of._ssrc, payload
+            packet.extensions.mid = mid
+            if frame.audio_level is not None:
+                packet.extensions.audio_level = (False, -frame.audio_level)
+            packets.append(packet)
+        return packets
+
+    def _note_frame(self, codec: Any, first: bytes) -> None:
+        now = now_ns()
+        if begins_keyframe(codec.name, first, depayload(codec, first)):
+            self._keyframe_ns = now
+            self._kept.clear()
+        if self._presence.returns(self._of.transport, now):
+            self._kept.clear()
+            self._of._send_keyframe()
+
+    async def _send(self, packets: Sequence[RtpPacket]) -> None:
+        pauses = min((len(packets) - 1) // _AT_ONCE, _MOST_PAUSES)
+        burst = -(-len(packets) // (pauses + 1))
+        for start in range(0, len(packets), burst):
+            if start:
+                await asyncio.sleep(0.001)
+            now = now_ns()
+            for packet in packets[start : start + burst]:
+                await self._send_first(packet, now)
+        if self._video and self._sends_twice(now_ns()):
+            task = asyncio.ensure_future(self._send_twice(packets))
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+
+    async def _send_first(self, packet: RtpPacket, now: int) -> None:
+        sender = self._of
+        packet.extensions.abs_send_time = (wall.current_ntp_time() >> 14) & 0x00FFFFFF
+        data = packet.serialize(private(sender, "rtp_header_extensions_map"))
+        await sender.transport._send_rtp(data)
+        if self._video:
+            self._kept[packet.sequence_number] = _Sent(packet, now)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            self.path.sent(len(data), now)
+        set_private(sender, "ntp_timestamp", wall.current_ntp_time())
+        set_private(sender, "rtp_timestamp", packet.timestamp)
+        set_private(sender, "octet_count", private(sender, "octet_count") + len(packet.payload))
+        set_private(sender, "packet_count", private(sender, "packet_count") + 1)
+
+    # What goes out again
+
+    async def missed(self, numbers: Sequence[int]) -> None:
+        """The viewer misses packets."""
+        now = now_ns()
+        known = [self._kept[number] for number in numbers if number in self._kept]
+        fresh = [one for one in known if not one.missed]
+        for one in fresh:
+            one.missed = True
+        self.path.lost(len(fresh), now)
+        if len(known) > _MANY:
+            self._kept.clear()
+            self.keyframe_wanted()
+            return
+        for one in known:
+            if now - one.sent_ns > _KEPT_NS:
+                self.keyframe_wanted()
+            elif now - one.again_ns > 0.8 * self.path.round_trip_ns:
+                await self._send_again(one)
+
+    def keyframe_wanted(self) -> None:
+        """The viewer cannot go on without one; what it asked before the last arrived is past."""
+        pause_ns = self.path.round_trip_ns + 50 * MILLISECOND
+        if now_ns() - self._keyframe_ns >= min(pause_ns, _LONGEST_KEYFRAME_PAUSE_NS):
+            self._of._send_keyframe()
+
+    def reported(self, report: RtcpReceiverInfo) -> None:
+        """The viewer has answered a report of ours."""
+        if report.lsr == private(self._of, "lsr"):
+            took_s = time.time() - private(self._of, "lsr_time") - report.dlsr / 65536
+            self.path.measured(max(round(took_s * SECOND), 0))
+
+    def follow_rate(self) -> None:
+        """Gives the encoder what is left of the rate by what is sent twice."""
+        now = now_ns()
+        bitrate, encoder = self.rate.bitrate(now), private(self._of, "encoder")
+        if bitrate is not None and hasattr(encoder, "target_bitrate"):
+            encoder.target_bitrate = bitrate // 2 if self._sends_twice(now) else bitrate
+
+    def _sends_twice(self, now: int) -> bool:
+        loss = self.path.loss(now)
+        if loss >= _TWICE_FROM or (self._twice_ns is not None and loss > _TWICE_UNTIL):
+            self._twice_ns = now
+        elif self._twice_ns is not None and now - self._twice_ns > _TWICE_KEPT_NS:
+            self._twice_ns = None
+        return self._twice_ns is not None and not self.rate.congested(now)
+
+    async def _send_twice(self, packets: Sequence[RtpPacket]) -> None:
+        await asyncio.sleep(_TWICE_AFTER_S)
+        for packet in packets:
+            one = self._kept.get(packet.sequence_number)
+            if one is not None and not one.again_ns:
+                await self._send_again(one)
+
+    async def _send_again(self, one: _Sent) -> None:
+        sender, packet = self._of, one.packet
+        one.again_ns = now = now_ns()
+        if (payload_type := private(sender, "rtx_payload_type")) is not None:
+            number = private(sender, "rtx_sequence_number")
+            packet = wrap_rtx(packet, payload_type, number, sender._rtx_ssrc)
+            set_private(sender, "rtx_sequence_number", uint16_add(number, 1))
+        data = packet.serialize(private(sender, "rtp_header_extensions_map"))
+        self.path.sent_again(len(data), now)
+        try:
+            await sender.transport._send_rtp(data)
+        except ConnectionError:
+            logger.debug("a packet could not be sent again: the connection has gone")
+
+
+def outgoing(sender: RTCRtpSender) -> Outgoing:
+    """Of this sender."""
+    found: Outgoing | None = sender.__dict__.get("_visavis_outgoing")
+    if found is None:
+        found = sender.__dict__["_visavis_outgoing"] = Outgoing(sender)
+    return found
+
+
+async def run_rtp(self: RTCRtpSender, codec: Any) -> None:
+    """Stands where an aiortc sender has its `_run_rtp`."""
+    private(self, "rtp_started").set()
+    sending = outgoing(self)
+    try:
+        await sending.run(codec)
+    except (asyncio.CancelledError, ConnectionError, MediaStreamError):
+        pass
+    except Exception as error:  # aiortc waits for `rtp_exited` in any case
+        logger.error("sending failed: %s", type(error).__name__)
+    sending.stop()
+    if self.track is not None:
+        self.track.stop()
+        set_private(self, "track", None)
+    set_private(self, "encoder", None)
+    private(self, "rtp_exited").set()
+
+
+def hear_viewer(stock: HandleRtcp) -> HandleRtcp:
+    """Wraps the sender's RTCP handler: what is asked for and estimated is ours to answer."""
+
+    async def _handle_rtcp_packet(self: RTCRtpSender, packet: Any) -> None:
+        sending = outgoing(self)
+        match packet:
+            case RtcpRtpfbPacket(fmt=rtp.RTCP_RTPFB_NACK):
+                await sending.missed(packet.lost)
+            case RtcpPsfbPacket(fmt=rtp.RTCP_PSFB_PLI | rtp.RTCP_PSFB_FIR):
+                sending.keyframe_wanted()
+            case RtcpPsfbPacket(fmt=rtp.RTCP_PSFB_APP):
+                with suppress(ValueError, struct.error):
+                    bitrate, streams = rtp.unpack_remb_fci(packet.fci)
+                    if self._ssrc in streams:
+                        sending.rate.estimated(bitrate)
+            case RtcpRrPacket() | RtcpSrPacket():
+                for report in packet.reports:
+                    if report.ssrc == self._ssrc and report.dlsr:
+                        sending.reported(report)
+                await stock(self, packet)
+        sending.follow_rate()
+
+    return _handle_rtcp_packet
