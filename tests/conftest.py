@@ -23,15 +23,21 @@ _EXPORTING_S = 900
 """Whichever test asks first for a set waits until it is made."""
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Playwright keeps an event loop in the main thread for as long as its browser is open, and
-    no other can run there meanwhile."""
+    """A browser comes last: Playwright keeps an event loop in the main thread for as long as its
+    browser is open, and no other can run there meanwhile."""
+    exporting = {item.path for item in items if _exports(item)}
     for item in items:
-        exporting = "exported_sets" in getattr(item, "fixturenames", ())
-        if exporting and item.get_closest_marker("timeout") is None:
+        if _exports(item) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_EXPORTING_S))
+        # Files go to the processes whole; those that need the same sets, to the same one.
+        group = "exported sets" if item.path in exporting else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
+
+
+def _exports(item: pytest.Item) -> bool:
+    return "exported_sets" in getattr(item, "fixturenames", ())
 
 
 def _turn(item: pytest.Item) -> int:

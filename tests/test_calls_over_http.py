@@ -24,6 +24,8 @@ from tests.http_fakes import SDP, TRICKLE, Client, client, form, rooms
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
+pytestmark = pytest.mark.timed
+
 REPORT = schemathesis.openapi.from_dict(openapi.document())["/sessions/{secret}"]["GET"]
 
 
@@ -175,9 +177,12 @@ async def test_removing_an_avatar_ends_its_call(tmp_path: Path) -> None:
         assert (await server.post("/avatars", data=form())).status == 201
         peer = small_peer()
         await called(server, peer, "me")
+        await peer.until(lambda: bool(peer.said("hello")))
         assert await (await server.delete("/avatars/me")).json() == {"ended_calls": 1}
         assert of.pool.free() == 2
         await peer.until(lambda: peer.connection.connectionState == "closed")
+        told = peer.said("state")[-1]
+        assert (told["state"], told["reason"]) == ("ended", "avatar_removed")
         await peer.close()
 
 
@@ -209,13 +214,16 @@ async def test_a_server_with_a_live_call_ends_when_told(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(address) as session:
             peer = small_peer()
             await called(session, peer)
-            await peer.until(lambda: bool(peer.seen))
+            await peer.until(lambda: bool(peer.seen and peer.said("hello")))
             start = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 10) == 0
             # a second on a quiet machine; a hang would be one for ever
             assert time.monotonic() - start < 8
             await peer.until(lambda: peer.connection.connectionState == "closed")
+            ended = [told for told in peer.said("state") if told["state"] == "ended"]
+            assert [told["reason"] for told in ended] == ["shutdown"]
+            assert ended[0]["message"]
             await peer.close()
     finally:
         process.kill()

@@ -31,6 +31,8 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.voices import ToneVoice
 
+pytestmark = pytest.mark.timed
+
 LIMIT_S = 5.0
 
 

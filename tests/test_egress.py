@@ -24,6 +24,8 @@ from live.voice_line import next_delay
 from tests.fakes import stamp
 from tests.loops import in_loop
 
+pytestmark = pytest.mark.timed
+
 MARKED = stamp()
 
 

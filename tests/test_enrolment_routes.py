@@ -33,6 +33,8 @@ from tests import consents, http_fakes
 from tests.fakes import FakeTracker, MemoryAudit
 from tests.http_fakes import Client, play, problem
 
+pytestmark = pytest.mark.timed
+
 Scene = Callable[[Client, Rooms], Awaitable[None]]
 
 

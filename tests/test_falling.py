@@ -32,6 +32,8 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.portrait_fakes import Fakes
 
+pytestmark = pytest.mark.timed
+
 MS = 1_000_000
 
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.mark.timeout(300)
 def test_calls_leave_nothing_behind() -> None:

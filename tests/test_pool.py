@@ -22,6 +22,8 @@ from tests.fakes import MemoryAudit, permitted, request
 from tests.http_fakes import FakeCall
 from tests.peer import Peer
 
+pytestmark = pytest.mark.timed
+
 
 def test_no_more_calls_than_places() -> None:
     async def scene() -> None:

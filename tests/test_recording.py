@@ -44,6 +44,8 @@ from tests.fakes import MARK_KEY, MemoryAudit, stamp
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
+pytestmark = pytest.mark.timed
+
 ID = "fedcba987654"
 FPS = 25
 

@@ -25,6 +25,8 @@ from live.speaking import MOST_UTTERANCES
 from tests.http_fakes import Client, FakeCall, opened, play, problem, rooms
 from tests.voices import ToneVoice, tone
 
+pytestmark = pytest.mark.timed
+
 
 def open_voice(name: str) -> Voice:
     if name == "gone":

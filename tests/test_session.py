@@ -31,6 +31,8 @@ from tests import fakes
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture(autouse=True)
 def _adapted() -> Any:

@@ -21,6 +21,8 @@ from tests import fakes
 from tests.loops import in_loop
 from tests.peer import Heard, Peer
 
+pytestmark = pytest.mark.timed
+
 TONE = 440.0
 LOUD = 1000
 

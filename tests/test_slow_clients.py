@@ -18,6 +18,8 @@ from live.access.connections import Bounds, Connections
 from live.server import application
 from tests.http_fakes import rooms
 
+pytestmark = pytest.mark.timed
+
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 QUICK = Bounds(most=6, most_of_one=6, head_within_s=0.4, read_within_s=0.4)
@@ -54,12 +56,11 @@ async def serving(
 ) -> AsyncIterator[Door]:
     """As `live.server.serve` does it."""
     monkeypatch.setattr(server, "Connections", lambda: Connections(bounds))
-    monkeypatch.setattr(server, "_IDLE_CONNECTION_S", idle_s)
-    monkeypatch.setattr(server, "_GRACE_S", 0.2)
+    monkeypatch.setattr(server, "_REQUESTS_S", 0.1)
     of = rooms(folder)
     app = application(of)
     app.router.add_get("/large", large)
-    runner = server._runner(app)
+    runner = server._runner(app, idle_s)
     await runner.setup()
     settings = of.settings.server.model_copy(update={"port": 0})
     listener = await server._listen(runner, settings)

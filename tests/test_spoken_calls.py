@@ -24,6 +24,8 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.voices import MS, ToneVoice
 
+pytestmark = pytest.mark.timed
+
 LOUD = 2000
 
 

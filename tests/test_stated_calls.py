@@ -21,6 +21,8 @@ from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 from tests.test_calls_over_http import called
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _adapted() -> None:

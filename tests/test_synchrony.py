@@ -17,6 +17,8 @@ from benchmarks.timecode import WRAP, read
 from engines.types import Motion, Picture, Space
 from live.clock import MILLISECOND
 
+pytestmark = pytest.mark.timed
+
 
 def seen(
     skew: float = 0.0, *, seconds: int = 60, drift: float = 0.0, late: float = 80.0, card: float = 0

@@ -21,6 +21,8 @@ from live.verification.verdict import Verdict
 from live.verification.verifier import Limits, Verifier
 from tests import bad_files
 
+pytestmark = pytest.mark.timed
+
 KEYS = OperatorKeys(Ed25519PrivateKey.generate(), b"k" * 32)
 
 

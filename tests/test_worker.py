@@ -22,6 +22,8 @@ from live.worker import Worker
 from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, permitted, stamp
 from tests.voices import MS
 
+pytestmark = pytest.mark.timed
+
 
 class FakeEars:
     """Ears with what the test lets them hear."""
