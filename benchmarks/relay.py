@@ -80,4 +80,5 @@ class Relay:
 def _socket(address: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((address, 0))
+    made.setblocking(False)  # what is said to be readable may be gone (select(2), BUGS)
     return made
