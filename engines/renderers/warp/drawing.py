@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -37,9 +38,17 @@ class Patch(NamedTuple):
     @classmethod
     def around(cls, points: Points, size: int, border: int) -> Patch | None:
         """What holds `(n, 2)` points and a border within a picture; `None`: it is out of view."""
-        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - border, 0)
-        right, bottom = np.minimum(np.ceil(points.max(axis=0)).astype(int) + border + 1, size)
+        left, top = (max(math.floor(low) - border, 0) for low in points.min(axis=0).tolist())
+        right, bottom = (
+            min(math.ceil(high) + border + 1, size) for high in points.max(axis=0).tolist()
+        )
         return cls(left, top, right, bottom) if right > left and bottom > top else None
+
+    def common(self, other: Patch) -> Patch | None:
+        """What belongs to both; `None`: nothing does."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Patch(left, top, right, bottom) if right > left and bottom > top else None
 
     def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The patch of a picture, as a view."""

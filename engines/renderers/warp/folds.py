@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.types import Floats
+from engines.types import Floats, Rgb
 
 _LEAP = 5.0
 """Times the usual step of the map: a larger one is a fold's edge."""
@@ -27,18 +27,21 @@ def find_folds(x: Floats, y: Floats) -> NDArray[np.uint8]:
     return leaps * np.uint8(255)
 
 
-def soften_folds(layer: NDArray[np.uint8], folds: NDArray[np.uint8]) -> None:
-    """Takes the steps off folds, in place: a map of fewer pixels draws stairs there."""
+def soften_folds(picture: Rgb, folds: NDArray[np.uint8], step: int) -> None:
+    """Takes the steps off folds, in place: a map of fewer pixels draws stairs there.
+
+    `step`: pixels of the picture per pixel of the map.
+    """
     left, top, width, height = cv2.boundingRect(folds)
     if not width:
         return
-    scale = len(layer) / len(folds)
-    rows = slice(round(top * scale), round((top + height) * scale))
-    columns = slice(round(left * scale), round((left + width) * scale))
-    target = layer[rows, columns]
+    rows = slice(top * step, (top + height) * step)
+    columns = slice(left * step, (left + width) * step)
+    target = picture[rows, columns]
     amount = cv2.GaussianBlur(folds[top : top + height, left : left + width], (3, 3), 0)
-    amount = cv2.resize(amount, target.shape[1::-1])
-    soft = cv2.GaussianBlur(target, (0, 0), 0.7 * scale)
+    amount = cv2.resize(amount, (width * step, height * step))
+    amount = amount[: target.shape[0], : target.shape[1]]
+    soft = cv2.GaussianBlur(target, (0, 0), 0.7 * step)
     where = amount > 0
     share = amount[where, None] / np.float32(255)
     sharp = target[where].astype(np.float32)
