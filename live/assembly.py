@@ -148,4 +148,5 @@ def _call_settings(settings: Settings, keys: OperatorKeys, label: Label) -> Call
         max_bitrate=settings.video.bitrate * 1000,
         connect_deadline_s=settings.sessions.connect_deadline_s,
         silence_deadline_s=settings.sessions.silence_deadline_s,
+        camera_patience_s=settings.sessions.camera_patience_s,
     )

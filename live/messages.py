@@ -22,6 +22,14 @@ CHANNEL = "visavis.v1"
 """The data channel's label."""
 LONGEST_MESSAGE = 64_000
 
+FAREWELLS = {
+    "shutdown": "the server is being shut down; call again in a moment",
+    "avatar_removed": "this avatar was removed; choose another one",
+    "token_revoked": "the access token of this call was revoked",
+    "failed": "a part of the server has failed; call again",
+}
+"""Reasons for which we end a call, and what its client is told before it ends."""
+
 _LONGEST_REF = 64
 _SETTINGS = {
     "avatar",

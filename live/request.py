@@ -62,8 +62,10 @@ class CallSettings:
     for a frame (0.7 and 1.3 ms at 512 × 512), its frames are 3 ms younger when seen, and it changes
     its rate without a keyframe. Whoever wants VP8 offers VP8 only."""
     speech: SpeechSettings = field(default_factory=SpeechSettings)
-    connect_deadline_s: float = 15.0
-    silence_deadline_s: float = 6.0
+    connect_deadline_s: float = 14.0
+    camera_patience_s: float = 0.5
+    """Cameras of 5 pictures a second exist; past this the avatar goes on without one."""
+    silence_deadline_s: float = 5.0
     """Without a single packet from the peer; browsers report on what they receive every second."""
 
 

@@ -61,6 +61,13 @@ class Server(Section):
         " asked for; more are refused.",
     )
 
+    tls_handshake_s: float = Field(
+        default=10.0, gt=0, description="What a client has to finish its TLS handshake in."
+    )
+    idle_connection_s: float = Field(
+        default=75.0, gt=0, description="An HTTP connection that nothing is asked on is closed."
+    )
+
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -78,10 +85,25 @@ class Sessions(Section):
         " a picture costs here and what others leave of the machine (operations.md).",
     )
     connect_deadline_s: float = Field(
-        default=15.0, gt=0, description="A call that has not connected by then is ended."
+        default=14.0, gt=0, description="A call that has not connected by then is ended."
     )
     silence_deadline_s: float = Field(
-        default=6.0, gt=0, description="A call from which nothing has come for this long is ended."
+        default=5.0,
+        ge=2,
+        description="A call from which nothing has come for this long is ended; browsers are heard"
+        " every second, whatever they send.",
+    )
+    camera_patience_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="Without a picture of the camera for this long, the avatar goes on by itself.",
+    )
+    shutdown_grace_s: float = Field(
+        default=2.0,
+        gt=0.5,
+        le=60,
+        description="What calls have to end in when the server is told to stop; they take half a"
+        " second.",
     )
 
 
@@ -309,6 +331,12 @@ class Recording(Section):
     )
     longest_minutes: int = Field(
         default=120, ge=1, le=1440, description="Of one recording; the call goes on without it."
+    )
+    finish_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="What the recordings of calls have to be signed in when the server is told to"
+        " stop; it waits for them.",
     )
 
 

@@ -52,12 +52,8 @@ _log = logging.getLogger(__name__)
 
 CONNECTIONS = web.AppKey("connections", Connections)
 
-_GRACE_S = 2.0
-"""What running calls have to end in when the server is told to stop."""
-_RECORDINGS_S = 30.0
-"""What the recordings of calls that have ended have to be signed in."""
-_IDLE_CONNECTION_S = 75.0
-_HANDSHAKE_S = 10.0
+_REQUESTS_S = 1.0
+"""What running requests have to end in when the server is told to stop, after the calls."""
 _WARM_AGAIN_S = 30.0
 
 
@@ -162,38 +158,38 @@ async def serve(rooms: Rooms, announce: Callable[[str], None]) -> None:
 
     Raises `SettingsError` where the address or the certificate cannot be used.
     """
-    told_to_stop = asyncio.Event()
+    settings, told_to_stop = rooms.settings, asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
-    runner = _runner(application(rooms))
+    runner = _runner(application(rooms), settings.server.idle_connection_s)
     await runner.setup()
     listener: asyncio.Server | None = None
     try:
-        listener = await _listen(runner, rooms.settings.server)
+        listener = await _listen(runner, settings.server)
         port: int = listener.sockets[0].getsockname()[1]
-        announce(_address(rooms.settings.server, port))
+        announce(_address(settings.server, port))
         warming = asyncio.create_task(_warm(rooms))
         await told_to_stop.wait()
         warming.cancel()
     finally:
         if listener is not None:
             listener.close()
-        await rooms.pool.close(_GRACE_S)
+        await rooms.pool.close(settings.sessions.shutdown_grace_s)
         await runner.cleanup()
         if rooms.recordings is not None:
-            await rooms.recordings.close(_RECORDINGS_S)
+            await rooms.recordings.close(settings.recording.finish_s)
         rooms.prepared.close()
         rooms.registers.consents.close()
         rooms.voices.close()
 
 
-def _runner(app: web.Application) -> web.AppRunner:
+def _runner(app: web.Application, idle_s: float) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log=None,  # it would write addresses and secret ids
-        keepalive_timeout=_IDLE_CONNECTION_S,
-        shutdown_timeout=_GRACE_S / 2,
+        keepalive_timeout=idle_s,
+        shutdown_timeout=_REQUESTS_S,
         auto_decompress=False,  # `live.bodies` takes no compressed ones
     )
 
@@ -222,7 +218,7 @@ async def _listen(runner: web.AppRunner, server: Server) -> asyncio.Server:
             server.host,
             server.port,
             ssl=tls,
-            ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
+            ssl_handshake_timeout=server.tls_handshake_s if tls else None,
         )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

@@ -110,7 +110,13 @@ class Session:
             on_channel=self._channel.open,
         )
         self._worker = Worker(
-            self._build, self._camera.frames, ears, self._show, self._counts, self._on_failure
+            self._build,
+            self._camera.frames,
+            ears,
+            self._show,
+            self._counts,
+            self._on_failure,
+            camera_patience_s=self._settings.camera_patience_s,
         )
         self._recording = CallRecording(
             request.recordings,
@@ -446,6 +452,7 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tell_end(reason)
         await self._free()
         self.closed.set()
         self._on_ended(reason)
@@ -467,6 +474,13 @@ class Session:
     def _tell_flaw(self, flaw: Flaw) -> bool:
         values = {"state": "ended", "reason": flaw.reason, "message": flaw.message}
         return self._channel.send("state", **values)
+
+    async def _tell_end(self, reason: str) -> None:
+        """Tells the peer why the call ends, where we end it; nothing is drawn from then on."""
+        self._worker.stop()
+        message = messages.FAREWELLS.get(reason)
+        if message and self._channel.send("state", state="ended", reason=reason, message=message):
+            await asyncio.sleep(watches.TOLD_WITHIN_S)
 
     async def _tell(self) -> None:
         """Tells the peer of every change of state soon, and how the call goes every second."""
@@ -493,7 +507,6 @@ class Session:
         self._talk.speaker.close()
         self._disguise.close()
         self._recording.stop()
-        self._worker.stop()
         self._video.stop()
         self._voice.stop()
         async with self._answering:  # sockets that are being opened now would stay open

@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
 CONSENT_EVERY_S = 1.0
 _KNOWN_WITHIN_S = 3.0
-_TOLD_WITHIN_S = 0.3
+TOLD_WITHIN_S = 0.3
+"""What a last message has to reach the peer in."""
 
 Finish = Callable[[str], None]
 
@@ -69,7 +70,7 @@ async def consent(
             finish("failed")
             return
     if tell(flaw):
-        await asyncio.sleep(_TOLD_WITHIN_S)
+        await asyncio.sleep(TOLD_WITHIN_S)
     finish(flaw.reason)
 
 

@@ -18,8 +18,6 @@ from live.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
-_CAMERA_PATIENCE_NS = SECOND // 2
-"""Cameras of 5 pictures a second exist; past this the avatar goes on without one."""
 _SPOKEN_PATIENCE_NS = 50 * MILLISECOND
 """While somebody speaks: a mouth needs more pictures than that."""
 _SPOKEN_NS = SECOND // 30
@@ -44,8 +42,12 @@ class Worker:
         show: Callable[[Stamped], None],
         counts: Counts,
         on_failure: Callable[[], None],
+        *,
+        camera_patience_s: float = 0.5,
     ) -> None:
         """`build`, `show` and `on_failure` are called on the worker's thread.
+
+        `camera_patience_s`: past this the avatar goes on without a picture of the camera.
 
         Counts under `dropped.failed` the pictures that a room could not deal with, and under
         `dropped.paced` those that were not to be drawn.
@@ -63,6 +65,7 @@ class Worker:
         self._build = build
         self._frames = frames
         self._ears = ears
+        self._camera_patience_ns = round(camera_patience_s * SECOND)
         self._lag_ns = 0
         self._show = show
         self._counts = counts
@@ -101,7 +104,7 @@ class Worker:
         failures = 0
         while not self._frames.closed:
             sounding = self._ears.sounding
-            patience_ns = _SPOKEN_PATIENCE_NS if sounding else _CAMERA_PATIENCE_NS
+            patience_ns = _SPOKEN_PATIENCE_NS if sounding else self._camera_patience_ns
             period_ns = self.pace.at_least(_SPOKEN_NS if sounding else _IDLE_NS)
             due_ns = max(due_ns + period_ns, now_ns())
             frame = self._frames.take((due_ns - now_ns()) / SECOND)
