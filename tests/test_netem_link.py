@@ -19,8 +19,6 @@ from benchmarks.netem.descriptions import destination, led_to, without_candidate
 
 pytestmark = pytest.mark.timed
 
-pytestmark = pytest.mark.timed
-
 OFFER = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
     "m=video 50123 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 10.1.2.3\r\n"
