@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-from benchmarks.timecode import age_ms
+from benchmarks.timecode import TICK_MS, WRAP, age_ms
 from live.errors import VisavisError
 
 Sink = Literal["track", "display"]
@@ -35,6 +35,43 @@ class CallPlan:
     tuned: bool = True
     """Whether the caller asks for the least delay, as our web client does."""
     avatar: str = "mira"
+    driver: str = ""
+    """By its name; empty: the server's own choice."""
+    coded: bool = True
+    """Whether pictures have to come back with their time code."""
+    keeps: bool = False
+    """Whether the pictures that came back are kept, too."""
+
+
+class Row(NamedTuple):
+    """One picture that was seen; times in ms on the caller's clock."""
+
+    number: int
+    """Its time code; −1: none."""
+    at_ms: float
+    width: int
+    height: int
+    received_ms: float | None = None
+    """When its last packet came, where the browser tells."""
+    decode_ms: float | None = None
+    """What decoding took."""
+    presented_ms: float | None = None
+    """When it was given to the compositor."""
+
+    @property
+    def age_ms(self) -> float:
+        """From being drawn until it was seen."""
+        return age_ms(self.number, round(self.at_ms / TICK_MS) % WRAP)
+
+
+class Stage(NamedTuple):
+    """One part of a picture's way: what it takes in the mean."""
+
+    stage: str
+    side: Literal["page", "network", "server", "rest"]
+    ms: float
+    exact: bool
+    """Measured picture by picture on one clock; else by somebody's own counters, or left over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +92,16 @@ class Seen:
     caller_cpu_s: float
     others_cpu_s: float
     """Of everything else on the machine meanwhile."""
-    caller_ms: Mapping[str, float | None] = field(default_factory=dict)
-    """The browser's own means for each picture: encoding, its receive buffer, decoding."""
+    at_s: Sequence[float] = ()
+    """When each of `ages_ms` was seen, since the first of them."""
+    stages: Sequence[Stage] = ()
+    """What the mean of `ages_ms` consists of, in the order of the way."""
     report: Mapping[str, Any] | None = None
     """The server's report of the call."""
+    shown: Sequence[tuple[int, int]] = ()
+    """Pictures sent since the call began: time code, and which of the clip."""
+    pictures: Sequence[tuple[float, bytes]] = ()
+    """Pictures that came back, where they were to be kept: when, in ms, and as JPEG."""
 
     @property
     def fps(self) -> float:
@@ -66,20 +109,23 @@ class Seen:
         return len(self.ages_ms) / self.seconds
 
 
-def read_received(received: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """The fields of `Seen` that follow from rows of number (−1: none), ticks, width, height."""
-    ages: list[float] = []
-    numbers: set[int] = set()
-    uncoded = 0
-    for number, now, _, _ in received:
-        if number < 0:
-            uncoded += 1
-        elif number not in numbers:
-            numbers.add(number)
-            ages.append(age_ms(number, now))
+def first_seen(received: Sequence[Row]) -> list[Row]:
+    """The coded pictures, each where it was seen first."""
+    found: dict[int, Row] = {}
+    for row in received:
+        if row.number >= 0:
+            found.setdefault(row.number, row)
+    return list(found.values())
+
+
+def read_received(received: Sequence[Row]) -> dict[str, Any]:
+    """The fields of `Seen` that follow from what came in."""
+    rows = first_seen(received)
+    uncoded = sum(row.number < 0 for row in received)
     return {
-        "ages_ms": ages,
+        "ages_ms": [row.age_ms for row in rows],
+        "at_s": [(row.at_ms - rows[0].at_ms) / 1000 for row in rows],
         "uncoded": uncoded,
-        "repeated": len(received) - uncoded - len(ages),
-        "size": (received[-1][2], received[-1][3]) if received else (0, 0),
+        "repeated": len(received) - uncoded - len(rows),
+        "size": (received[-1].width, received[-1].height) if received else (0, 0),
     }

@@ -8,7 +8,6 @@ cancels; over the avatar it stays, with the driver's smoothing, as it does for a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import caller
-from benchmarks.call import CallPlan
+from benchmarks.call import CallFailed, Seen
 from benchmarks.delay import NoDelay, delay, unwrapped
-from benchmarks.serving import Serving
 from benchmarks.timecode import TICK_MS, WRAP
 from engines import registry
 from engines.face_mesh import BLENDSHAPE_INDEX
@@ -32,24 +29,36 @@ PICTURES = 240
 """Of the clip; it moves less alike than the first four seconds alone, back and forth."""
 
 
-def measure(
-    servers: Mapping[Any, Serving], plan: CallPlan, clip: Sequence[Rgb]
-) -> dict[str, dict[str, Any]]:
-    """For each server: the delay by the time code, and by each signal."""
-    figures = {}
-    for kind, server in servers.items():
-        seen, coded, viewer = asyncio.run(caller.call(server, plan, clip, keep=True))
-        sent = tracked((now, clip[which]) for now, which in coded.shown)
-        back = tracked(
-            (now, np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), np.uint8))
-            for now, planes in viewer.pictures
-        )
-        figures[str(kind)] = {
-            # The mean: movement is late by how late its pictures are on the whole.
-            "time_code_ms": round(float(np.mean(seen.ages_ms)), 1),
-            **{name: _delay(sent, back, name) for name in SIGNALS},
-        }
-    return figures
+def measured(seen: Seen, clip: Sequence[Rgb]) -> dict[str, Any]:
+    """The delay of a call by each signal, and by the time code where there is one.
+
+    `seen`: with the pictures that came back and with what was sent; `clip`: what that was of.
+    """
+    sent = tracked((now, clip[which]) for now, which in seen.shown)
+    back = tracked((round(at_ms / TICK_MS) % WRAP, _decoded(jpeg)) for at_ms, jpeg in seen.pictures)
+    # The mean: movement is late by how late its pictures are on the whole.
+    mean = round(float(np.mean(seen.ages_ms)), 1) if seen.ages_ms else None
+    return {"time_code_ms": mean, **{name: _delay(sent, back, name) for name in SIGNALS}}
+
+
+def show(figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Prints what was measured of each kind of call."""
+    for kind, found in figures.items():
+        code = found["time_code_ms"]
+        print(f"{kind} by movement", end="")
+        print("" if code is None else f" (time code: {code} ms in the mean)", end="")
+        for name in SIGNALS:
+            one = found[name]
+            words = one if isinstance(one, str) else f"{one['ms']} ± {one['uncertainty_ms']} ms"
+            print(f"; {name} {words}", end="")
+        print()
+
+
+def _decoded(jpeg: bytes) -> Rgb:
+    rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if rgb is None:
+        raise CallFailed("a picture that the client kept is no JPEG")
+    return np.ascontiguousarray(rgb, np.uint8)
 
 
 def tracked(pictures: Iterable[tuple[int, Rgb]]) -> list[tuple[int, Face]]:

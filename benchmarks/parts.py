@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 
-from benchmarks.timecode import strip_height
+from benchmarks.timecode import read, strip_height
 from engines.types import (
     Avatar,
     Backdrop,
@@ -43,31 +43,48 @@ class Passage:
         """Empty."""
         self._kept: OrderedDict[int, Rgb] = OrderedDict()
         self._lock = threading.Lock()
+        self._of_call = threading.local()  # a call's rooms are on one thread
 
     def put(self, captured_ns: int, rgb: Rgb) -> None:
         """Keeps one picture, or a part of it."""
+        self._of_call.latest = rgb
         with self._lock:
             self._kept[captured_ns] = rgb
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
 
     def get(self, captured_ns: int) -> Rgb | None:
-        """What was captured then; `None` where it is too long ago, or no camera picture."""
+        """What was captured then; where nothing was, the call's latest again, if there is any.
+
+        The server draws on while no camera picture comes, and that shows nothing newer.
+        """
         with self._lock:
-            return self._kept.get(captured_ns)
+            found = self._kept.get(captured_ns)
+        latest: Rgb | None = getattr(self._of_call, "latest", None)
+        return latest if found is None else found
 
 
 class CodedTracker:
     """A tracker that hands the time code, or for an echo the whole picture, past the avatar."""
 
-    def __init__(self, tracker: Tracker, passage: Passage, *, echo: bool) -> None:
-        """`echo`: nothing is tracked."""
+    def __init__(
+        self,
+        tracker: Tracker,
+        passage: Passage,
+        on_coded: Callable[[int, int], None] = lambda number, captured_ns: None,
+        *,
+        echo: bool,
+    ) -> None:
+        """`echo`: nothing is tracked. `on_coded` is told of every picture that has a time code."""
         self._tracker = tracker
         self._passage = passage
+        self._on_coded = on_coded
         self._echo = echo
 
     def track(self, picture: Picture) -> Face | None:
         """The face; `None` in an echo."""
+        if (number := read(picture.rgb[..., 1])) is not None:
+            self._on_coded(number, picture.captured_ns)
         if self._echo:
             self._passage.put(picture.captured_ns, picture.rgb)
             return None

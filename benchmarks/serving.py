@@ -30,6 +30,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from benchmarks.beacon import beacon
 from benchmarks.parts import CodedRenderer, CodedTracker, Passage
 from benchmarks.processes import Usage, usage
+from benchmarks.stamps import Stamps, stamping
 from benchmarks.syllables import syllable_voice
 from engines import registry
 from engines.types import Renderer, Tracker, Weights
@@ -100,6 +101,11 @@ class Serving:
             raise ServerFailed(f"the server under test ended by itself with exit code {gone}")
 
     @property
+    def folder(self) -> Path:
+        """Where the process runs and may leave files; gone when it ends."""
+        return Path(self._folder.name)
+
+    @property
     def usage(self) -> Usage:
         """What the process holds and has used."""
         return usage(self.process.pid)
@@ -144,13 +150,13 @@ def _command(kind: Kind) -> list[str]:
 
 
 @contextmanager
-def coded_parts(*, echo: bool) -> Iterator[None]:
+def coded_parts(stamps: Stamps, *, echo: bool) -> Iterator[None]:
     """Lets the registry hand out the parts of `benchmarks.parts` around its own."""
     passage = Passage()
     tracker, renderer = registry.tracker, registry.renderer
 
     def coded_tracker(name: str, weights: Weights) -> Tracker:
-        return CodedTracker(tracker(name, weights), passage, echo=echo)
+        return CodedTracker(tracker(name, weights), passage, stamps.came, echo=echo)
 
     def coded_renderer(name: str, source: object | None = None) -> Renderer:
         return CodedRenderer(renderer(name, source), passage, echo=echo)
@@ -191,10 +197,16 @@ async def _serve_stock() -> None:
     await runner.cleanup()
 
 
+@contextmanager
+def _measured_parts(*, echo: bool) -> Iterator[None]:
+    with stamping(Path.cwd()) as stamps, coded_parts(stamps, echo=echo):
+        yield
+
+
 def _changed(kind: str) -> AbstractContextManager[None]:
     if kind == "beacon":
         return beacon()
-    return syllable_voice() if kind == "syllables" else coded_parts(echo=kind == "echo")
+    return syllable_voice() if kind == "syllables" else _measured_parts(echo=kind == "echo")
 
 
 def main(kind: str) -> int:

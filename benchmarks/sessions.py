@@ -23,10 +23,9 @@ from typing import Any
 from unittest.mock import patch
 
 import av
-from aiohttp import ClientSession
 from aiortc.jitterbuffer import JitterFrame
 
-from benchmarks import clip, packets, record, spread
+from benchmarks import clip, packets, record, spread, targets
 from benchmarks.call import CallPlan, read_received
 from benchmarks.caller import Caller, CodedClip, PacedTrack, Viewer
 from benchmarks.processes import Usage, busy_s, usage
@@ -118,16 +117,16 @@ def counting() -> Iterator[None]:
 class Callers:
     """The calls that are held."""
 
-    def __init__(self, http: ClientSession, server: Serving, plan: CallPlan) -> None:
+    def __init__(self, server: Serving, plan: CallPlan) -> None:
         """None yet."""
-        self._http, self._server, self._plan = http, server, plan
+        self._server, self._plan = server, plan
         self.first = Viewer()
         self.light: list[Counter] = []
 
     async def open_first(self, found: Sequence[Rgb]) -> Caller:
         """The call whose delay is measured."""
         camera = PacedTrack(self._plan.fps, CodedClip(found))
-        caller = Caller(self._http, self._server.address)
+        caller = Caller(targets.own(self._server.address, self._plan))
         await caller.open(self._plan, camera, self.first)
         await asyncio.wait_for(self.first.first.wait(), 20)
         return caller
@@ -140,7 +139,7 @@ class Callers:
         camera = PacedTrack(
             self._plan.fps, lambda index: av.Packet(coded[index % len(coded)]), phase
         )
-        caller = Caller(self._http, self._server.address)
+        caller = Caller(targets.own(self._server.address, self._plan))
         await caller.open(self._plan, camera, counter)
         await asyncio.wait_for(counter.first.wait(), 20)
         self.light.append(counter)
@@ -181,8 +180,7 @@ async def ramp(server: Serving, args: argparse.Namespace, found: Sequence[Rgb]) 
     levels: list[dict[str, Any]] = []
     reason = f"stopped at {args.most} calls, which all were held"
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(ClientSession())
-        callers = Callers(http, server, plan)
+        callers = Callers(server, plan)
         for calls in range(1, args.most + 1):
             if calls == 1:
                 caller = await callers.open_first(found)

@@ -1,53 +1,70 @@
-// One measured call. The driver (benchmarks/browser.py) calls `begin`, then `collect` for what came in.
+// One measured call. The driver (benchmarks/calling.py) calls `begin`, then `offer` and `accept` for
+// each connection of it, then `collect` for what came in.
 //
-// The picture goes in by MediaStreamTrackGenerator, not by a canvas capture, and, with the sink
-// "track", comes out by MediaStreamTrackProcessor: neither waits for the display. With the sink
-// "display" it comes out of a video element's frame callback, as a person would see it.
+// Where the browser can, the picture goes in by MediaStreamTrackGenerator, not by a canvas capture,
+// and, with the sink "track", comes out by MediaStreamTrackProcessor: neither waits for the display.
+// With the sink "display" it comes out of a video element's frame callback, as a person would see it.
 
 import { camera } from "./camera.js";
-import { dial } from "./dial.js";
-import { readCode, ticks } from "./timecode.js";
+import * as dial from "./dial.js";
+import { readCode } from "./timecode.js";
 
-/** @type {{received: number[][], sent: number, errors: string[]}} */
-const log = { received: [], sent: 0, errors: [] };
-/** @type {RTCPeerConnection} */
-let peer;
-/** @type {string | null} */
-let session = null;
+/** Pictures kept for their movement are this wide and high at most. */
+const KEPT_PX = 320;
+
+/** What has come in: see `benchmarks.call.Row`. */
+const log = { received: [], sent: [], pictures: [], errors: [] };
+/** @type {Map<string, RTCPeerConnection>} by leg */
+const peers = new Map();
+/** @type {MediaStream} */
+let stream;
+let options;
 
 const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
 /** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
- *   sink: "track" | "display", sound: boolean, hears: boolean, target: string, tuned: boolean}} options */
-async function begin(options) {
-  const stream = new MediaStream([await camera(options, () => log.sent++, complain)]);
+ *   sink: "track" | "display", sound: boolean, hears: boolean, keeps: boolean, tuned: boolean}} wanted */
+async function begin(wanted) {
+  options = wanted;
+  const sent = (/** @type {number} */ number, /** @type {number} */ index) => log.sent.push([number, index]);
+  stream = new MediaStream([await camera(options, sent, complain)]);
   if (options.sound) {
     const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     const microphone = await navigator.mediaDevices.getUserMedia({ audio: sound });
     stream.addTrack(microphone.getAudioTracks()[0]);
   }
-  peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
-  peer.ontrack = ({ track, receiver }) => {
-    if (options.tuned && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    play(track, options.sink);
-  };
-  session = await dial(peer, stream, options);
 }
 
-function play(track, sink) {
+/** The offer of a connection. @param {"both" | "send" | "receive"} leg what it is for */
+async function offer(leg) {
+  const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  peers.set(leg, peer);
+  peer.ontrack = ({ track, receiver }) => {
+    if (options.tuned && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    play(track);
+  };
+  return dial.offer(peer, stream, { ...options, leg });
+}
+
+async function accept(leg, sdp) {
+  await peers.get(leg).setRemoteDescription({ type: "answer", sdp });
+}
+
+function play(track) {
   if (track.kind === "audio") {
     document.querySelector("audio").srcObject = new MediaStream([track]);
-  } else if (sink === "track") {
+  } else if (options.sink === "track") {
     readTrack(track).catch(complain);
   } else {
     const video = document.querySelector("video");
     video.srcObject = new MediaStream([track]);
-    const shown = () => {
-      const now = ticks();
+    const shown = (_, times) => {
+      const now = performance.now();
       video.requestVideoFrameCallback(shown);
-      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
-        note(new VideoFrame(video), now).catch(complain);
-      }
+      if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
+      const { receiveTime = null, processingDuration, presentationTime } = times;
+      const decode = processingDuration === undefined ? null : 1000 * processingDuration;
+      note(new VideoFrame(video), now, [receiveTime, decode, presentationTime]).catch(complain);
     };
     video.requestVideoFrameCallback(shown);
   }
@@ -58,39 +75,48 @@ async function readTrack(track) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    await note(value, ticks());
+    await note(value, performance.now(), [null, null, null]);
   }
 }
 
-async function note(frame, now) {
-  const number = await readCode(frame);
-  log.received.push([number, now, frame.displayWidth, frame.displayHeight]);
-  frame.close();
+async function note(frame, now, times) {
+  try {
+    const number = await readCode(frame);
+    log.received.push([number, now, frame.displayWidth, frame.displayHeight, ...times]);
+    if (options.keeps) log.pictures.push([now, await kept(frame)]);
+  } finally {
+    frame.close();
+  }
 }
 
-/** What was seen since the last call, and the counters of the connection. */
+/** The picture itself, as a JPEG in base64. */
+async function kept(frame) {
+  const scale = Math.min(1, KEPT_PX / Math.max(frame.displayWidth, frame.displayHeight));
+  const [width, height] = [frame.displayWidth, frame.displayHeight].map((side) => Math.round(scale * side));
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").drawImage(frame, 0, 0, width, height);
+  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+/** What was seen since the last call, and the counters of the connections. */
 async function collect() {
   const counters = {};
-  for (const each of (await peer.getStats()).values()) {
-    if (each.kind === "video" && /^(in|out)bound-rtp$/.test(each.type)) counters[each.type] = each;
+  for (const peer of peers.values()) {
+    for (const each of (await peer.getStats()).values()) {
+      if (/(in|out)bound-rtp$/.test(each.type)) counters[`${each.kind} ${each.type}`] = each;
+      if (each.type === "candidate-pair" && each.nominated) counters[each.type] = each;
+    }
   }
-  const seen = { ...log, counters, state: peer.connectionState };
-  Object.assign(log, { received: [], sent: 0, errors: [] });
+  const states = [...peers.values()].map(({ connectionState }) => connectionState);
+  const seen = { ...log, counters, state: states.join(", ") };
+  Object.assign(log, { received: [], sent: [], pictures: [], errors: [] });
   return seen;
 }
 
-/** The server's own report of this call; null where it gives none. */
-async function report() {
-  if (!session) return null;
-  const response = await fetch(session);
-  return response.ok && response.headers.get("Content-Type")?.includes("json")
-    ? response.json()
-    : null;
+function end() {
+  for (const peer of peers.values()) peer.close();
 }
 
-async function end() {
-  if (session) await fetch(session, { method: "DELETE" }).catch(complain);
-  peer.close();
-}
-
-Object.assign(window, { probe: { begin, collect, report, end } });
+Object.assign(window, { probe: { accept, begin, collect, end, offer } });

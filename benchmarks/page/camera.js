@@ -5,7 +5,8 @@ import { drawCode, ticks } from "./timecode.js";
 /**
  * The clip as a camera track, each picture with the time at which it was drawn.
  * @param {{width: number, height: number, fps: number, pictures: number}} options
- * @param {() => void} sent called for each picture
+ * @param {(number: number, index: number) => void} sent called for each picture, with its time code
+ *   and which of the clip it is
  * @param {(error: unknown) => void} complain
  */
 export async function camera({ width, height, fps, pictures }, sent, complain) {
@@ -17,20 +18,47 @@ export async function camera({ width, height, fps, pictures }, sent, complain) {
   );
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-  const track = new MediaStreamTrackGenerator({ kind: "video" });
+  const { track, show } = "MediaStreamTrackGenerator" in window ? generated(canvas, complain) : captured(canvas);
   track.contentHint = "motion";
-  const writer = track.writable.getWriter();
-  let index = 0;
+  let step = 0;
   ticker(fps, () => {
-    const phase = index++ % (2 * clip.length - 2);
+    const phase = step++ % (2 * clip.length - 2);
+    const index = phase < clip.length ? phase : 2 * clip.length - 2 - phase;
     const now = performance.now();
     const number = ticks();
-    context.drawImage(clip[phase < clip.length ? phase : 2 * clip.length - 2 - phase], 0, 0);
+    context.drawImage(clip[index], 0, 0);
     drawCode(context, width, number);
-    writer.write(new VideoFrame(canvas, { timestamp: Math.round(now * 1000) })).catch(complain);
-    sent();
+    try {
+      show(now);
+    } catch (error) {
+      complain(error);
+    }
+    sent(number, index);
   });
   return track;
+}
+
+/** A track that takes pictures at once. */
+function generated(canvas, complain) {
+  const track = new MediaStreamTrackGenerator({ kind: "video" });
+  const writer = track.writable.getWriter();
+  const show = (now) =>
+    void writer.write(new VideoFrame(canvas, { timestamp: Math.round(now * 1000) })).catch(complain);
+  return { track, show };
+}
+
+/** A track that takes pictures with the next refresh, for browsers that have no other. */
+function captured(drawn) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: drawn.width, height: drawn.height });
+  const context = canvas.getContext("2d", { alpha: false });
+  const stream = canvas.captureStream(0);
+  const [track] = stream.getVideoTracks();
+  const source = "requestFrame" in track ? track : stream; // Firefox has it on the stream
+  const show = () => {
+    context.drawImage(drawn, 0, 0);
+    source.requestFrame();
+  };
+  return { track, show };
 }
 
 /**

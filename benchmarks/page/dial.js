@@ -21,19 +21,19 @@ async function relayed(sdp) {
 }
 
 /**
- * Sends a stream to the server and takes its answer.
+ * Makes a connection's offer, with all of its candidates.
  * @param {RTCPeerConnection} peer
- * @param {MediaStream} stream
- * @param {{codec: string, fps: number, target: string, hears?: boolean, relay?: boolean}} options
- *   `hears`: sound is to come back too, and both also where none are sent; `relay`: through the
- *   driver's relay
- * @returns {Promise<string | null>} the address of the server's session, where it gives one
+ * @param {MediaStream} stream what is sent
+ * @param {{codec: string, fps: number, hears?: boolean, leg?: "both" | "send" | "receive"}} options
+ *   `hears`: sound is to come back too, and both also where none are sent; `leg`: what this
+ *   connection is for, where sending and receiving have one each
+ * @returns {Promise<string>} the description
  */
-export async function dial(peer, stream, { codec, fps, target, hears = false, relay = false }) {
-  for (const track of stream.getTracks()) {
+export async function offer(peer, stream, { codec, fps, hears = false, leg = "both" }) {
+  for (const track of leg === "receive" ? [] : stream.getTracks()) {
     const video = track.kind === "video";
     const transceiver = peer.addTransceiver(track, {
-      direction: video || hears ? "sendrecv" : "sendonly",
+      direction: leg === "both" && (video || hears) ? "sendrecv" : "sendonly",
       streams: [stream],
       ...(video ? { sendEncodings: [{ maxBitrate: MAX_BITRATE, maxFramerate: fps }] } : {}),
     });
@@ -43,17 +43,37 @@ export async function dial(peer, stream, { codec, fps, target, hears = false, re
     parameters.degradationPreference = "maintain-resolution";
     await transceiver.sender.setParameters(parameters);
   }
-  for (const kind of hears ? ["video", "audio"] : []) {
-    if (stream.getTracks().some((track) => track.kind === kind)) continue;
+  for (const kind of wanted(leg, hears)) {
+    if (peer.getTransceivers().some(({ receiver }) => receiver.track.kind === kind)) continue;
     const transceiver = peer.addTransceiver(kind, { direction: "recvonly" });
     if (kind === "video") transceiver.setCodecPreferences(preferred(codec));
   }
   await peer.setLocalDescription();
   await gathered(peer);
+  return peer.localDescription.sdp;
+}
+
+/** What is to come, whether or not the same is sent. */
+function wanted(leg, hears) {
+  if (leg === "receive") return hears ? ["video", "audio"] : ["video"];
+  return leg === "both" && hears ? ["video", "audio"] : [];
+}
+
+/**
+ * Sends a stream to the server that the page is from, and takes its answer.
+ * @param {RTCPeerConnection} peer
+ * @param {MediaStream} stream
+ * @param {{codec: string, fps: number, target: string, hears?: boolean, relay?: boolean}} options
+ *   as those of `offer`; `relay`: through the driver's relay
+ * @returns {Promise<string | null>} the address of the server's session, where it gives one
+ */
+export async function dial(peer, stream, options) {
+  const { target, relay = false } = options;
+  const sdp = await offer(peer, stream, options);
   const answer = await fetch(target, {
     method: "POST",
     headers: { "Content-Type": "application/sdp" },
-    body: relay ? withoutCandidates(peer.localDescription.sdp) : peer.localDescription.sdp,
+    body: relay ? withoutCandidates(sdp) : sdp,
   });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`the server answered ${answer.status}: ${text}`);

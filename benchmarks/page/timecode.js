@@ -40,14 +40,17 @@ export function drawCode(context, width, number) {
 }
 
 /**
- * The number on a frame, or -1 where there is none. Only the strip's luma is copied.
- * @param {VideoFrame} frame I420 or NV12
+ * The number on a frame, or -1 where there is none. Only the strip is copied, of which luma or green
+ * is looked at.
+ * @param {VideoFrame} frame
  */
 export async function readCode(frame) {
   const width = frame.displayWidth;
   const rect = { x: 0, y: 0, width, height: (stripHeight(width) + 1) & ~1 };
   const plane = new Uint8Array(frame.allocationSize({ rect }));
   const [{ offset, stride }] = await frame.copyTo(plane, { rect });
+  const packed = /^(RGB|BGR)/.test(frame.format);
+  const [first, step] = packed ? [offset + 1, 4] : [offset, 1];
   const columns = Math.floor(width / COLUMNS);
   const rows = stripHeight(width) / 2;
   let word = 0;
@@ -58,7 +61,7 @@ export async function readCode(frame) {
     let count = 0;
     for (let y = top + (rows >> 2); y < top + rows - (rows >> 2); y++) {
       for (let x = left + (columns >> 2); x < left + columns - (columns >> 2); x++) {
-        sum += plane[offset + y * stride + x];
+        sum += plane[first + y * stride + x * step];
         count++;
       }
     }

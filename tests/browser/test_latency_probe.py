@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from benchmarks import browser as probe
-from benchmarks import clip, timecode
-from benchmarks.call import CallFailed, CallPlan
+from benchmarks import calling, clip, firefox, targets, timecode
+from benchmarks.call import CallFailed, CallPlan, Seen
 from benchmarks.serving import Serving
 
 NUMBERS = [0, 1, 0x5A5A5A, 0xABCDEF, timecode.WRAP - 1]
@@ -91,12 +91,43 @@ def test_a_call_over_a_server_that_sends_back(chromium: Browser, codec: str, sin
     camera = probe.Camera.showing(clip.read(clip.DEFAULT, 10))
     plan = CallPlan(codec, sink, warm_s=0.5, seconds=1.5, tuned=False)
     with Serving("aiortc", {}) as server:
-        seen = probe.call(chromium, server, plan, camera)
+        seen = measured(probe.Chromium(chromium), server, plan, camera)
     assert seen.fps > 5
     assert seen.size == (512, 512)
     assert 1 < min(seen.ages_ms) <= max(seen.ages_ms) < 10_000
     assert seen.uncoded == 0
-    assert seen.caller_ms["encode"] is not None
+    spent = {stage.stage: stage.ms for stage in seen.stages}
+    assert spent["browser encode"] > 0
+    assert spent["browser decode"] > 0
+    assert sum(spent.values()) == pytest.approx(np.mean(seen.ages_ms), abs=0.1)
+
+
+def test_what_is_displayed_of_our_server_is_accounted_for(chromium: Browser) -> None:
+    """Each side measures for itself; what nobody has measured is next to nothing."""
+    camera = probe.Camera.showing(clip.read(clip.DEFAULT, 10))
+    plan = CallPlan("H264", "display", warm_s=1.0, seconds=1.5)
+    with Serving("echo", {"LOGS__LEVEL": "error"}) as server:
+        seen = measured(probe.Chromium(chromium), server, plan, camera)
+    spent = {stage.stage: stage.ms for stage in seen.stages}
+    mean = float(np.mean(seen.ages_ms))
+    assert sum(spent.values()) == pytest.approx(mean, abs=0.2)
+    assert abs(spent["rest"]) < max(5.0, 0.25 * mean)
+    assert min(spent[name] for name in ("decode", "hand_over", "network down", "display")) > 0
+
+
+def test_firefox_is_driven_without_a_driver() -> None:
+    if firefox.path() is None:
+        pytest.skip("no Firefox in PATH; install one, on Debian by `apt-get install firefox-esr`")
+    camera = probe.Camera.showing(clip.read(clip.DEFAULT, 4))
+    plan = CallPlan("VP8", "display", warm_s=0.3, seconds=1.0)
+    with Serving("aiortc", {}) as server, probe.running("firefox") as browser:
+        seen = measured(browser, server, plan, camera)
+        with browser.tab(f"{server.address}/", (64, 64)) as tab:
+            assert tab.evaluate("value => value.concat(2)", [1]) == [1, 2]
+            with pytest.raises(CallFailed, match="no such thing"):
+                tab.evaluate("() => { throw new Error('no such thing'); }")
+    assert seen.fps > 2
+    assert seen.uncoded == 0
 
 
 def test_a_server_that_refuses_is_no_measurement(chromium: Browser) -> None:
@@ -106,4 +137,9 @@ def test_a_server_that_refuses_is_no_measurement(chromium: Browser) -> None:
         Serving("server", {"LOGS__LEVEL": "error"}) as server,
         pytest.raises(CallFailed, match="404"),
     ):
-        probe.call(chromium, server, plan, camera)
+        measured(probe.Chromium(chromium), server, plan, camera)
+
+
+def measured(browser: probe.Tabs, server: Serving, plan: CallPlan, camera: probe.Camera) -> Seen:
+    """A call to a server of ours."""
+    return calling.measured(browser, server, targets.own(server.address, plan), plan, camera)
