@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -15,6 +16,7 @@ from engines.types import Floats, Rgb
 Image = NDArray[np.integer | np.floating]
 
 _SUBPIXEL_BITS = 4
+_PIECES = 4  # of a smooth curve between two of its points
 
 
 def floats(image: Image) -> Floats:
@@ -89,33 +91,56 @@ def _fixed_point(points: Points) -> NDArray[np.int32]:
     return np.rint(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
-def smooth_loop(points: Points, steps: int = 4) -> Points:
-    """A closed Catmull-Rom curve through `(n, 2)` points, `steps` pieces between two of them."""
-    before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
-    return _catmull_rom(before, points, after, np.roll(points, -2, axis=0), steps)
+def smooth_loop(points: Points) -> Points:
+    """A closed Catmull-Rom curve through `(n, 2)` points, four pieces between two of them."""
+    return _loop_weights(len(points)) @ points
 
 
-def smooth_line(points: Points, steps: int = 4) -> Points:
+def smooth_line(points: Points) -> Points:
     """An open Catmull-Rom curve through `(n, 2)` points."""
+    return _line_weights(len(points)) @ points
+
+
+@cache
+def _loop_weights(count: int) -> Points:
+    """`(4n, n)`: a curve is linear in its points."""
+    points = np.eye(count)
+    before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
+    return _catmull_rom(before, points, after, np.roll(points, -2, axis=0))
+
+
+@cache
+def _line_weights(count: int) -> Points:
+    """`(4n − 3, n)`."""
+    points = np.eye(count)
     padded = np.concatenate([points[:1], points, points[-1:]])
-    curve = _catmull_rom(padded[:-3], padded[1:-2], padded[2:-1], padded[3:], steps)
+    curve = _catmull_rom(padded[:-3], padded[1:-2], padded[2:-1], padded[3:])
     return np.concatenate([curve, points[-1:]])
 
 
-def _catmull_rom(a: Points, b: Points, c: Points, d: Points, steps: int) -> Points:
+def _catmull_rom(a: Points, b: Points, c: Points, d: Points) -> Points:
     """Catmull and Rom, "A class of local interpolating splines", 1974; tension one half."""
-    t = (np.arange(steps) / steps)[None, :, None]
+    t = (np.arange(_PIECES) / _PIECES)[None, :, None]
     a, b, c, d = (points[:, None] for points in (a, b, c, d))
     curve = 0.5 * (
         2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
     )
-    return curve.reshape(-1, 2)
+    return curve.reshape(-1, a.shape[-1])
+
+
+def ramp(low: float, high: float, value: float) -> float:
+    """`smoothstep` of one number, which costs numpy ten times as much."""
+    t = min(max((value - low) / (high - low), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
 
 
 def blend(target: NDArray[np.uint8], layer: Floats, mask: Floats) -> None:
-    """Lays `(h, w, 3)` over `target` in place, as far as `mask` `(h, w)` says."""
-    amount = mask[..., None]
-    np.copyto(target, (target + (layer - target) * amount + 0.5).astype(np.uint8))
+    """Lays `(h, w, 3)`, or one colour, over `target` in place, as far as `mask` `(h, w)` says."""
+    mixed = layer - target
+    mixed *= mask[..., None]
+    mixed += target
+    mixed += np.float32(0.5)
+    np.copyto(target, mixed, casting="unsafe")
 
 
 def inpaint(

@@ -1,4 +1,4 @@
-"""Eyes: cut out of the portrait once as sclera and iris, drawn between the moved lids.
+"""Eyes: cut out of the portrait once as sclera and iris; `eye_drawing` lays them between the lids.
 
 Each eye is kept as a patch of twice the frame's resolution, its x axis along the eye.
 """
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from engines.face_geometry import Points, smoothstep
 from engines.face_mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
-from engines.renderers.warp.deform import Moved
 from engines.renderers.warp.drawing import (
     Patch,
     blend,
@@ -21,30 +20,28 @@ from engines.renderers.warp.drawing import (
     floats,
     inpaint,
     rgb,
-    smooth_line,
     smooth_loop,
     spread,
 )
 from engines.renderers.warp.framing import Framed
 from engines.types import Floats, Rgb
 
-_SCALE = 2.0  # patch pixels per frame pixel
+SCALE = 2.0
+"""Patch pixels per frame pixel."""
 _WIDE, _HIGH = 1.5, 1.1  # of the patch, in eye widths
-_BEYOND = 0.045  # eye widths that the eyeball is drawn beyond the lids: their edges are on it
+BEYOND = 0.045
+"""Eye widths that the eyeball is drawn beyond the lids: their edges are on it."""
 _FARTHEST_BELOW = 0.18
 _RIM = 0.14  # eye widths around the opening that the eyeball may reach beyond it
 _NARROWEST_OPENING = 0.05  # of the squared eye width: below, the portrait's eye is shut
-_LASH_FROM = 0.5  # openness below which the closing lid shows its lash line
-# The driver's landmarks see less of a gaze than the iris does: measured by tracking the output.
-_GAZE_GAIN = 1.25
 
 # ring, iris, the corner on the picture's left, the one on its right
 _ANATOMY = (
     (RIGHT_EYE, RIGHT_IRIS, 33, 133),
     (LEFT_EYE, LEFT_IRIS, 362, 263),
 )
-_LOWER = slice(1, 8)
-_UPPER = [0, 15, 14, 13, 12, 11, 10, 9, 8]
+LOWER = slice(1, 8)
+"""The lower lid in a ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,8 @@ class Eye:
     """The opening without its iris, shadows of the lids included."""
     white: Rgb
     """The same with sclera reaching beyond the lids, for a widened eye."""
-    iris: Rgb
-    iris_matte: Floats
+    iris: NDArray[np.uint8]
+    """`(s, s, 4)` a sprite, and where it is iris."""
     below: Points
     """`(7,)` eye widths by which the eyeball reaches below the tracked lower lid."""
     white_colour: Floats
@@ -98,13 +95,13 @@ def _cut_eye(
     down = np.array([-along[1], along[0]])
     axes = np.stack([along, down])
     middle = (landmarks[left] + landmarks[right]) / 2
-    shape = np.ceil(np.array([_WIDE, _HIGH]) * width * _SCALE).astype(int)
+    shape = np.ceil(np.array([_WIDE, _HIGH]) * width * SCALE).astype(int)
 
     def to_patch(points: Points) -> Points:
-        moved: Points = (points - middle) @ axes.T * _SCALE + shape / 2
+        moved: Points = (points - middle) @ axes.T * SCALE + shape / 2
         return moved
 
-    matrix = np.column_stack([axes.T / _SCALE, middle - axes.T @ (shape / 2) / _SCALE])
+    matrix = np.column_stack([axes.T / SCALE, middle - axes.T @ (shape / 2) / SCALE])
     patch = rgb(
         cv2.warpAffine(
             framed.rgb,
@@ -115,12 +112,12 @@ def _cut_eye(
         )
     )
     whole = Patch(0, 0, int(shape[0]), int(shape[1]))
-    pixels = width * _SCALE
+    pixels = width * SCALE
     tracked = to_patch(landmarks[ring])
     if (whole.mask(smooth_loop(tracked)) > 0.5).sum() < _NARROWEST_OPENING * pixels**2:
         return None
     below = _reach_below(patch, tracked, whole.mask(smooth_loop(tracked)) > 0.5, pixels)
-    tracked[_LOWER, 1] += below * pixels
+    tracked[LOWER, 1] += below * pixels
     opening = whole.mask(smooth_loop(tracked)) > 0.5
     centre = to_patch(landmarks[iris[:1]])[0]
     rows, columns = np.mgrid[: shape[1], : shape[0]]
@@ -145,7 +142,7 @@ def _cut_eye(
     over_iris = distance < 1.15 * radius
     resting = inpaint(patch, (over_iris & opening) | ~wide, 3)
     gone = (over_iris & opening).astype(np.float32)
-    soft = cv2.GaussianBlur(gone, (0, 0), 0.5 * _SCALE)[..., None]
+    soft = cv2.GaussianBlur(gone, (0, 0), 0.5 * SCALE)[..., None]
     resting = (resting * (1 - soft) + white * soft).astype(np.uint8)
     sprite, matte = _complete_iris(patch, well_inside, centre, radius)
     flat = patch.reshape(-1, 3)
@@ -156,8 +153,7 @@ def _cut_eye(
         width,
         resting,
         white,
-        sprite,
-        matte,
+        np.dstack([sprite, np.rint(255 * matte).astype(np.uint8)]),
         below,
         white_colour.astype(np.float32),
         np.median(sprite[matte > 0.9], axis=0).astype(np.float32),
@@ -177,11 +173,11 @@ def _reach_below(patch: Rgb, ring: Points, opening: NDArray[np.bool_], pixels: f
     iris = np.median(colours[opening], axis=0)
     eyeball = _likelier(colours, bright, skin) | _likelier(colours, iris, skin)
     steps = np.arange(1, round(_FARTHEST_BELOW * pixels))
-    rows = np.clip(np.rint(ring[_LOWER, 1:] + steps).astype(int), 0, len(patch) - 1)
-    columns = np.clip(np.rint(ring[_LOWER, :1]).astype(int), 0, patch.shape[1] - 1)
+    rows = np.clip(np.rint(ring[LOWER, 1:] + steps).astype(int), 0, len(patch) - 1)
+    columns = np.clip(np.rint(ring[LOWER, :1]).astype(int), 0, patch.shape[1] - 1)
     run = np.cumprod(eyeball[rows, columns], axis=1).sum(axis=1) / pixels
     run = np.convolve(np.pad(run, 1), [0.25, 0.5, 0.25], "valid")
-    return np.maximum(run, _BEYOND)
+    return np.maximum(run, BEYOND)
 
 
 def _iris_radius(patch: Rgb, visible: NDArray[np.bool_], distance: Points, tracked: float) -> float:
@@ -210,8 +206,8 @@ def _iris_radius(patch: Rgb, visible: NDArray[np.bool_], distance: Points, track
 def _extend(patch: Rgb, known: NDArray[np.bool_]) -> Rgb:
     """The patch filled with what is known, smoothly."""
     filled = inpaint(patch, ~known, 3)
-    soft = cv2.GaussianBlur(filled, (0, 0), 1.5 * _SCALE)
-    sure = cv2.GaussianBlur(known.astype(np.float32), (0, 0), 0.8 * _SCALE)[..., None]
+    soft = cv2.GaussianBlur(filled, (0, 0), 1.5 * SCALE)
+    sure = cv2.GaussianBlur(known.astype(np.float32), (0, 0), 0.8 * SCALE)[..., None]
     return (filled * sure + soft * (1 - sure)).astype(np.uint8)
 
 
@@ -282,100 +278,3 @@ def _likelier(colours: Floats, this: Floats, other: Floats) -> NDArray[np.bool_]
     along = (colours - other) @ towards / (towards @ towards + 1e-3)
     nearer: NDArray[np.bool_] = along > 0.45
     return nearer
-
-
-def draw_eyes(picture: Rgb, eyes: tuple[Eye | None, Eye | None], moved: Moved) -> None:
-    """Draws both eyes into the warped picture in place."""
-    for number, eye in enumerate(eyes):
-        if eye is None:
-            continue
-        openness = float(moved.openness[number])
-        if openness < _LASH_FROM:
-            _draw_lash_line(picture, eye, moved, openness)
-        if openness > 0.04:
-            _draw_eyeball(picture, eye, moved, number)
-
-
-def _draw_lash_line(picture: Rgb, eye: Eye, moved: Moved, openness: float) -> None:
-    lid = smooth_line(moved.face[eye.ring[_UPPER], :2])
-    area = Patch.around(lid, len(picture), 4)
-    if area is None:
-        return
-    strength = 0.75 * (1 - openness / _LASH_FROM)
-    thickness = max(1, round(0.045 * eye.width * moved.scale))
-    mask = area.stroke(lid, thickness) * strength
-    target = area.of(picture)
-    blend(target, np.broadcast_to(eye.lash_colour, target.shape), mask)
-
-
-def _draw_eyeball(picture: Rgb, eye: Eye, moved: Moved, number: int) -> None:
-    openness, gaze = float(moved.openness[number]), moved.gaze[number]
-    left, right = (moved.face[corner, :2] for corner in eye.corners)
-    along = right - left
-    width = float(np.linalg.norm(along)) + 1e-6
-    along = along / width
-    down = np.array([-along[1], along[0]])
-    lids = moved.face[eye.ring, :2]
-    beyond = _beyond_lids(lids, eye, moved, openness, down)
-    outline = smooth_loop(beyond)
-    area = Patch.around(outline, len(picture), 2)
-    if area is None:
-        return
-    mask = area.mask(outline)
-    # frame → patch, an affine map: the eye's own axes, its present width, the head's scale
-    zoom = np.array([_SCALE * eye.width / width, _SCALE / moved.scale])
-    axes = np.stack([along, down]) * zoom[:, None]
-    origin = np.array(eye.patch_size) / 2 - axes @ ((left + right) / 2 - area.corner)
-    layer = _sample(eye.resting, axes, origin, area)
-    widened = float(smoothstep(1.0, 1.15, openness))
-    if widened > 0:
-        layer += (_sample(eye.white, axes, origin, area) - layer) * widened
-    # The iris lies nearer than the corners' line, so a turning head carries it by itself; from
-    # there it looks aside.
-    aside = _GAZE_GAIN * eye.width * moved.scale * (gaze @ np.stack([along, down]))
-    to_iris = len(eye.iris) // 2 - axes @ (moved.irises[number] + aside - area.corner)
-    over = _sample(eye.iris_matte, axes, to_iris, area, cv2.BORDER_CONSTANT)
-    lids[_LOWER] = beyond[_LOWER]
-    over *= area.mask(smooth_loop(lids))
-    layer += (_sample(eye.iris, axes, to_iris, area) - layer) * over[..., None]
-    layer *= _lid_shadow(mask, width, openness)[..., None]
-    blend(area.of(picture), layer, mask)
-
-
-def _beyond_lids(lids: Points, eye: Eye, moved: Moved, openness: float, down: Points) -> Points:
-    """An outline a little larger than the opening: the patch has the lids' own edges on it."""
-    ring = lids.copy()
-    width = eye.width * moved.scale
-    at_rest = smoothstep(0.75, 1.0, openness) * (1 - smoothstep(1.0, 1.15, openness))
-    ring[_LOWER] += eye.below[:, None] * down * (width * min(1.0, 2 * openness))
-    ring[9:16] -= _BEYOND * down * (width * at_rest)
-    return ring
-
-
-def _sample(
-    image: NDArray[np.uint8] | Floats,
-    axes: Points,
-    origin: Points,
-    area: Patch,
-    border: int = cv2.BORDER_REPLICATE,
-) -> Floats:
-    return floats(
-        cv2.warpAffine(
-            image,
-            np.column_stack([axes, origin]),
-            area.width_height,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=border,
-        )
-    )
-
-
-def _lid_shadow(mask: Floats, width: float, openness: float) -> Floats:
-    """`(h, w)` factor: darker under the upper lid, the more it moves from rest."""
-    reach = max(2.0, 0.10 * width)
-    below = cv2.GaussianBlur(mask, (0, 0), 0.5 * reach)
-    drop = round(0.45 * reach)
-    below = cv2.copyMakeBorder(below[: len(below) - drop], drop, 0, 0, 0, cv2.BORDER_CONSTANT)
-    depth = 0.38 * min(1.0, 2.5 * abs(1 - openness))
-    shadow: Floats = 1 - depth + depth * np.minimum(below * 1.4, 1)
-    return shadow

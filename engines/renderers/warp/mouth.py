@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from engines.face_geometry import Points, smoothstep
+from engines.face_geometry import Points
 from engines.face_mesh import INNER_LIPS, OUTER_LIPS
 from engines.renderers.warp.deform import Moved
-from engines.renderers.warp.drawing import Patch, blend, smooth_loop
+from engines.renderers.warp.drawing import Patch, blend, floats, ramp, smooth_loop
 from engines.renderers.warp.framing import Framed
 from engines.renderers.warp.mesh import Mesh
 from engines.renderers.warp.teeth import SIDE, UNIT, Interior, draw_interior
@@ -65,8 +66,8 @@ def draw_mouth(picture: Rgb, mouth: Mouth, moved: Moved) -> None:
     gap = float(np.linalg.norm(moved.face[13, :2] - moved.face[14, :2])) + 1e-3
     if mouth.resting_gap > 0.05:
         # the portrait's own open mouth is better than a generic one while it is wide enough
-        own = smoothstep(0.55, 1.0, mouth.resting_gap * mouth.width * moved.scale / gap)
-        layer += (target - layer) * float(own)
+        own = ramp(0.55, 1.0, mouth.resting_gap * mouth.width * moved.scale / gap)
+        layer += (target - layer) * np.float32(own)
     blend(target, layer, mask)
 
 
@@ -76,22 +77,22 @@ def _lay(mouth: Mouth, moved: Moved, area: Patch) -> tuple[float, Floats]:
     The upper teeth sit on the skull, the lower ones and the tongue on the jaw. The arch reaches to
     the present corners of the mouth, to each side by itself: seen from the side they differ.
     """
-    left, right = moved.rigid[61, :2], moved.rigid[291, :2]
-    along = right - left
-    width = float(np.linalg.norm(along)) + 1e-6
-    along = along / width
-    down = np.array([-along[1], along[0]])
-    origin = (moved.rigid[13, :2] + moved.rigid[14, :2]) / 2
-    jaw = moved.expression[_CHIN, :2].mean(axis=0)
-    columns, rows = np.arange(area.left, area.right), np.arange(area.top, area.bottom)[:, None]
-    u = (columns - origin[0]) * along[0] + (rows - origin[1]) * along[1]
-    v = (columns - origin[0]) * down[0] + (rows - origin[1]) * down[1]
+    (left_x, left_y), (right_x, right_y) = moved.rigid[[61, 291], :2].tolist()
+    width = math.hypot(right_x - left_x, right_y - left_y) + 1e-6
+    along_x, along_y = (right_x - left_x) / width, (right_y - left_y) / width
+    x, y = moved.rigid[[13, 14], :2].mean(axis=0).tolist()
+    jaw_x, jaw_y = moved.expression[_CHIN, :2].mean(axis=0).tolist()
+    columns = np.arange(area.left, area.right, dtype=np.float32) - np.float32(x)
+    rows = np.arange(area.top, area.bottom, dtype=np.float32)[:, None] - np.float32(y)
+    u = columns * np.float32(along_x) + rows * np.float32(along_y)
+    v = rows * np.float32(along_x) - columns * np.float32(along_y)
     half = width / 2
-    to_left = 1.02 * min(float((moved.face[78, :2] - origin) @ along), -0.5 * half)
-    to_right = 1.02 * max(float((moved.face[308, :2] - origin) @ along), 0.5 * half)
-    across = UNIT / np.where(u < 0, -to_left, to_right)
+    (corner_x, corner_y), (other_x, other_y) = moved.face[[78, 308], :2].tolist()
+    to_left = 1.02 * min((corner_x - x) * along_x + (corner_y - y) * along_y, -0.5 * half)
+    to_right = 1.02 * max((other_x - x) * along_x + (other_y - y) * along_y, 0.5 * half)
+    across = np.where(u < 0, np.float32(UNIT / -to_left), np.float32(UNIT / to_right))
     upright = UNIT / (mouth.width * moved.scale / 2)
-    jaw_across, jaw_down = float(jaw @ along), float(jaw @ down)
+    jaw_across, jaw_down = jaw_x * along_x + jaw_y * along_y, jaw_y * along_x - jaw_x * along_y
     layer = np.empty((*u.shape, 3), np.float32)
     layer[:] = mouth.interior.cavity
     for sprite, right_by, down_by in (
@@ -99,14 +100,16 @@ def _lay(mouth: Mouth, moved: Moved, area: Patch) -> tuple[float, Floats]:
         (mouth.interior.lower, jaw_across, jaw_down),
         (mouth.interior.upper, 0.0, 0.0),
     ):
-        sampled = cv2.remap(
-            sprite,
-            ((u - right_by) * across + SIDE / 2).astype(np.float32),
-            ((v - down_by) * upright + SIDE / 2).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
+        sampled = floats(
+            cv2.remap(
+                sprite,
+                (u - np.float32(right_by)) * across + np.float32(SIDE / 2),
+                v * np.float32(upright) + np.float32(SIDE / 2 - down_by * upright),
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_CONSTANT,
+            )
         )
-        layer += (sampled[..., :3] - layer) * sampled[..., 3:]
+        layer += (sampled[..., :3] - layer) * (sampled[..., 3:] * np.float32(1 / 255))
     return width, layer
 
 
@@ -119,5 +122,5 @@ def _depth_shade(mask: Floats, width: float) -> Floats:
         inside = cv2.copyMakeBorder(
             inside[: len(inside) - drop], drop, 0, 0, 0, cv2.BORDER_CONSTANT
         )
-    shade: Floats = np.clip(0.38 + 0.80 * inside**1.2, 0, 1)
+    shade: Floats = np.minimum(cv2.pow(inside, 1.2) * np.float32(0.80) + np.float32(0.38), 1)
     return shade

@@ -18,7 +18,8 @@ from engines.portraits import usable_face
 from engines.renderers.warp.compose import Behind, InverseMap, compose, reach_of
 from engines.renderers.warp.deform import Moved, deform
 from engines.renderers.warp.drawing import floats, rgb
-from engines.renderers.warp.eyes import Eye, cut_eyes, draw_eyes, remove_eyeballs
+from engines.renderers.warp.eye_drawing import draw_eyes
+from engines.renderers.warp.eyes import Eye, cut_eyes, remove_eyeballs
 from engines.renderers.warp.folds import find_folds, soften_folds
 from engines.renderers.warp.framing import frame
 from engines.renderers.warp.light import Light, estimate_light, relight

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.face_geometry import Points, smoothstep
-from engines.renderers.warp.drawing import floats
 from engines.types import Floats
 
 SIDE = 256
@@ -27,11 +27,11 @@ _LOWER_LENGTH = (0.92, 0.94, 1.0, 0.92, 0.84, 0.76)
 
 @dataclass(frozen=True, slots=True)
 class Interior:
-    """Sprites of a mouth: `(SIDE, SIDE, 4)` float32 RGB 0…255 and opacity 0…1."""
+    """Sprites of a mouth: `(SIDE, SIDE, 4)` RGB and opacity."""
 
-    upper: Floats
-    lower: Floats
-    tongue: Floats
+    upper: NDArray[np.uint8]
+    lower: NDArray[np.uint8]
+    tongue: NDArray[np.uint8]
     cavity: Floats
     """`(3,)` RGB of the darkness behind."""
 
@@ -64,7 +64,7 @@ def _row(
     gum: Points,
     *,
     above: bool,
-) -> Floats:
+) -> NDArray[np.uint8]:
     """One dental arch from the front: narrower and darker towards its sides.
 
     `root`, `tip`: where the middle teeth begin (in the gum) and end, half mouth widths down.
@@ -106,7 +106,7 @@ def _row(
     return _soft(colour, np.maximum(opacity, gum_opacity))
 
 
-def _tongue(colour: Points) -> Floats:
+def _tongue(colour: Points) -> NDArray[np.uint8]:
     u, v = _grid()
     opacity = 1 - smoothstep(0.7, 1.0, (u / 0.74) ** 2 + ((v - 0.24) / 0.46) ** 2)
     light = (
@@ -118,8 +118,8 @@ def _tongue(colour: Points) -> Floats:
     return _soft(colour * light[..., None], opacity)
 
 
-def _soft(colour: Points, opacity: Points) -> Floats:
+def _soft(colour: Points, opacity: Points) -> NDArray[np.uint8]:
     """Colour and opacity as one sprite, blurred to what a lens would show of it."""
     known = np.where(opacity[..., None] > 0.02, colour, colour[opacity > 0.5].mean(axis=0))
-    sprite = np.dstack([np.clip(known, 0, 255), opacity]).astype(np.float32)
-    return floats(cv2.GaussianBlur(sprite, (0, 0), 1.6))
+    sprite = np.dstack([np.clip(known, 0, 255), 255 * opacity]).astype(np.float32)
+    return np.rint(cv2.GaussianBlur(sprite, (0, 0), 1.6)).astype(np.uint8)
