@@ -33,6 +33,8 @@ BENCHMARKS = {
 }
 """Each benchmark's module and its line in `visavis bench --help`."""
 
+REPORT = "records as a page with plots, and what has changed since older ones"
+
 
 def add_to(subparsers: Subparsers) -> None:
     """Adds the command with a sub-command for each benchmark."""
@@ -45,6 +47,10 @@ def add_to(subparsers: Subparsers) -> None:
         bench = names.add_parser(name, help=line, description=f"Measures {line}.")
         module.add_arguments(bench)
         bench.set_defaults(run=partial(run, module.run))
+    report = importlib.import_module("benchmarks.report")
+    shown = names.add_parser("report", help=REPORT, description=f"Shows {REPORT}.")
+    report.add_arguments(shown)
+    shown.set_defaults(run=partial(run, report.run))
 
 
 def run(benchmark: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> int:
