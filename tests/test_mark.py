@@ -263,10 +263,18 @@ def test_keys_of_another_size_are_refused(size: int) -> None:
     ],
     ids=["rgb", "odd", "empty", "float"],
 )
-def test_what_is_no_picture_is_refused(array: np.ndarray) -> None:
+def test_what_is_no_luma_is_refused(array: np.ndarray) -> None:
     with pytest.raises(ValueError, match="a picture's luma is"):
         Mark(KEY, PAYLOAD).apply(array)
-    with pytest.raises(ValueError, match="a picture's luma is"):
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3))],
+    ids=["grey", "alpha", "float"],
+)
+def test_what_is_no_picture_is_refused(array: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="a picture is"):
         Detector([KEY]).find([array])
 
 
