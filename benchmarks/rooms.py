@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 
 from benchmarks import clip, networks, packets, record, spread
 from engines import avatars, registry
-from engines.backends.litert import load
 from engines.mark import KEY_BYTES, PAYLOAD_BYTES, Mark
 from engines.renderers.warp import renderer
 from engines.trackers import litert
-from engines.types import ModelSpec, Network, Picture, Portrait, Renderer, Rgb, Tracker
+from engines.trackers import networks as networks_of_faces
+from engines.types import Network, Picture, Portrait, Renderer, Rgb, Tracker, Weights
 from engines.weights import ModelStore
 from live.clock import SECOND, VIDEO_RATE
 from live.disclosure import Disclosure, Label
@@ -217,10 +217,14 @@ def prepared(drawer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
 def timed_networks(watch: Stopwatch) -> Iterator[None]:
     """Lets trackers that load networks meanwhile run them under the stopwatch."""
 
-    def timed_load(spec: ModelSpec, *, threads: int = 1) -> Network:
-        return TimedNetwork(load(spec, threads=threads), f"  net {spec.name}", watch)
+    def timed(weights: Weights) -> networks_of_faces.Networks:
+        found = networks_of_faces.opened(weights)
+        each = found._asdict().items()
+        return networks_of_faces.Networks(
+            **{name: TimedNetwork(network, f"  net face_{name}", watch) for name, network in each}
+        )
 
-    with patch.object(litert, "load", timed_load):
+    with patch.object(litert, "opened", timed):
         yield
 
 

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 def read_landmarks(network: Network, rgb: Rgb, region: Region) -> Reading | None:
     """The landmarks of the face in `region`; `None`: there is no face in it.
 
-    `network` takes `(1, 256, 256, 3)` 0…1 and gives landmarks `(1, 1, 1, 1434)` in pixels of the
+    `network` takes `(1, 256, 256, 3)` bytes and gives landmarks `(1, 1, 1, 1434)` in pixels of the
     crop and the presence of a face `(1, 1, 1, 1)` before the sigmoid.
     """
     raw, logit = network(region.crop(rgb, SIDE))

@@ -11,16 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from engines.backends.litert import load
 from engines.trackers.attention import Attention
 from engines.trackers.detector import detect
 from engines.trackers.landmarks import Reading, face, read_landmarks
+from engines.trackers.networks import opened
 from engines.trackers.regions import Region
 from engines.trackers.smoothing import LandmarkFilter
 from engines.trackers.steady_clock import SteadyClock
 from engines.trackers.still import search
-from engines.types import Face, ModelSpec, Network, Picture, Rgb, Weights
-from engines.weights import MODELS
+from engines.types import Face, Picture, Rgb, Weights
 
 _MIN_SIDE = 16  # pixels; nothing smaller can hold a face
 
@@ -34,7 +33,7 @@ class LitertTracker:
         `smooth`: filters the landmarks as MediaPipe does. A driver has filters of its own; behind
         this one the avatar's lips were half a frame later and lids and lips slow to close.
         """
-        self._detector, self._mesh, self._blendshapes = _networks(weights)
+        self._networks = opened(weights)
         self._smooth = smooth
         self._filter = LandmarkFilter()
         self.reset()
@@ -61,7 +60,7 @@ class LitertTracker:
         landmarks = reading.landmarks
         if self._smooth:
             landmarks = self._filter(landmarks, now_ns / 1e9)
-        found = face(self._blendshapes, picture, landmarks, reading.score)
+        found = face(self._networks.blendshapes, picture, landmarks, reading.score)
         return replace(found, picture=picture)
 
     def find(self, picture: Picture) -> Sequence[Face]:
@@ -70,14 +69,13 @@ class LitertTracker:
         if min(rgb.shape[:2]) < _MIN_SIDE:
             return []
         return [
-            face(self._blendshapes, picture, reading.landmarks, reading.score)
-            for reading in search(self._detector, self._mesh, rgb)
+            face(self._networks.blendshapes, picture, reading.landmarks, reading.score)
+            for reading in search(self._networks.detector, self._networks.mesh, rgb)
         ]
 
     def close(self) -> None:
         """Frees the networks; calling it twice does no harm."""
-        for network in (self._detector, self._mesh, self._blendshapes):
-            network.close()
+        self._networks.close()
 
     def _fit(self, rgb: Rgb) -> None:
         """Follows on where the stream changes to another size; starts anew at another shape."""
@@ -94,12 +92,12 @@ class LitertTracker:
         attention = self._attention
         if attention.wants_comparison(now_ns):
             before = attention.followed
-            attention.compare(detect(self._detector, rgb), now_ns)
+            attention.compare(detect(self._networks.detector, rgb), now_ns)
             if attention.followed is not before:
                 self._filter.reset()
         if attention.followed is None:
             return None
-        reading = read_landmarks(self._mesh, rgb, attention.followed)
+        reading = read_landmarks(self._networks.mesh, rgb, attention.followed)
         if reading is None:
             attention.lose()
             self._filter.reset()
@@ -108,37 +106,8 @@ class LitertTracker:
     def _acquire(self, rgb: Rgb, now_ns: int) -> Reading | None:
         if not self._attention.wants_search(now_ns):
             return None
-        for region in self._attention.choose(detect(self._detector, rgb), now_ns):
-            reading = read_landmarks(self._mesh, rgb, region)
+        for region in self._attention.choose(detect(self._networks.detector, rgb), now_ns):
+            reading = read_landmarks(self._networks.mesh, rgb, region)
             if reading is not None:
                 return reading
         return None
-
-
-def _networks(weights: Weights) -> tuple[Network, Network, Network]:
-    """Detector, mesh and blendshapes out of the model's archive."""
-    path = weights.path("face_landmarker")
-
-    def member(
-        name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]
-    ) -> Network:
-        sha256 = MODELS["face_landmarker"].sha256
-        return load(ModelSpec(name, path, sha256, f"{name}.tflite", inputs, outputs))
-
-    return (
-        member(
-            "face_detector",
-            {"input": (1, 128, 128, 3)},
-            {"regressors": (1, 896, 16), "classificators": (1, 896, 1)},
-        ),
-        member(
-            "face_landmarks_detector",
-            {"input_12": (1, 256, 256, 3)},
-            {"Identity": (1, 1, 1, 1434), "Identity_1": (1, 1, 1, 1)},
-        ),
-        member(
-            "face_blendshapes",
-            {"serving_default_input_points:0": (1, 146, 2)},
-            {"StatefulPartitionedCall:0": (52,)},
-        ),
-    )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.types import Floats, Rgb
+from engines.types import Rgb
 
 _MARGIN = 1.5  # the square's side over the larger side of the face's box
 
@@ -52,8 +52,8 @@ class Region(NamedTuple):
             ]
         )
 
-    def crop(self, rgb: Rgb, side: int) -> Floats:
-        """`(1, side, side, 3)` float32 0…1; what is beyond the picture repeats its border."""
+    def crop(self, rgb: Rgb, side: int) -> Rgb:
+        """`(1, side, side, 3)`; what is beyond the picture repeats its border."""
         pixels = cv2.warpAffine(
             rgb,
             self.matrix(side),
@@ -61,8 +61,7 @@ class Region(NamedTuple):
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        crop: Floats = np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)[None]
-        return crop
+        return np.asarray(pixels, np.uint8)[None]
 
     def scaled(self, factor: float) -> Region:
         """The same region of a picture that is `factor` as large."""
