@@ -25,6 +25,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from live.rtc import (
     datagrams,
     encoders,
+    estimate,
     network,
     outgoing,
     outlets,
@@ -69,6 +70,12 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
     # Lost packets are asked for by the clock, again and again, and with them, in time, a keyframe;
     # aiortc asks once. Takes `prompt_release`.
     "recovery": (_Exchange(rtcrtpreceiver, "NackGenerator", receiver.ask_by_the_clock),),
+    # A camera's rate falls when a queue stands, and not for jitter.
+    "queue_estimate": (
+        _Exchange(
+            rtcrtpreceiver, "RemoteBitrateEstimator", lambda _: estimate.StandingQueueEstimator
+        ),
+    ),
     # Decoders that keep up or drop, on one thread each, which does not outlive the process.
     "bounded_decoding": (
         _Exchange(rtcrtpreceiver, "decoder_worker", lambda _: receiver.decode),

@@ -14,6 +14,7 @@ from aiortc.rtp import RtpPacket
 
 from live.clock import MILLISECOND, SECOND, now_ns
 from live.rtc.access import private
+from live.rtc.estimate import StandingQueueEstimator
 from live.rtc.jitter import ArrivedFrame, PromptJitterBuffer
 from live.rtc.keyframes import begins_keyframe, is_keyframe
 from live.rtc.lost import LostPackets
@@ -55,8 +56,15 @@ class Gate:
             self._buffer.broken = False
             self._close()
         self._hand_on()
-        if self._video and (self._closed_ns is not None or self._lost is not None):
+        if self._video and (self._closed_ns is not None or self._is_repairing):
             await self._repair()
+
+    @property
+    def _is_repairing(self) -> bool:
+        lost = self._lost
+        return lost is not None and (
+            lost.hopeless or lost.next_ns() is not None or self._alarm is not None
+        )
 
     def _close(self) -> None:
         """Lets no frame pass before the next keyframe, which is asked for at once."""
@@ -102,6 +110,7 @@ class Gate:
         wanted = self._closed_ns is not None
         if lost is not None:
             lost.forget_before(self._buffer.head)
+            lost.queue_ns = self._queue_ns
             wanted = self._is_stuck(lost, now) or wanted
             if due := lost.due(now):
                 await self._of._send_rtcp_nack(self._ssrc, due)
@@ -136,13 +145,20 @@ class Gate:
         return codec is not None and begins_keyframe(codec.name, packet.payload, data)
 
     @property
+    def _queue_ns(self) -> int:
+        estimator = private(self._of, "remote_bitrate_estimator")
+        if not isinstance(estimator, StandingQueueEstimator):
+            return 0
+        return round(estimator.queue_ms * MILLISECOND)
+
+    @property
     def _patience_ns(self) -> int:
-        round_trip_ns = self._lost.round_trip_ns if self._lost is not None else 0
+        round_trip_ns = self._lost.answer_ns if self._lost is not None else 0
         return max(_LEAST_PATIENCE_NS, 2 * round_trip_ns + 30 * MILLISECOND)
 
     @property
     def _keyframe_interval_ns(self) -> int:
-        round_trip_ns = self._lost.round_trip_ns if self._lost is not None else SECOND // 2
+        round_trip_ns = self._lost.answer_ns if self._lost is not None else SECOND // 2
         return round_trip_ns + _KEYFRAME_AGAIN_NS
 
     def _next_ns(self, lost: LostPackets, wanted: bool) -> int | None:
@@ -162,5 +178,6 @@ class Gate:
             self._alarm = asyncio.get_running_loop().call_later(delay_s, self._on_alarm)
 
     def _on_alarm(self) -> None:
+        self._alarm = None
         if private(self._of, "decoder_thread") is not None:  # else it has been stopped
             self._repairing = asyncio.ensure_future(self._repair())

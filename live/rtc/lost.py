@@ -14,7 +14,7 @@ from aiortc.utils import uint16_add, uint16_gt
 
 from live.clock import MILLISECOND, SECOND, now_ns
 
-MOST = 100
+MOST = 40
 """Packets missing at once that are still worth being asked for; past that a keyframe is cheaper."""
 
 _FIRST_ROUND_TRIP_NS = 60 * MILLISECOND
@@ -22,6 +22,12 @@ _LONGEST_ROUND_TRIP_NS = SECOND
 _MARGIN_NS = 8 * MILLISECOND
 """On top of a round trip: a peer sends its answers through a pacer, every 5 ms."""
 _BACK_OFF = 1.3
+_REPEATED_NS = 12 * MILLISECOND
+"""Each request is made twice, as it may be lost, too; Chromium answers only one of them."""
+_TAIL_NS = 15 * MILLISECOND
+"""After a packet that ends no frame; its frame's next one should have come by then."""
+_TAIL_FOR_NS = 10 * SECOND
+"""How long after a loss the ends of frames are watched."""
 _LONGEST_LATENESS_NS = 40 * MILLISECOND
 _SMOOTHING = 0.2
 _LATENESS_KEPT = 0.995
@@ -44,10 +50,19 @@ class LostPackets:
         self.max_seq: int | None = None
         self.round_trip_ns = _FIRST_ROUND_TRIP_NS
         """From a request to its answer, smoothed."""
+        self.queue_ns = 0
+        """By how much longer it takes at present, as the estimate of the sender's rate has it."""
         self.hopeless = False
         """Set where too much is missing at once; whoever asks for the keyframe clears it."""
         self._missing: dict[int, _Lost] = {}
         self._lateness_ns = 0.0
+        self._lost_ns = 0
+        self._tail_ns: int | None = None
+
+    @property
+    def answer_ns(self) -> int:
+        """How long an answer takes now."""
+        return self.round_trip_ns + self.queue_ns
 
     @property
     def missing(self) -> frozenset[int]:
@@ -70,6 +85,7 @@ class LostPackets:
         elif (lost := self._missing.pop(number, None)) is not None:
             self._note_arrival(lost, now)
         self._lateness_ns *= _LATENESS_KEPT
+        self._watch_tail(packet, now)
         return False
 
     def forget_before(self, number: int) -> None:
@@ -86,18 +102,38 @@ class LostPackets:
         for one in found:
             lost = self._missing[one]
             lost.first_asked_ns = lost.first_asked_ns or now
-            wait_ns = (self.round_trip_ns + _MARGIN_NS) * _BACK_OFF**lost.asked
-            lost.due_ns = now + round(min(wait_ns, _LONGEST_ROUND_TRIP_NS))
+            lost.due_ns = now + self._pause_ns(lost.asked)
             lost.asked += 1
+        if self._tail_ns is not None and self._tail_ns <= now and self.max_seq is not None:
+            self._tail_ns = None
+            found.append(uint16_add(self.max_seq, 1))
         return found
 
     def next_ns(self) -> int | None:
         """When something is due next; `None`: nothing is missing."""
-        return min((lost.due_ns for lost in self._missing.values()), default=None)
+        times = [lost.due_ns for lost in self._missing.values()]
+        if self._tail_ns is not None:
+            times.append(self._tail_ns)
+        return min(times, default=None)
+
+    def _pause_ns(self, asked: int) -> int:
+        if asked % 2 == 0:
+            return _REPEATED_NS
+        wait_ns = (self.answer_ns + _MARGIN_NS) * _BACK_OFF ** (asked // 2) - _REPEATED_NS
+        return round(min(max(wait_ns, _REPEATED_NS), _LONGEST_ROUND_TRIP_NS))
+
+    def _watch_tail(self, packet: RtpPacket, now: int) -> None:
+        """A lost last packet of a frame would be missed only when the next frame comes."""
+        if packet.sequence_number != self.max_seq:
+            return
+        watched = not packet.marker and now - self._lost_ns < _TAIL_FOR_NS and self._lost_ns > 0
+        self._tail_ns = now + _TAIL_NS + round(self._lateness_ns) if watched else None
 
     def _note_gap(self, number: int, now: int) -> None:
         assert self.max_seq is not None
         gap = uint16_add(number, -self.max_seq) - 1
+        if gap:
+            self._lost_ns = now
         if len(self._missing) + gap > MOST:
             self._missing.clear()
             self.hopeless = True
@@ -113,5 +149,5 @@ class LostPackets:
             late_ns = min(now - lost.since_ns, _LONGEST_LATENESS_NS)
             self._lateness_ns = max(self._lateness_ns, late_ns)
         elif lost.asked <= 2:
-            took_ns = min(took_ns, _LONGEST_ROUND_TRIP_NS)
+            took_ns = min(max(took_ns - self.queue_ns, 0), _LONGEST_ROUND_TRIP_NS)
             self.round_trip_ns += round(_SMOOTHING * (took_ns - self.round_trip_ns))

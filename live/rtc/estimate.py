@@ -1,0 +1,129 @@
+"""Packets' times of sending and arrival in, the rate that a sender may have out (REMB).
+
+aiortc follows the gradient of the delay by a Kalman filter, for which jitter is congestion: 50 ms
+of it halve the rate until a camera sends 60 kbit/s. What matters is whether a queue stands: then
+even the fastest packet of a fifth of a second is late, by the queue's length (as in CoDel, RFC
+8289). Then the rate is cut to half of what arrives until the queue is empty, set to a little less
+than what arrived, and grows again slowly. Where a cut does not shorten the queue there is none, but
+a path whose delay varies that much; such a length is put up with from then on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+_HIGHEST = 3_500_000
+_LEAST = 50_000
+_STANDING_MS = 50.0
+_EMPTY_MS = 25.0
+_LOOK_MS = 160
+_RATE_MS = 400
+_BASE_S = 20
+_REPORT_MS = 1000
+_DRAIN_MS = 900
+"""At most; by then half the rate has emptied a queue of 450 ms."""
+_DRAINING, _DRAINED = 0.5, 0.88
+_PUT_UP_WITH = 1.3
+_GROWTH_A_SECOND = 0.08
+_WRAP_MS = 64_000.0
+_TICKS_PER_MS = (1 << 18) / 1000
+
+
+class _Cut(NamedTuple):
+    began_ms: int
+    queue_ms: float
+    arriving: float
+    """Bits a second."""
+
+
+class StandingQueueEstimator:
+    """Stands where an aiortc receiver has its `RemoteBitrateEstimator`."""
+
+    def __init__(self) -> None:
+        """No packet has come."""
+        self._bitrate = float(_HIGHEST)
+        self._recent: deque[tuple[int, float, int]] = deque()
+        """Arrival and relative delay in ms, octets."""
+        self._octets = 0
+        self._base: deque[tuple[int, float]] = deque()
+        """The least delay of each second, rising: the first is the least of all."""
+        self._sent_ms = 0.0
+        self._updated_ms = self._told_ms = 0
+        self._standing_ms = _STANDING_MS
+        self._cut: _Cut | None = None
+        self._streams: dict[int, None] = {}
+
+    def add(
+        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
+    ) -> tuple[int, list[int]] | None:
+        """Takes a packet; gives what is to be told the sender, and for which of its streams.
+
+        `abs_send_time`: 24 bits, 2⁻¹⁸ s each.
+        """
+        now = arrival_time_ms
+        self._streams[ssrc] = None
+        self._note(now, now - self._unwrapped(abs_send_time / _TICKS_PER_MS), payload_size)
+        if now - self._updated_ms < _LOOK_MS // 4:
+            return None
+        elapsed_ms, self._updated_ms = min(now - self._updated_ms, 1000), now
+        before = self._bitrate
+        if self._cut is not None:
+            self._drain(self._cut, now)
+        elif self.queue_ms >= self._standing_ms:
+            self._cut = _Cut(now, self.queue_ms, min(self._bitrate, self._arriving))
+            self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
+        else:
+            self._bitrate *= 1 + _GROWTH_A_SECOND * elapsed_ms / 1000
+            self._bitrate = min(self._bitrate, _HIGHEST)
+            self._standing_ms += (_STANDING_MS - self._standing_ms) * elapsed_ms / 20_000
+        changed = abs(self._bitrate - before) > 0.05 * before
+        if not changed and now - self._told_ms < _REPORT_MS:
+            return None
+        self._told_ms = now
+        return round(self._bitrate), [*self._streams]
+
+    @property
+    def queue_ms(self) -> float:
+        """How late the fastest of the latest packets was."""
+        if not self._recent:
+            return 0.0
+        return min(delay for _, delay, _ in self._recent_within(_LOOK_MS)) - self._base[0][1]
+
+    def _recent_within(self, length_ms: int) -> list[tuple[int, float, int]]:
+        start = self._recent[-1][0] - length_ms
+        return [one for one in self._recent if one[0] >= start]
+
+    @property
+    def _arriving(self) -> float:
+        return 8000 * self._octets / _RATE_MS
+
+    def _drain(self, cut: _Cut, now: int) -> None:
+        if self.queue_ms > _EMPTY_MS and now - cut.began_ms < _DRAIN_MS:
+            # While a queue stands, what arrives is what the path carries.
+            self._cut = cut._replace(arriving=min(cut.arriving, self._arriving))
+            return
+        if self.queue_ms > cut.queue_ms / 2:
+            self._standing_ms = max(self._standing_ms, _PUT_UP_WITH * cut.queue_ms)
+            self._bitrate = cut.arriving
+        else:
+            self._bitrate = max(_DRAINED * cut.arriving, _LEAST)
+        self._cut = None
+
+    def _note(self, now: int, delay: float, octets: int) -> None:
+        self._recent.append((now, delay, octets))
+        self._octets += octets
+        while self._recent[0][0] < now - _RATE_MS:
+            self._octets -= self._recent.popleft()[2]
+        while self._base and self._base[-1][1] >= delay:
+            self._base.pop()
+        if not self._base or now - self._base[-1][0] >= 1000:
+            self._base.append((now, delay))
+        while self._base[0][0] < now - 1000 * _BASE_S and len(self._base) > 1:
+            self._base.popleft()
+
+    def _unwrapped(self, sent_ms: float) -> float:
+        """Times of sending that only go on, from such as begin anew every 64 s."""
+        step = (sent_ms - self._sent_ms + _WRAP_MS / 2) % _WRAP_MS - _WRAP_MS / 2
+        self._sent_ms += step
+        return self._sent_ms
