@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.face_geometry import Points, rotation_matrix
 from engines.face_mesh import (
     INNER_LIPS,
-    LEFT_EYE,
     LEFT_EYE_1,
     LEFT_EYE_2,
     OVAL,
-    RIGHT_EYE,
     RIGHT_EYE_1,
     RIGHT_EYE_2,
 )
-from engines.renderers.warp.mesh import EYE_RINGS, FACE, Mesh
+from engines.renderers.warp.mesh import EYE_RINGS, FACE, LIDS, LOWER, UPPER, Mesh
 from engines.types import Motion
 
 # What one picture can stand: beyond, there is no texture for what would come into view.
-_PITCH, _YAW, _ROLL = np.radians([23.0, 30.0, 38.0])
+_PITCH, _YAW, _ROLL = (math.radians(limit) for limit in (23.0, 30.0, 38.0))
 _SHIFT = 0.6  # face widths
 _LOG_SCALE = 0.4
 _WIDEST_LIDS = 1.3
@@ -30,9 +29,15 @@ _FARTHEST_GAZE = 0.28  # eye widths
 _LARGEST_EXPRESSION = 0.8  # eye distances
 _GAP_KNEE, _GAP_LIMIT = 0.45, 0.72  # of the lips, in mouth widths
 
-# Chains of a ring of 16, corner to corner without the corners: upper lid above lower lid.
-_UPPER, _LOWER = np.arange(15, 8, -1), np.arange(1, 8)
-_EYELIDS = ((RIGHT_EYE, RIGHT_EYE_1, RIGHT_EYE_2), (LEFT_EYE, LEFT_EYE_1, LEFT_EYE_2))
+_NEAR, _FAR = np.stack([RIGHT_EYE_1, LEFT_EYE_1]), np.stack([RIGHT_EYE_2, LEFT_EYE_2])
+_AROUND = np.stack(
+    [LIDS[:, LOWER], LIDS[:, UPPER], _NEAR[:, LOWER], _NEAR[:, UPPER], _FAR[:, UPPER]]
+)
+# How far these five follow the expression, the lower lid as it rises, the upper as it comes down.
+_EXPRESSED = np.array([0.0, 0.0, 0.5, 0.35, 0.7])[:, None, None, None]
+_RISING = np.array([[1.0], [0.0], [0.5], [0.0], [0.0]])
+_FALLING = np.array([[0.0], [1.0], [0.0], [0.55], [0.12]])
+_CORNERS = LIDS[:, [0, 8]].reshape(-1)
 _EYE_CORNERS = np.array([[33, 133], [362, 263]])
 _UPPER_LIP, _LOWER_LIP = INNER_LIPS[1:10], INNER_LIPS[19:10:-1]
 
@@ -62,88 +67,105 @@ class Moved:
 
 def deform(mesh: Mesh, motion: Motion) -> Moved:
     """Applies a `mesh478` motion; what is not a number, or too much, is held to the plausible."""
-    pose = np.nan_to_num(motion.pose.astype(np.float64), posinf=0.0, neginf=0.0)
-    eyes = np.where(np.isfinite(motion.eyes), motion.eyes, [[1.0, 0.0, 0.0]]).astype(np.float64)
-    openness = np.clip(eyes[:, 0], 0.0, _WIDEST_LIDS)
-    limit = np.array([_PITCH, _YAW, _ROLL])
+    pitch, yaw, roll, right, down, log_scale = (_finite(x, 0.0) for x in motion.pose.tolist())
+    eyes = motion.eyes.tolist()
+    openness = np.array([_held(_finite(eye[0], 1.0), 0.0, _WIDEST_LIDS) for eye in eyes])
     # The head turns about its own axes: a portrait that looks up still turns, not tilts.
-    turned = mesh.orientation @ np.clip(pose[:3], -limit, limit)
-    rotation = rotation_matrix(turned)
-    scale = math.exp(float(np.clip(pose[5], -_LOG_SCALE, _LOG_SCALE)))
-    shift = np.array([*np.clip(pose[3:5], -_SHIFT, _SHIFT), 0.0]) * mesh.face_width
+    turn = [_held(pitch, -_PITCH, _PITCH), _held(yaw, -_YAW, _YAW), _held(roll, -_ROLL, _ROLL)]
+    rotation = rotation_matrix(mesh.orientation @ turn)
+    scale = math.exp(_held(log_scale, -_LOG_SCALE, _LOG_SCALE))
+    shift = np.array([_held(right, -_SHIFT, _SHIFT), _held(down, -_SHIFT, _SHIFT), 0.0])
+    place = mesh.centre + shift * mesh.face_width
+    posed = rotation.T * scale
 
     moved = _expression(mesh, motion)
     _close_lids(mesh, moved, openness)
     shape = mesh.points + moved
     _hold_lips(mesh, shape)
 
-    def pose_points(points: Points) -> Points:
-        posed: Points = (points - mesh.centre) @ rotation.T * scale + mesh.centre + shift
-        return posed
+    rigid = (mesh.points - mesh.centre) @ posed + place
+    face = (shape - mesh.centre) @ posed + place
+    # Where points go if the head's outline only shifts, tilts and grows.
+    outline = (mesh.outline_centre - mesh.centre) @ posed + place
+    tilt = math.atan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])
+    cosine, sine = math.cos(tilt), math.sin(tilt)
+    tilted = np.array([[cosine, sine], [-sine, cosine]])
+    silhouette = Silhouette(mesh.outline_centre[:2], tilted * scale, outline[:2])
 
-    face, rigid = pose_points(shape), pose_points(mesh.points)
-    outline = pose_points(mesh.outline_centre[None])[0]
-    roll = math.atan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])
-    turn = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
-
-    def silhouette(points: Points) -> Points:
-        """Where the points go if the head's outline only shifts, tilts and grows."""
-        out: Points = (points - mesh.outline_centre[:2]) @ turn.T * scale + outline[:2]
-        return out
-
-    sides = _side_correction(mesh, rigid, silhouette(mesh.points[:, :2]), turn @ mesh.right)
+    sides = _side_correction(mesh, rigid, silhouette, mesh.right @ tilted)
     face[:, :2] += sides
     rigid[:, :2] += sides
+    rims = face[EYE_RINGS]
     return Moved(
         face=face,
         rigid=rigid,
         vertices=np.concatenate(
             [
                 face[:, :2],
-                _move_rings(mesh, face, rigid, silhouette(mesh.rings)),
-                face[EYE_RINGS, :2]
-                + (mesh.rims - mesh.points[EYE_RINGS, :2]) @ (rotation[:2, :2] * scale).T,
+                _move_rings(mesh, face, rigid, silhouette),
+                rims[:, :2] + mesh.rim_offsets @ posed[:2, :2],
             ]
         ),
         depth=np.concatenate(
-            [
-                face[:, 2],
-                mesh.ring_depth + outline[2] - mesh.outline_centre[2],
-                face[EYE_RINGS, 2] - 0.5,
-            ]
+            [face[:, 2], mesh.ring_depth + (outline[2] - mesh.outline_centre[2]), rims[:, 2] - 0.5]
         ),
         scale=scale,
         expression=face - rigid,
         openness=openness,
         # what shifts the corners of an eye shifts its iris too, or the eyes would cross
-        irises=pose_points(mesh.irises)[:, :2] + sides[_EYE_CORNERS].mean(axis=1),
-        gaze=np.clip(eyes[:, 1:], -_FARTHEST_GAZE, _FARTHEST_GAZE),
+        irises=((mesh.irises - mesh.centre) @ posed + place)[:, :2]
+        + sides[_EYE_CORNERS].mean(axis=1),
+        gaze=np.array(
+            [
+                [_held(_finite(x, 0.0), -_FARTHEST_GAZE, _FARTHEST_GAZE) for x in eye[1:]]
+                for eye in eyes
+            ]
+        ),
     )
+
+
+class Silhouette(NamedTuple):
+    """The head's outline moved as a whole."""
+
+    centre: Points
+    matrix: Points
+    place: Points
+
+    def __call__(self, points: Points) -> Points:
+        """`(n, 2)` where points of the resting picture go with it."""
+        moved: Points = (points - self.centre) @ self.matrix + self.place
+        return moved
+
+
+def _finite(value: float, instead: float) -> float:
+    return value if math.isfinite(value) else instead
+
+
+def _held(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 def _expression(mesh: Mesh, motion: Motion) -> Points:
     """`(468, 3)` displacements in pixels at rest."""
-    wanted = np.nan_to_num(
-        motion.expression[:FACE].astype(np.float64), posinf=0.0, neginf=0.0
-    ).clip(-_LARGEST_EXPRESSION, _LARGEST_EXPRESSION)
-    moved: Points = wanted @ mesh.orientation.T * (mesh.eye_distance * mesh.reach)
-    sideways = moved[:, :2] @ mesh.right
-    moved[:, :2] -= (sideways[:, None] * (1 - mesh.narrow)) * mesh.right
+    wanted = motion.expression[:FACE].astype(np.float64)
+    if not np.isfinite(wanted).all():
+        wanted = np.nan_to_num(wanted, posinf=0.0, neginf=0.0)
+    np.maximum(wanted, -_LARGEST_EXPRESSION, out=wanted)
+    np.minimum(wanted, _LARGEST_EXPRESSION, out=wanted)
+    moved: Points = wanted @ (mesh.orientation.T * mesh.eye_distance)
+    moved *= mesh.reach
+    sideways = (moved[:, :2] @ mesh.right)[:, None] * mesh.narrowed
+    moved[:, :2] -= sideways * mesh.right
     return moved
 
 
 def _close_lids(mesh: Mesh, moved: Points, openness: Points) -> None:
     """Lets the openness place the lids: the upper one comes down to this face's own lower lid."""
-    for (edge, near, far), openness_now in zip(_EYELIDS, openness, strict=True):
-        upper, lower = edge[_UPPER], edge[_LOWER]
-        gap = mesh.points[upper] - mesh.points[lower]
-        moved[edge] *= 0.25
-        raised = gap * 0.12 * (1 - min(openness_now, 1.0))
-        lowered = gap * (openness_now - 1) + raised
-        moved[lower], moved[upper] = raised, lowered
-        moved[near[_UPPER]] = 0.55 * lowered + 0.35 * moved[near[_UPPER]]
-        moved[near[_LOWER]] = 0.5 * raised + 0.5 * moved[near[_LOWER]]
-        moved[far[_UPPER]] = 0.12 * lowered + 0.7 * moved[far[_UPPER]]
+    raised = 0.12 * (1 - np.minimum(openness, 1.0))
+    lowered = openness - 1 + raised
+    share = _RISING * raised + _FALLING * lowered
+    moved[_AROUND] = _EXPRESSED * moved[_AROUND] + share[..., None, None] * mesh.lid_gaps
+    moved[_CORNERS] *= 0.25
 
 
 def _hold_lips(mesh: Mesh, shape: Points) -> None:
@@ -164,20 +186,18 @@ def _hold_lips(mesh: Mesh, shape: Points) -> None:
         shape[below] -= (along * (1 - held / widest))[:, None] * up
 
 
-def _side_correction(mesh: Mesh, rigid: Points, silhouette: Points, right: Points) -> Points:
-    apart = silhouette - rigid[:, :2]
-    outwards = mesh.points[:, :2] - mesh.outline_centre[:2]
-    near_side = (apart * outwards).sum(axis=1, keepdims=True) > 0
+def _side_correction(mesh: Mesh, rigid: Points, silhouette: Silhouette, right: Points) -> Points:
+    apart = silhouette(mesh.points[:, :2]) - rigid[:, :2]
+    near_side = np.einsum("ij,ij->i", apart, mesh.outwards) > 0
     amount = mesh.sideways * np.where(near_side, 0.9, 0.6)
-    correction: Points = (apart @ right)[:, None] * right * amount
+    correction: Points = (apart @ right * amount)[:, None] * right
     return correction
 
 
-def _move_rings(mesh: Mesh, face: Points, rigid: Points, silhouette: Points) -> Points:
-    rings = len(mesh.rings) // len(OVAL)
-    rigidly = np.tile(rigid[OVAL, :2] - mesh.points[OVAL, :2], (rings, 1))
-    freely = silhouette - mesh.rings
-    with_head = ((1 - mesh.loose) * rigidly + mesh.loose * freely) * mesh.head
-    with_jaw = np.tile((face - rigid)[OVAL, :2], (rings, 1)) * mesh.jaw
-    moved: Points = mesh.rings + with_head + with_jaw * np.minimum(1, 0.25 + mesh.head)
-    return moved
+def _move_rings(mesh: Mesh, face: Points, rigid: Points, silhouette: Silhouette) -> Points:
+    at_rest = mesh.rings.reshape(-1, len(OVAL), 2)
+    rigidly = rigid[OVAL, :2] - mesh.points[OVAL, :2]
+    moved: Points = at_rest + mesh.ring_rigid * rigidly
+    moved += mesh.ring_loose * (silhouette(at_rest) - at_rest)
+    moved += mesh.ring_jaw * (face[OVAL, :2] - rigid[OVAL, :2])
+    return moved.reshape(-1, 2)

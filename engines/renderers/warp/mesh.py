@@ -36,6 +36,12 @@ from engines.face_mesh import (
 
 FACE = 468
 EYE_RINGS = np.r_[RIGHT_EYE, LEFT_EYE]
+UPPER = np.arange(15, 8, -1)
+"""The upper lid in a ring of 16, corner to corner without the corners."""
+LOWER = np.arange(1, 8)
+"""The lower lid, point below point."""
+LIDS = np.stack([RIGHT_EYE, LEFT_EYE])
+"""The lids' edges."""
 _RINGS = np.array([1.08, 1.18, 1.30, 1.45, 1.62, 1.85, 2.15, 2.6, 3.3, 4.6])
 """Radii of the outer rings, the face's outline being 1."""
 _RIM = 0.085  # eye widths from the lid's edge to the rim ring
@@ -73,16 +79,27 @@ class Mesh:
     reach: Points
     """`(468, 1)` how far each point follows the expression: all at the lips, hardly at the
     forehead; times the mouth's own scale."""
-    narrow: Points
-    """`(468, 1)` what is kept of the sideways part of it: the jaw's outline would go pointed."""
+    narrowed: Points
+    """`(468, 1)` what is taken off the sideways part of it: the jaw's outline would go pointed."""
     sideways: Points
-    """`(468, 1)` 0…1: how far a point belongs to the silhouette rather than to the surface."""
-    head: Points
-    """`(360, 1)` how far a ring point moves with the head: 1 hair, 0 shoulders."""
-    loose: Points
-    """`(360, 1)` 0 at the outline (rigid), 1 where the silhouette alone counts."""
-    jaw: Points
-    """`(360, 1)` how far the outline's expression spreads outwards."""
+    """`(468,)` 0…1: how far a point belongs to the silhouette rather than to the surface."""
+    outwards: Points
+    """`(468, 2)` from the outline's middle to each point."""
+    lid_gaps: Points
+    """`(2, 7, 3)` from the lower to the upper lid, the subject's right eye first."""
+    ring_rigid: Points
+    """`(10, 36, 1)` how far a ring point goes with the outline as a rigid head has it: not where
+    the silhouette alone counts, and less from hair to shoulders."""
+    ring_loose: Points
+    """`(10, 36, 1)` how far with the silhouette."""
+    ring_jaw: Points
+    """`(10, 36, 1)` how far with the outline's expression."""
+
+    @property
+    def rim_offsets(self) -> Points:
+        """`(32, 2)` from the lids' edges to the rims."""
+        offsets: Points = self.rims - self.points[EYE_RINGS, :2]
+        return offsets
 
     @property
     def texture(self) -> Points:
@@ -105,6 +122,12 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
     silhouette_depth = float(np.median(points[[234, 454, 127, 356], 2]))
     rings = (middle + (points[OVAL, :2] - middle) * _RINGS[:, None, None]).reshape(-1, 2)
     stable = STABLE[STABLE < FACE]
+    head = _ring_follows_head(rings, middle, right, up, height, size, still_edges)
+    loose = _ring_is_loose(points, middle, up)
+    # Not down to the collar: an opening jaw would draw it out into a point.
+    jaw = np.repeat(1 - smoothstep(1.0, 1.45, _RINGS), len(OVAL)) * np.minimum(1, 0.25 + head)
+    outline_centre = np.array([*points[stable].mean(axis=0)[:2], silhouette_depth])
+    by_ring = (len(_RINGS), len(OVAL), 1)
     return Mesh(
         points=points,
         rings=rings,
@@ -113,7 +136,7 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
         irises=landmarks[[RIGHT_IRIS[0], LEFT_IRIS[0]]],
         triangles=_triangles(points, rings),
         centre=points[stable].mean(axis=0),
-        outline_centre=np.array([*points[stable].mean(axis=0)[:2], silhouette_depth]),
+        outline_centre=outline_centre,
         right=right,
         up=up,
         orientation=head_orientation(landmarks),
@@ -121,12 +144,13 @@ def build_mesh(landmarks: Points, size: int, *, still_edges: bool) -> Mesh:
         face_width=face_width(landmarks),
         mouth_width=mouth_width(landmarks),
         reach=_reach(points, middle, up, height)[:, None] * mouth_scale(landmarks)[:FACE],
-        narrow=(1 - 0.5 * smoothstep(0.75, 1.0, _radius(points, middle)))[:, None],
-        sideways=_sideways(points, middle, right)[:, None],
-        head=_ring_follows_head(rings, middle, right, up, height, size, still_edges)[:, None],
-        loose=_ring_is_loose(points, middle, up)[:, None],
-        # Not down to the collar: an opening jaw would draw it out into a point.
-        jaw=np.repeat(1 - smoothstep(1.0, 1.45, _RINGS), len(OVAL))[:, None],
+        narrowed=(0.5 * smoothstep(0.75, 1.0, _radius(points, middle)))[:, None],
+        sideways=_sideways(points, middle, right),
+        outwards=points[:, :2] - outline_centre[:2],
+        lid_gaps=points[LIDS[:, UPPER]] - points[LIDS[:, LOWER]],
+        ring_rigid=((1 - loose) * head).reshape(by_ring),
+        ring_loose=(loose * head).reshape(by_ring),
+        ring_jaw=jaw.reshape(by_ring),
     )
 
 
