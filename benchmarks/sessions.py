@@ -1,13 +1,21 @@
-"""How many calls a machine holds: one more at a time, until the pictures come too slowly or late.
+"""How many calls a machine holds: one more at a time, until the server refuses or a level breaks.
 
-The calls are real (aiortc, over UDP on this machine), and light: what they send was coded before,
-what they receive is counted as whole frames and not decoded. The first call is a full one: its
-pictures carry the time, and their ages are the delay that is reported. Callers take CPU from the
-same cores, so a machine that only serves holds somewhat more; `by_cpu` says how many by the CPU
-that the server itself used for a picture.
+The calls are real (aiortc, over UDP, with SRTP, sound and the data channel) and light: what they
+send was coded before, what they receive is counted by its packets' headers (`light.py`). The first
+one decodes its pictures, whose upper edge says which of the camera's they are: their ages are the
+delay that is reported. Callers take CPU from the same cores, so a machine that only serves holds
+somewhat more; their share is said beside every level.
 
-A level holds when the slowest call gets 25 pictures a second and the first call's p95 is at most
-150 ms (ITU-T G.114's bound for easy conversation). The server's memory is read at every level.
+A level holds when the slowest call gets 25 pictures a second and the p95 of a picture's age is at
+most 150 ms (ITU-T G.114's bound for easy conversation). Two servers are asked:
+
+* one as it is, which takes as many calls as it finds that it can hold. What it says to the next one
+  is recorded;
+* one that is told to take a call more than that all the same, opened at once: what becomes of calls
+  beyond what fits, whether they were told, and how fairly they share.
+
+`--url` calls a Visavis server that runs somewhere, as it is: its own figures stand for the ages
+where its pictures carry no code, and its CPU is unknown.
 """
 
 from __future__ import annotations
@@ -15,30 +23,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from urllib.parse import urlencode
 
-import av
-from aiortc.jitterbuffer import JitterFrame
-
-from benchmarks import clip, packets, record, spread, targets
-from benchmarks.call import CallPlan, read_received
-from benchmarks.caller import Caller, CodedClip, PacedTrack, Viewer
-from benchmarks.processes import Usage, busy_s, usage
+from benchmarks import clip, levels, packets, record
+from benchmarks.levels import Seen, Spent
+from benchmarks.light import Camera, LightCaller, Refused, Witness, phase
+from benchmarks.processes import busy_s, usage
 from benchmarks.serving import Serving
-from engines.types import Rgb
 from live import rtc
-from live.rtc import receiver
-
-LEAST_FPS = 25.0
-MOST_P95_MS = 150.0
 
 _CLIP_PICTURES = 120
 _KEYFRAME_EVERY = 60
+_SETTINGS = {"SERVER__POSTS_PER_MINUTE": "10000", "LOGS__LEVEL": "warning"}
+_BUCKET = re.compile(r'visavis_event_loop_lag_seconds_bucket{le="([^"]+)"} (\S+)')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,22 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codec", choices=packets.CODECS, default="H264")
     parser.add_argument("--most", type=int, default=12, help="calls to stop at in any case (12)")
     parser.add_argument("--seconds", type=float, help="measured at each level (12; 4 with --quick)")
-    parser.add_argument("--warm", type=float, help="before that (5; 3)")
-    parser.add_argument("--avatar", default="mira", help="built-in avatar (mira)")
+    parser.add_argument("--warm", type=float, help="before that (5; 2.5)")
+    parser.add_argument("--avatar", default="mira", help="avatar (mira)")
+    parser.add_argument("--silent", action="store_true", help="no microphones")
+    parser.add_argument("--url", help="of a Visavis server to call instead of one of our own")
+    parser.add_argument("--token-file", type=Path, help="holds an access token for --url")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measures, prints a table, writes the record and returns it."""
     recorder = record.Recorder("sessions", args)
-    found = clip.read(args.clip, _CLIP_PICTURES)
-    settings = {
-        "SESSIONS__PLACES": str(args.most),
-        "SERVER__POSTS_PER_MINUTE": "10000",
-        "LOGS__LEVEL": "warning",
-    }
-    with Serving("avatar", settings) as server:
-        figures = asyncio.run(ramp(server, args, found))
-    recorder.ended(server.stopped_cpu_s)
+    media = Media.of(args)
+    rtc.adapt()
+    if args.url is not None:
+        figures = asyncio.run(ramp(None, media, args))
+    else:
+        with Serving("avatar", _SETTINGS) as server:
+            figures = asyncio.run(ramp(server, media, args))
+        recorder.ended(server.stopped_cpu_s)
+        more = len(figures["levels"]) + (0 if figures["broken"] else 1)
+        with Serving("avatar", _SETTINGS | {"SESSIONS__PLACES": str(more)}) as server:
+            figures["beyond"] = asyncio.run(overfill(server, media, args, more))
+        recorder.ended(server.stopped_cpu_s)
     show(figures)
     done = recorder.finish(figures)
     record.write(done, args.json)
@@ -71,213 +83,209 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """CPU seconds that went by in `took_s` seconds."""
+class Media:
+    """What every caller sends."""
 
-    took_s: float
-    server_s: float
-    callers_s: float
-    machine_s: float
+    codec: str
+    pictures: Sequence[bytes]
+    sound: Sequence[bytes]
 
-
-class Counter:
-    """The outlet of a light call: how many frames have come."""
-
-    def __init__(self) -> None:
-        """None; belongs to the running loop."""
-        self.frames = 0
-        self.first = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def deliver(self, frame: av.VideoFrame | av.AudioFrame, captured_ns: int) -> None:
-        """One more; called by the decoder's thread."""
-        self.frames += 1
-        if self.frames == 1:
-            self._loop.call_soon_threadsafe(self.first.set)
-
-    def end(self) -> None:
-        """The call is over."""
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Media:
+        """Of the clip that the options name."""
+        found = clip.read(args.clip, _CLIP_PICTURES)
+        circle = [found[clip.back_and_forth(len(found), n)] for n in range(2 * len(found) - 2)]
+        pictures = packets.encoded(args.codec, circle, _KEYFRAME_EVERY, numbered=True)
+        return cls(args.codec, pictures, () if args.silent else packets.spoken())
 
 
-class Uncoded:
-    """Stands where a decoder would: whole frames are handed on as empty pictures."""
+@dataclass
+class Calls:
+    """Those that are held."""
 
-    def decode(self, encoded: JitterFrame) -> list[av.VideoFrame]:
-        """A picture of no meaning."""
-        return [av.VideoFrame(16, 16, "yuv420p")]
+    address: str
+    media: Media
+    avatar: str
+    token: str | None = None
+    held: list[LightCaller] = field(default_factory=list)
+    witness: Witness | None = None
 
-
-@contextmanager
-def counting() -> Iterator[None]:
-    """Lets calls that begin to receive meanwhile count instead of decode."""
-    with patch.object(receiver, "get_decoder", lambda codec: Uncoded()):
-        yield
-
-
-class Callers:
-    """The calls that are held."""
-
-    def __init__(self, server: Serving, plan: CallPlan) -> None:
-        """None yet."""
-        self._server, self._plan = server, plan
-        self.first = Viewer()
-        self.light: list[Counter] = []
-
-    async def open_first(self, found: Sequence[Rgb]) -> Caller:
-        """The call whose delay is measured."""
-        camera = PacedTrack(self._plan.fps, CodedClip(found))
-        caller = Caller(targets.own(self._server.address, self._plan))
-        await caller.open(self._plan, camera, self.first)
-        await asyncio.wait_for(self.first.first.wait(), 20)
+    async def open(self) -> LightCaller:
+        """One more; raises `Refused`, and `CallFailed` where it does not come about."""
+        url = f"{self.address}/sessions?{urlencode({'avatar': self.avatar})}"
+        camera = Camera(self.media.pictures, packets.FPS, phase(len(self.held)))
+        caller = LightCaller(url, self.token, camera, self.media.sound)
+        witness = None if self.witness else Witness(camera, caller.count)
+        await caller.open(self.media.codec, witness)
+        self.witness = self.witness or witness
+        self.held.append(caller)
         return caller
 
-    async def open_light(self, coded: Sequence[bytes]) -> Caller:
-        """One more call that only loads the server."""
-        counter = Counter()
-        # Callers are strangers to each other: their cameras do not fire together.
-        phase = len(self.light) * 0.618 % 1
-        camera = PacedTrack(
-            self._plan.fps, lambda index: av.Packet(coded[index % len(coded)]), phase
-        )
-        caller = Caller(targets.own(self._server.address, self._plan))
-        await caller.open(self._plan, camera, counter)
-        await asyncio.wait_for(counter.first.wait(), 20)
-        self.light.append(counter)
-        return caller
-
-    async def measure(self, seconds: float) -> dict[str, Any]:
-        """What the calls get and what the server uses for them, over some seconds."""
-        before, own, busy = self._server.usage, usage(os.getpid()), busy_s()
-        counts = [counter.frames for counter in self.light]
-        self.first.received.clear()
+    async def measure(self, server: Serving | None, seconds: float) -> dict[str, Any]:
+        """What the calls get and what is used for them, over some seconds."""
+        assert self.witness is not None
+        before = _dropped([await caller.report() for caller in self.held])
+        lags = await asyncio.to_thread(_loop_lags, self.address, self.token)
+        counts = [caller.count.pictures for caller in self.held]
+        self.witness.ages_ms.clear()
+        own_s, machine_s, server_s = _cpu_s(None), busy_s(), _cpu_s(server)
         began = time.monotonic()
         await asyncio.sleep(seconds)
         took_s = time.monotonic() - began
-        seen = read_received(list(self.first.received))
-        frames = [len(seen["ages_ms"])] + [
-            counter.frames - count for counter, count in zip(self.light, counts, strict=True)
+        pictures = [
+            caller.count.pictures - count for caller, count in zip(self.held, counts, strict=True)
         ]
         spent = Spent(
             took_s,
-            self._server.usage.cpu_s - before.cpu_s,
-            usage(os.getpid()).cpu_s - own.cpu_s,
-            busy_s() - busy,
+            None if server is None else _cpu_s(server) - server_s,
+            _cpu_s(None) - own_s,
+            busy_s() - machine_s,
         )
-        return level(frames, seen["ages_ms"], spent, self._server.usage)
+        ages = list(self.witness.ages_ms)
+        reports = [await caller.report() or {} for caller in self.held]
+        lags = _since(lags, await asyncio.to_thread(_loop_lags, self.address, self.token))
+        seen = Seen(
+            pictures,
+            ages,
+            reports,
+            _dropped(reports) - before,
+            [caller.told[-1] for caller in self.held if caller.told],
+            _percentiles(lags),
+        )
+        return levels.level(
+            seen, spent, None if server is None else server.usage, os.cpu_count() or 1
+        )
 
 
-async def ramp(server: Serving, args: argparse.Namespace, found: Sequence[Rgb]) -> dict[str, Any]:
-    """Opens calls until a level does not hold."""
-    rtc.adapt()
-    warm_s = args.warm or (3.0 if args.quick else 5.0)
-    seconds = args.seconds or (4.0 if args.quick else 12.0)
-    there_and_back = [
-        found[clip.back_and_forth(len(found), index)] for index in range(2 * len(found) - 2)
-    ]
-    coded = packets.encoded(args.codec, there_and_back, _KEYFRAME_EVERY)
-    plan = CallPlan(args.codec, "track", warm_s, seconds, packets.FPS, avatar=args.avatar)
-    idle = server.usage
-    levels: list[dict[str, Any]] = []
-    reason = f"stopped at {args.most} calls, which all were held"
+async def ramp(server: Serving | None, media: Media, args: argparse.Namespace) -> dict[str, Any]:
+    """Opens calls until the server takes no more or a level does not hold."""
+    warm_s, seconds = _times(args)
+    idle_mb = None if server is None else round(server.usage.resident_mb, 1)
+    found: list[dict[str, Any]] = []
+    refused = broken = ""
     async with AsyncExitStack() as stack:
-        callers = Callers(server, plan)
-        for calls in range(1, args.most + 1):
-            if calls == 1:
-                caller = await callers.open_first(found)
-            else:
-                with counting():
-                    caller = await callers.open_light(coded)
+        calls = _calls(server, media, args)
+        while len(found) < args.most and not broken:
+            try:
+                caller = await calls.open()
+            except Refused as error:
+                if not found:
+                    raise
+                refused = str(error)
+                break
             stack.push_async_callback(caller.close)
             await asyncio.sleep(warm_s)
-            found_now = await callers.measure(seconds)
-            levels.append(found_now)
-            print(_line(found_now), flush=True)
-            broken = why_broken(found_now)
-            if broken:
-                reason = broken
-                break
-    held = [each for each in levels if not why_broken(each)]
+            found.append(await calls.measure(server, seconds))
+            print(_line(found[-1]), flush=True)
+            broken = levels.why_broken(found[-1])
+    held = len(found) - bool(broken)
     return {
-        "held": len(held),
-        "held_per_core": round(len(held) / (os.cpu_count() or 1), 2),
-        "why": reason,
-        "by_cpu": _by_cpu(levels[0]),
-        "idle_mb": round(idle.resident_mb, 1),
-        "mb_per_call": _slope([(each["calls"], each["server_mb"]) for each in levels]),
-        "levels": levels,
+        "held": held,
+        "held_per_core": round(held / (os.cpu_count() or 1), 2),
+        "why": broken or refused or f"stopped at {args.most} calls, which all were held",
+        "refused": refused,
+        "broken": broken,
+        "next_call": levels.cost_of_one_more(found),
+        "idle_mb": idle_mb,
+        "levels": found,
     }
 
 
-def why_broken(found: dict[str, Any]) -> str:
-    """What does not hold at this level; empty where all does."""
-    calls, age = found["calls"], found["age_ms"]
-    if found["fps"]["slowest"] < LEAST_FPS:
-        return (
-            f"with {calls} calls the slowest gets {found['fps']['slowest']} pictures a second"
-            f" (CPU: server {found['server_cpu_percent']} %, callers"
-            f" {found['callers_cpu_percent']} %, others {found['others_cpu_percent']} %)"
-        )
-    if age is None or age["p95"] > MOST_P95_MS:
-        return f"with {calls} calls the first one's p95 is {age['p95'] if age else 'unknown'} ms"
-    return ""
+async def overfill(
+    server: Serving, media: Media, args: argparse.Namespace, more: int
+) -> dict[str, Any]:
+    """So many calls at once on a server that takes them: what becomes of them."""
+    warm_s, seconds = _times(args)
+    async with AsyncExitStack() as stack:
+        calls = _calls(server, media, args)
+        for _ in range(more):
+            stack.push_async_callback((await calls.open()).close)
+        await asyncio.sleep(2 * warm_s)
+        found = await calls.measure(server, seconds)
+    print(_line(found) + "  (taken by order)", flush=True)
+    return found | {"outcome": levels.beyond(found)}
 
 
-def show(figures: dict[str, Any]) -> None:
+def show(figures: Mapping[str, Any]) -> None:
     """Prints the outcome."""
     print(f"\nheld: {figures['held']} calls; {figures['why']}")
-    by_cpu = figures["by_cpu"]
-    print(
-        f"by the server's CPU: {by_cpu['ms_per_picture']} ms a picture,"
-        f" {by_cpu['calls_per_core_at_25_fps']} calls a core at 25 pictures a second"
-    )
-    print(
-        f"memory: {figures['idle_mb']} MB before the first call, {figures['mb_per_call']} MB each"
-    )
+    if "beyond" in figures:
+        beyond = figures["beyond"]
+        print(f"{beyond['calls']} calls on a server that has to take them: {beyond['outcome']}")
+    more = figures["next_call"]
+    if more["server_cpu_percent"] is not None:
+        print(
+            f"a further call takes {more['server_cpu_percent']} % of a core and"
+            f" {more['server_mb']} MB ({figures['idle_mb']} MB before the first one), its caller"
+            f" {more['callers_cpu_percent']} %"
+        )
 
 
-def level(
-    frames: Sequence[int], ages_ms: Sequence[float], spent: Spent, server: Usage
-) -> dict[str, Any]:
-    """The figures of one level: `frames` of each call, and what the server holds now."""
-    others_s = max(0.0, spent.machine_s - spent.server_s - spent.callers_s)
-    return {
-        "calls": len(frames),
-        "fps": {
-            "slowest": round(min(frames) / spent.took_s, 1),
-            "fastest": round(max(frames) / spent.took_s, 1),
-        },
-        "age_ms": spread.summary(ages_ms),
-        "server_cpu_ms_per_picture": round(1000 * spent.server_s / max(1, sum(frames)), 2),
-        "server_cpu_percent": round(100 * spent.server_s / spent.took_s),
-        "callers_cpu_percent": round(100 * spent.callers_s / spent.took_s),
-        "others_cpu_percent": round(100 * others_s / spent.took_s),
-        "server_mb": round(server.resident_mb, 1),
-        "server_threads": server.threads,
-        "server_handles": server.handles,
-    }
+def _times(args: argparse.Namespace) -> tuple[float, float]:
+    """Seconds before a level is measured, and while it is."""
+    warm_s = args.warm or (2.5 if args.quick else 5.0)
+    return warm_s, args.seconds or (4.0 if args.quick else 12.0)
 
 
-def _line(found: dict[str, Any]) -> str:
-    fps, age = found["fps"], found["age_ms"] or {"p50": float("nan"), "p95": float("nan")}
-    return (
-        f"{found['calls']:2} calls  {fps['slowest']:5.1f}…{fps['fastest']:4.1f} fps"
-        f"  {age['p50']:6.1f} / {age['p95']:6.1f} ms  server {found['server_cpu_percent']:3} % CPU,"
-        f" {found['server_cpu_ms_per_picture']:5.1f} ms a picture, {found['server_mb']:6.1f} MB"
-        f"  (callers {found['callers_cpu_percent']} %, others {found['others_cpu_percent']} %)"
-    )
+def _calls(server: Serving | None, media: Media, args: argparse.Namespace) -> Calls:
+    if server is not None:
+        return Calls(server.address, media, args.avatar)
+    token = args.token_file.read_text("utf-8").strip() if args.token_file else None
+    return Calls(args.url.rstrip("/"), media, args.avatar, token)
 
 
-def _by_cpu(found: dict[str, Any]) -> dict[str, float]:
-    ms = float(found["server_cpu_ms_per_picture"])
-    return {
-        "ms_per_picture": ms,
-        "calls_per_core_at_25_fps": round(1000 / (LEAST_FPS * ms), 2) if ms else 0.0,
-    }
+def _cpu_s(server: Serving | None) -> float:
+    """Of a server; `None`: of this process."""
+    return usage(os.getpid()).cpu_s if server is None else server.usage.cpu_s
 
 
-def _slope(points: Sequence[tuple[int, float]]) -> float | None:
-    """Megabytes for each further call; `None` where there was one call only."""
-    if len(points) < 2:
+def _dropped(reports: Sequence[Mapping[str, Any] | None]) -> Counter[str]:
+    """By reason, of all calls."""
+    total: Counter[str] = Counter()
+    for report in reports:
+        total.update((report or {}).get("frames", {}).get("dropped", {}))
+    return total
+
+
+def _loop_lags(address: str, token: str | None) -> dict[float, float]:
+    """How often the server's event loop was late by at most so many seconds."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        request = urllib.request.Request(f"{address}/metrics", headers=headers)  # noqa: S310  (the user's own URL)
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    return {float(limit): float(count) for limit, count in _BUCKET.findall(text)}
+
+
+def _since(before: Mapping[float, float], after: Mapping[float, float]) -> dict[float, float]:
+    return {limit: count - before.get(limit, 0.0) for limit, count in after.items()}
+
+
+def _percentiles(steps: Mapping[float, float]) -> dict[str, float] | None:
+    """Upper bounds of p50 and p95 in milliseconds, of a histogram's cumulative steps."""
+    total = max(steps.values(), default=0.0)
+    if not total:
         return None
-    (few, before), (many, after) = points[0], points[-1]
-    return round((after - before) / (many - few), 1)
+    return {
+        f"p{share}": round(1000 * min(at for at, n in steps.items() if n >= share * total / 100), 1)
+        for share in (50, 95)
+    }
+
+
+def _line(found: Mapping[str, Any]) -> str:
+    fps, age = found["fps"], found["age_ms"] or found["server_latency_ms"]
+    ages = f"{age['p50']:6.1f} / {age['p95']:6.1f} ms" if age else "no code came back"
+    server = "server elsewhere"
+    if found["server_cpu_percent"] is not None:
+        server = (
+            f"server {found['server_cpu_percent']:3} % CPU,"
+            f" {found['server_cpu_ms_per_picture']:5.1f} ms a picture, {found['server_mb']:6.1f} MB"
+        )
+    steps = ",".join(f"{n}×{step}" for step, n in Counter(found["steps"]).items())
+    return (
+        f"{found['calls']:2} calls  {fps['slowest']:5.1f}…{fps['fastest']:4.1f} fps  {ages}"
+        f"  {server}  {steps}  (callers {found['callers_cpu_percent']} %, others"
+        f" {found['others_cpu_percent']} %)"
+    )

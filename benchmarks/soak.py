@@ -27,8 +27,8 @@ from aiohttp import ClientSession
 
 from benchmarks import caller, clip, packets, record
 from benchmarks.call import CallPlan
+from benchmarks.light import counting
 from benchmarks.serving import Serving
-from benchmarks.sessions import counting
 from benchmarks.soaking.limits import NAMES, Limits, Look, broken, held, series, slope_per_hour
 from benchmarks.soaking.steps import Broken, Callers
 from live import rtc

@@ -109,7 +109,7 @@ def test_a_meter_tells_who_was_busy() -> None:
 def test_the_machine_is_read_where_it_can_be(tmp_path: Path) -> None:
     assert busy_s(tmp_path) is None
     (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/stat").write_text("cpu  100 0 100 9000 5 0 50 50 0 0\ncpu0 1 2 3\n")
+    (tmp_path / "proc/stat").write_text("cpu  100 700 100 9000 5 0 50 50 0 0\ncpu0 1 2 3\n")
     assert busy_s(tmp_path) == pytest.approx(3.0)
     (tmp_path / "proc/stat").write_text("nothing of use\n")
     assert busy_s(tmp_path) is None
@@ -171,15 +171,15 @@ def test_others_never_take_all_of_it() -> None:
 def test_who_draws_too_slowly_takes_nobody() -> None:
     places = MeasuredPlaces(known(14), CORES, lambda: LAST_ENOUGH + 1)
     assert places.free(2) == 0
-    assert "too busy to draw 2 calls 25 times a second" in places.why_full(2)
+    assert "too busy to draw its calls 25 times a second (2 now)" in places.why_full(2)
     assert MeasuredPlaces(known(14), CORES, lambda: LAST_ENOUGH).free(2) == 3
 
 
 def test_a_refusal_says_why() -> None:
     why = MeasuredPlaces(known(14, others=0.4), CORES).why_full(4)
-    assert "draws 4 calls 25 times a second" in why
-    assert "14 ms" in why
-    assert "1.6 of its 2 cores" in why
+    assert "room for 4 calls (it holds 4 now)" in why
+    assert "takes 14 ms" in why
+    assert "others leave 1.6 of 2" in why
     assert SetPlaces(3).why_full(3) == "every place is taken"
 
 

@@ -69,10 +69,13 @@ class Meter:
 
 
 def busy_s(root: Path = _ROOT) -> float | None:
-    """CPU seconds that the machine has spent on anything; `None` where it does not say."""
+    """CPU seconds that the machine has spent on anything; `None` where it does not say.
+
+    What runs with a low priority (`nice`) is left out: it makes room for who needs it.
+    """
     try:
         words = (root / "proc/stat").read_text().split("\n", 1)[0].split()
-        user, nice, system, _idle, _wait, irq, soft, stolen = (int(word) for word in words[1:9])
+        user, _nice, system, _idle, _wait, irq, soft, stolen = (int(word) for word in words[1:9])
     except (OSError, ValueError):
         return None
-    return (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+    return (user + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")

@@ -66,13 +66,13 @@ class MeasuredPlaces:
         """Why no more are taken, with the figures that say so."""
         if self._step() > LAST_ENOUGH:
             return (
-                f"the machine is too busy to draw {calls} calls {ENOUGH_FPS:.0f} times a second, so"
-                " it takes no more"
+                f"this machine is too busy to draw its calls {ENOUGH_FPS:.0f} times a second"
+                f" ({calls} now), so it takes no more"
             )
         return (
-            f"the machine draws {self._held()} calls {ENOUGH_FPS:.0f} times a second, at"
-            f" {self._costs.picture_ms:.0f} ms of a processor for each picture and with"
-            f" {self._available():.1f} of its {self._cores:g} cores to do it, and holds {calls}"
+            f"this machine has room for {self._held()} calls (it holds {calls} now) that are drawn"
+            f" {ENOUGH_FPS:.0f} times a second: a picture takes {self._costs.picture_ms:.0f} ms of"
+            f" a processor, and others leave {self._available():.1f} of {self._cores:g}"
         )
 
     def _held(self) -> int:
