@@ -38,11 +38,11 @@ from engines.trackers import networks as networks_of_faces
 from engines.types import Network, Picture, Portrait, Renderer, Rgb, Tracker, Weights
 from engines.weights import ModelStore
 from live.clock import SECOND, VIDEO_RATE
+from live.decoded import decoded
 from live.disclosure import Disclosure, Label
 from live.frames import to_frame
-from live.ingest import to_rgb
 
-ROOMS = ("to_rgb", "track", "drive", "render", "stamp", "to_i420")
+ROOMS = ("convert", "track", "drive", "render", "stamp", "hand_over")
 
 WARP_STAGES = ("deform", "relight", "rasterise", "draw_eyes", "draw_mouth")
 
@@ -171,13 +171,13 @@ def _measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) 
     for index in range(len(camera)):
         for name, wire in wires.items():
             frame = watch(f"decode {name}", wire.decode, index)
-        rgb = watch("to_rgb", to_rgb, frame)
+        picture = watch("convert", decoded, frame)
         now_ns = index * SECOND // packets.FPS
-        face = watch("track", tracker.track, Picture(rgb, now_ns, now_ns))
+        face = watch("track", tracker.track, picture.at(now_ns, now_ns))
         motions = watch("drive", driver.drive, face, ())
         drawn = watch("render", drawer.render, avatar, motions[-1])
         stamped = watch("stamp", stamp, drawn)
-        frame = packets.timed(watch("to_i420", to_frame, stamped), index)
+        frame = packets.timed(watch("hand_over", to_frame, stamped), index)
         for name, wire in wires.items():
             watch(f"encode {name}", wire.encode, frame)
     tracker.close()
@@ -261,14 +261,14 @@ class TimedNetwork:
 def _order(name: str) -> tuple[int, str]:
     way = (
         "decode",
-        "to_rgb",
+        "convert",
         "track",
         "  net",
         "drive",
         "render",
         "  warp",
         "stamp",
-        "to_i420",
+        "hand_over",
         "encode",
     )
     return next(index for index, start in enumerate(way) if name.startswith(start)), name

@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +29,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One video frame."""
+    """One video frame.
+
+    A camera's is converted only as far as it is looked at: `rgb`, made when it is first asked for,
+    costs several times what `cut` does.
+    """
 
     rgb: Rgb
     """`(h, w, 3)` uint8 sRGB, C-contiguous."""
@@ -36,6 +41,35 @@ class Picture:
     """When it is to be seen, on the session's clock."""
     captured_ns: int = 0
     """When its first packet reached us (or when it was made), on the session's clock."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.rgb.shape[:2]
+        return height, width
+
+    def cut(self, matrix: NDArray[np.float64], side: int) -> Rgb:
+        """`(side, side, 3)` of a part; what is beyond the picture repeats its border.
+
+        `matrix`: `(2, 3)` map of a pixel of the part to the picture's, whole numbers being centres.
+        """
+        return warped(self.rgb, matrix, side)
+
+    def mirrored(self) -> Picture:
+        """As in a mirror."""
+        return Picture(np.asarray(cv2.flip(self.rgb, 1), np.uint8), self.pts_ns, self.captured_ns)
+
+    def at(self, pts_ns: int, captured_ns: int | None = None) -> Picture:
+        """The same at other times; `None`: captured when this was."""
+        kept = self.captured_ns if captured_ns is None else captured_ns
+        return Picture(self.rgb, pts_ns, kept)
+
+
+def warped(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    """`Picture.cut` of an array of any number of channels."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cut = cv2.warpAffine(pixels, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cut, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,10 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import av
-import cv2
-import numpy as np
-from av.video.reformatter import ColorRange
-from numpy.typing import NDArray
 
-from engines.types import Picture, Rgb
+from engines.types import Picture
 from live.clock import now_ns
+from live.decoded import decoded
 from live.measures import Counts, Durations, Rate
 from live.opus import Piece, behind_ns
 from live.peer_clock import PeerClock
@@ -77,8 +74,8 @@ class CameraFrame:
     decoded_ns: int = field(default_factory=now_ns)
 
     def picture(self) -> Picture:
-        """The frame as RGB; to be called on the worker's thread."""
-        return Picture(to_rgb(self.frame), self.pts_ns, self.captured_ns)
+        """The frame to look at, on the worker's thread."""
+        return decoded(self.frame).at(self.pts_ns, self.captured_ns)
 
 
 class Camera:
@@ -148,26 +145,3 @@ class Microphone:
     def deliver_report(self, ticks: int, ntp: int) -> None:
         """Takes a sender report."""
         self._clock.sound_reported(ticks, ntp)
-
-
-def to_rgb(frame: av.VideoFrame) -> Rgb:
-    """A decoded frame as `(h, w, 3)` uint8 sRGB, cut to even sides.
-
-    By OpenCV (0.1 ms at 512 × 512): swscale asks for a thread per core, for each frame anew, which
-    costs 8 ms on a busy machine. It is left for what WebRTC hardly ever carries.
-    """
-    if frame.format.name != "yuv420p" or frame.color_range == ColorRange.JPEG:
-        frame = frame.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG, threads=1)
-    height, width = frame.height & ~1, frame.width & ~1
-    if not height or not width:
-        return np.zeros((frame.height, frame.width, 3), np.uint8)
-    planes: NDArray[np.uint8] = np.empty(height * width * 3 // 2, np.uint8)
-    end = 0
-    for plane, part in zip(frame.planes, (1, 2, 2), strict=True):
-        rows, columns = height // part, width // part
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        start, end = end, end + rows * columns
-        planes[start:end].reshape(rows, columns)[:] = lines[:rows, :columns]
-    return np.asarray(
-        cv2.cvtColor(planes.reshape(height * 3 // 2, width), cv2.COLOR_YUV2RGB_I420), np.uint8
-    )

@@ -17,9 +17,6 @@ from enum import StrEnum
 from time import perf_counter_ns
 from typing import TypeVar
 
-import cv2
-import numpy as np
-
 from engines.errors import DeviceLost
 from engines.registry import check_spaces, understands
 from engines.types import (
@@ -129,8 +126,9 @@ class Pipeline:
     def __call__(self, picture: Picture, sounds: Sequence[Sound] = ()) -> Stamped:
         """One camera picture's way through all rooms; `sounds` are what came to be heard."""
         self._apply_requests()
-        rgb = np.asarray(cv2.flip(picture.rgb, 1), np.uint8) if self._mirror else picture.rgb
-        picture = replace(picture, rgb=rgb, pts_ns=self._forward(picture.pts_ns))
+        picture = (picture.mirrored() if self._mirror else picture).at(
+            self._forward(picture.pts_ns)
+        )
         self.face = self._timed("track", lambda: self._tracker.track(picture))
         self._note(self.face is not None, picture.pts_ns)
         return self._finish(self.face, sounds, picture.pts_ns, picture.captured_ns)
@@ -196,7 +194,7 @@ class Pipeline:
         last = motions[-1] if motions else self.motion
         self.motion = replace(last, pts_ns=pts_ns, captured_ns=captured_ns)
         drawn = self._timed("render", self._draw)
-        drawn = replace(drawn, pts_ns=pts_ns, captured_ns=captured_ns)
+        drawn = drawn.at(pts_ns, captured_ns)
         return self._timed("stamp", lambda: self._stamp(drawn))
 
     def _drive(self, face: Face | None, sounds: Sequence[Sound], pts_ns: int) -> Sequence[Motion]:

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 
 from live.clock import MILLISECOND, SECOND, now_ns
 from live.disclosure import Stamped
@@ -141,7 +140,7 @@ class Worker:
         picture = frame.picture()
         self.times["wait"].add(taken_ns - frame.decoded_ns)
         self.times["convert"].add(now_ns() - taken_ns)
-        return pipeline(replace(picture, pts_ns=picture.pts_ns - lag_ns), sounds)
+        return pipeline(picture.at(picture.pts_ns - lag_ns), sounds)
 
     def _lag(self, pipeline: Pipeline) -> int:
         """How much older than now the sound is that a picture belongs to.

@@ -176,7 +176,7 @@ class EchoParts:
         return avatar
 
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
-        return replace(self._picture, pts_ns=motion.pts_ns, captured_ns=motion.captured_ns)
+        return self._picture.at(motion.pts_ns, motion.captured_ns)
 
 
 def avatar(id: str = "grey", level: int = 128) -> Avatar:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from engines.types import Picture
 from live.clock import MILLISECOND, SECOND, SessionClock, now_ns
+from live.decoded import decoded
 from live.disclosure import Stamped
 from live.egress import AvatarTrack, VoiceTrack
 from live.frames import to_frame
-from live.ingest import to_rgb
 from live.measures import Counts
 from live.opus import SILENCE, Piece
 from live.voice_line import next_delay
@@ -46,7 +46,7 @@ def put(track: VoiceTrack, count: int, pts_ns: int = 0) -> None:
 def test_colours_survive() -> None:
     y, x = np.mgrid[:480, :640]
     rgb = np.stack([x * 200 // 640 + 20, y * 200 // 480 + 20, 0 * x + 90], axis=2).astype(np.uint8)
-    back = to_rgb(to_frame(MARKED(Picture(rgb))))
+    back = decoded(to_frame(MARKED(Picture(rgb)))).rgb
     assert np.abs(back.astype(int) - rgb).max() < 10
 
 
@@ -69,7 +69,7 @@ async def test_the_newest_picture_is_sent_and_the_others_are_counted() -> None:
         track.show(stamped(level, captured_ns=now_ns() - 5 * MILLISECOND))
     await asyncio.sleep(0)
     frame = await track.recv()
-    assert abs(int(to_rgb(frame).mean()) - 200) < 3
+    assert abs(int(decoded(frame).rgb.mean()) - 200) < 3
     assert counts["dropped.unsent"] == 2
     assert len(track.latency) == counts["out"] == 0  # not before it has been sent
     track.show(stamped())

@@ -30,10 +30,10 @@ from engines.types import Avatar, Motion, Picture, Portrait, Rgb
 from engines.weights import ModelStore
 from live import public_id, rtc
 from live.clock import MILLISECOND, SessionClock, now_ns
+from live.decoded import decoded
 from live.disclosure import Label, Stamped, leaving
 from live.egress import AvatarTrack
 from live.frames import to_frame
-from live.ingest import to_rgb
 from live.label import draw
 from live.measures import Counts
 from live.offline.camera import render_camera
@@ -258,7 +258,7 @@ def test_the_mark_is_found_in_what_a_call_sends(seed: int, label: Label, size: i
     rng = np.random.default_rng(seed)
     call = public_id.new()
     marked = stamp(label, call)
-    sent = [to_rgb(to_frame(marked(Picture(smooth(rng, size, size))))) for _ in range(2)]
+    sent = [decoded(to_frame(marked(Picture(smooth(rng, size, size))))).rgb for _ in range(2)]
     assert payload_in(sent) == call
 
 

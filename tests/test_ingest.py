@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.types import Picture
 from live.clock import MILLISECOND, SECOND, ns_from_ticks, ticks_from_ns
-from live.ingest import Camera, Mailbox, Microphone, to_rgb
+from live.decoded import decoded
+from live.ingest import Camera, Mailbox, Microphone
 from live.measures import Counts
 from live.opus import Piece
 from live.peer_clock import PeerClock
@@ -39,7 +41,7 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     rgb = scene(width, height)
     planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
     frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-    found = to_rgb(frame)
+    found = decoded(frame).rgb
     assert found.shape == (height, width, 3)
     assert found.flags.c_contiguous
     # frames' lines are padded; a mistake there shows as shear
@@ -51,17 +53,17 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
 )
 def test_odd_sizes_are_cut(size: tuple[int, int], cut: tuple[int, int]) -> None:
     frame = av.VideoFrame(*size, "yuv420p")
-    assert to_rgb(frame).shape == (cut[1], cut[0], 3)
+    assert decoded(frame).rgb.shape == (cut[1], cut[0], 3)
 
 
 def test_a_frame_of_one_pixel() -> None:
-    assert to_rgb(av.VideoFrame(1, 1, "yuv420p")).shape == (1, 1, 3)
+    assert decoded(av.VideoFrame(1, 1, "yuv420p")).rgb.shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize("format", ["yuv422p", "yuvj420p", "nv12", "gray", "yuv444p"])
 def test_other_formats(format: str) -> None:
     rgb = np.full((64, 96, 3), 90, np.uint8)
-    assert np.abs(to_rgb(frame_of(rgb, format)).astype(int) - 90).max() <= 3
+    assert np.abs(decoded(frame_of(rgb, format)).rgb.astype(int) - 90).max() <= 3
 
 
 def test_the_full_range_is_understood() -> None:
@@ -69,18 +71,64 @@ def test_the_full_range_is_understood() -> None:
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
     full = frame.reformat(format="yuv420p", dst_color_range=ColorRange.JPEG, threads=1)
     assert np.frombuffer(memoryview(full.planes[0]), np.uint8)[0] == 255
-    assert to_rgb(full).min() >= 253
+    assert decoded(full).rgb.min() >= 253
 
 
 def test_converting_is_quick_and_on_one_thread() -> None:
     frame = frame_of(scene(512, 512))
-    to_rgb(frame)
+    assert decoded(frame).rgb.shape == (512, 512, 3)
     costs = []
     for _ in range(30):
         start, everyone = time.thread_time(), time.process_time()
-        to_rgb(frame)
+        assert decoded(frame).rgb.size
         costs.append(max(time.thread_time() - start, time.process_time() - everyone))
     assert np.median(costs) < 2e-3
+
+
+MATRICES = st.tuples(
+    st.floats(0.3, 3), st.floats(-3.2, 3.2), st.floats(-80, 300), st.floats(-80, 300)
+)
+
+
+@given(
+    place=MATRICES,
+    size=st.sampled_from([(64, 96), (240, 320), (480, 640)]),
+    side=st.sampled_from([32, 192, 256]),
+)
+@settings(deadline=None, max_examples=50)
+def test_a_part_is_cut_from_planes_as_from_pixels(
+    place: tuple[float, float, float, float], size: tuple[int, int], side: int
+) -> None:
+    scale, angle, x, y = place
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    matrix = np.array([[cos, -sin, x], [sin, cos, y]])
+    height, width = size
+    picture = decoded(frame_of(scene(width, height)))
+    found = picture.cut(matrix, side)
+    assert found.shape == (side, side, 3)
+    assert found.flags.c_contiguous
+    expected = Picture(picture.rgb).cut(matrix, side)
+    assert np.abs(found.astype(int) - expected).max() <= 6
+    np.testing.assert_array_equal(picture.cut(matrix, side), expected)  # of the pixels, once made
+
+
+def test_a_frame_mirrored_and_at_another_time() -> None:
+    frame = frame_of(scene(320, 240))
+    picture = decoded(frame).at(5, 3)
+    other = picture.mirrored().at(8)
+    assert (picture.shape, other.shape) == ((240, 320), (240, 320))
+    assert (picture.pts_ns, picture.captured_ns) == (5, 3)
+    assert (other.pts_ns, other.captured_ns) == (8, 3)
+    np.testing.assert_array_equal(other.rgb, picture.rgb[:, ::-1])
+    plain = Picture(picture.rgb, 5, 3)
+    np.testing.assert_array_equal(plain.mirrored().rgb, other.rgb)
+    assert (plain.at(1, 2).pts_ns, plain.at(1, 2).captured_ns, plain.at(1).captured_ns) == (1, 2, 3)
+
+
+def test_pixels_are_converted_once_and_kept() -> None:
+    picture = decoded(frame_of(scene(64, 64)))
+    assert picture.rgb is picture.rgb
+    assert picture.at(7).rgb is picture.rgb
 
 
 def test_the_newest_stays() -> None:
