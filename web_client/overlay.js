@@ -1,4 +1,4 @@
-// The delay and quality overlay: samples in, figures and two small charts out.
+// The delay and quality overlay: samples in, figures, a curve and a waterfall of the stages out.
 
 import { bar, make, the } from "./elements.js";
 
@@ -6,15 +6,13 @@ import { bar, make, the } from "./elements.js";
 
 const GRADES = { good: "Good", fair: "Fair", poor: "Poor", none: "No picture" };
 const HISTORY = 60;
-const CHART_HEIGHT = 4;
 
 export class Overlay {
   #box = the("stats", HTMLElement);
   #delay = the("stat-delay", HTMLOutputElement);
   #verdict = the("stat-verdict", HTMLElement);
   #spark = the("stat-spark", SVGSVGElement);
-  #chart = the("stat-bar", SVGSVGElement);
-  #legend = the("stat-legend", HTMLElement);
+  #stages = the("stat-stages", HTMLElement);
   #figures = the("stat-figures", HTMLElement);
   /** @type {number[]} */
   #history = [];
@@ -32,7 +30,7 @@ export class Overlay {
     this.#delay.textContent = "–";
     this.#verdict.textContent = "Measuring";
     this.#verdict.dataset.grade = "none";
-    for (const part of [this.#chart, this.#legend, this.#figures]) part.replaceChildren();
+    for (const part of [this.#stages, this.#figures]) part.replaceChildren();
     this.#drawHistory();
   }
 
@@ -61,18 +59,30 @@ export class Overlay {
   /** @param {Sample} sample */
   #drawParts({ parts, delayMs = 0 }) {
     let x = 0;
-    this.#chart.replaceChildren(
-      ...parts.map(({ ms }, index) => {
+    this.#stages.replaceChildren(
+      ...parts.map(({ name, ms, side }) => {
         const width = delayMs ? (100 * ms) / delayMs : 0;
-        const rect = bar(x, width, CHART_HEIGHT, `part-${index}`);
+        const row = make("li", side, make("span", "", name), track(x, width), make("b", "", ms.toFixed(1)));
         x += width;
-        return rect;
+        return row;
       }),
     );
-    this.#legend.replaceChildren(
-      ...parts.map(({ name, ms }, index) => make("li", "", make("i", `part-${index}`), name, make("b", "", ms.toFixed(1)))),
-    );
   }
+}
+
+/**
+ * A line of a hundred with one bar on it; what takes no time is still seen.
+ * @param {number} x
+ * @param {number} width
+ */
+function track(x, width) {
+  const least = Math.max(width, 0.8);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 100 1");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(bar(Math.min(x, 100 - least), least, 1, ""));
+  return svg;
 }
 
 /**
@@ -84,10 +94,10 @@ function figuresOf(sample) {
   return [
     ["Round trip", sample.roundTripMs === undefined ? "–" : `${sample.roundTripMs.toFixed(1)} ms`],
     ["Frames sent, shown", `${sample.fpsOut.toFixed(0)}, ${sample.fpsIn.toFixed(0)} /s`],
-    ["Video", `${sample.size} ${sample.codec}`],
+    ["Video, drawn by", `${sample.size} ${sample.codec}, ${sample.renderer || "–"}`],
     ["Bitrate up, down", `${sample.mbitOut.toFixed(1)}, ${sample.mbitIn.toFixed(1)} Mbit/s`],
     ["Packet loss up, down", `${percent(sample.lossOut)}, ${percent(sample.lossIn)} %`],
-    ["Drawn by", sample.renderer || "–"],
+    ["Freezes", sample.freezes ? `${sample.freezes}, ${sample.frozenS.toFixed(1)} s` : "none"],
     ["Dropped by server", sample.dropped === undefined ? "–" : String(sample.dropped)],
   ];
 }

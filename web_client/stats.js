@@ -7,6 +7,7 @@
  * @typedef {object} Part
  * @property {string} name
  * @property {number} ms
+ * @property {"browser" | "network" | "server"} side whose time it is
  */
 
 /**
@@ -20,6 +21,8 @@
  * @property {number} mbitIn
  * @property {number} lossOut share of packets, 0…1
  * @property {number} lossIn
+ * @property {number} freezes that this browser has counted since the call began
+ * @property {number} frozenS how long they were, in all
  * @property {string} size of the picture that comes in
  * @property {string} codec
  * @property {string} renderer that draws the avatar now; empty where the server does not tell
@@ -33,11 +36,28 @@
 /**
  * The server's `stats` message, of which nothing is taken for granted.
  * @typedef {object} ServerStats
- * @property {Record<string, Percentiles | null>} [rooms_ms] a room's time for one picture
- * @property {Percentiles | null} [latency_ms] from a camera picture's first packet to the avatar's
+ * @property {Record<string, Percentiles | null>} [stages_ms] in the order in which a picture passes them
  * @property {{dropped?: Record<string, number>}} [frames]
  * @property {string} [renderer]
  */
+
+/**
+ * The server's stages by the names that its report has for them.
+ * @type {[string, string][]}
+ */
+const STAGES = [
+  ["receive", "Receive"],
+  ["decode", "Decode"],
+  ["wait", "Wait"],
+  ["convert", "Convert"],
+  ["track", "Track face"],
+  ["drive", "Drive"],
+  ["render", "Draw avatar"],
+  ["stamp", "Stamp"],
+  ["hand_over", "Hand over"],
+  ["encode", "Encode"],
+  ["send", "Send"],
+];
 
 /** Takes samples of one call; differences are those to the sample before. */
 export class Meter {
@@ -90,11 +110,13 @@ export class Meter {
     const buffer = perPicture("buffer", inbound.jitterBufferDelay, emitted);
     const decode = perPicture("decoding", inbound.totalDecodeTime, shown);
     const network = 1000 * (pair?.currentRoundTripTime ?? 0);
+    /** @type {Part[]} */
     const parts = [
-      { name: "Encode", ms: encode },
-      { name: "Network", ms: network },
+      { name: "Encode", ms: encode, side: "browser" },
+      { name: "Network, both ways", ms: network, side: "network" },
       ...this.#serverParts(),
-      { name: "Buffer, decode", ms: buffer + decode },
+      { name: "Receive buffer", ms: buffer, side: "browser" },
+      { name: "Decode", ms: decode, side: "browser" },
     ];
     const delayMs = sent ? parts.reduce((sum, part) => sum + part.ms, 0) : undefined;
     const fpsIn = ratio(shown, seconds);
@@ -110,6 +132,8 @@ export class Meter {
       mbitIn: ratio(this.#step("bytesIn", inbound.bytesReceived) * 8e-6, seconds),
       lossOut,
       lossIn,
+      freezes: Number(inbound.freezeCount ?? 0),
+      frozenS: Number(inbound.totalFreezesDuration ?? 0),
       size: inbound.frameWidth ? `${inbound.frameWidth} × ${inbound.frameHeight}` : "–",
       codec: String(codec?.mimeType ?? "").replace("video/", "") || "–",
       renderer: typeof this.#server.renderer === "string" ? this.#server.renderer : "",
@@ -118,17 +142,13 @@ export class Meter {
     };
   }
 
-  /** The server's share of the delay: its rooms, and what is left of its time from packet to packet. */
+  /**
+   * The server's share of the delay.
+   * @returns {Part[]}
+   */
   #serverParts() {
-    const room = (/** @type {string} */ name) => median(this.#server.rooms_ms?.[name]);
-    const find = room("track");
-    const draw = room("drive") + room("render") + room("stamp");
-    const rest = Math.max(0, median(this.#server.latency_ms) - find - draw);
-    return [
-      { name: "Track face", ms: find },
-      { name: "Draw avatar", ms: draw },
-      { name: "Server, rest", ms: rest },
-    ];
+    const stages = this.#server.stages_ms;
+    return STAGES.map(([stage, name]) => ({ name, ms: median(stages?.[stage]), side: "server" }));
   }
 
   #dropped() {

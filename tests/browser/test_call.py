@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from engines.trackers.litert import LitertTracker
 from engines.weights import ModelStore
+from live.stages import STAGES
 from tests.browser.conftest import Visiting, wait_for_phase
 from tests.browser.motion import correlation, record
 
@@ -62,6 +63,9 @@ def test_avatar_moves_as_the_camera_does(visit: Visiting, codec: str, mirror: bo
     page.click("#quality")
     expect(page.locator("#stat-figures")).to_contain_text(f"512 × 512 {codec}")
     expect(page.locator("#stat-delay")).not_to_have_text("–")
+    expect(page.locator("#stat-stages li.server")).to_have_count(len(STAGES))
+    drawn = page.locator("#stat-stages li", has_text="Draw avatar").locator("b")
+    expect(drawn).not_to_have_text("0.0")
     assert not visiting.complaints
     assert not visiting.foreign
 
