@@ -20,7 +20,7 @@ captured is in the figure, too.
 sound (`benchmarks.drawn`).
 
 `--client browser` leaves everything to Chromium; `page` has our page's `sync.js` in it. `--stall`
-loses every packet for two seconds, half-way, by a relay in the path.
+loses every packet for two seconds, half-way, by a link in the path (`benchmarks.netem`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ import os
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 from benchmarks import browser, clip, drawn, record, synchrony
 from benchmarks.call import CallFailed
+from benchmarks.netem import Link
 from benchmarks.processes import share_priority
-from benchmarks.relay import Relay
 from benchmarks.serving import Kind, Serving
 from benchmarks.syllables import SECONDS
 
@@ -80,11 +79,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         chromium = stack.enter_context(browser.chromium())
         page = chromium.new_page(viewport={"width": _SIZE, "height": _SIZE})
         camera = browser.Camera.showing(clip.read(clip.DEFAULT, 60, (_SIZE, _SIZE)))
-        relays = serve(page, stack, camera) if args.stall else serve(page, None, camera)
+        link = stack.enter_context(Link()) if args.stall else None
+        serve(page, link, camera)
         page.goto(f"{server.address}/bench/avsync.html")
         page.wait_for_function("() => window.probe !== undefined")
         share_priority(os.getpid())
-        seen, stalled_ms = watched(page, args, minutes, relays, len(camera.jpegs))
+        seen, stalled_ms = watched(page, args, minutes, link, len(camera.jpegs))
     recorder.ended(server.stopped_cpu_s)
     if args.drawn:
         figures = {"drawn": drawn.skew(seen.levels, seen.jpegs, seen.card_ms())}
@@ -97,25 +97,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return done
 
 
-def serve(page: Page, stack: ExitStack | None, camera: browser.Camera) -> list[Relay]:
-    """Lets the page have its files, and a relay where it asks for one."""
-    relays: list[Relay] = []
+def serve(page: Page, link: Link | None, camera: browser.Camera) -> None:
+    """Lets the page have its files, and leads its call through the link, if there is one."""
 
-    def relay(route: Route) -> None:
-        query = parse_qs(urlsplit(route.request.url).query)
-        address = query["address"][0]
-        made = Relay(address, int(query["port"][0]))
-        assert stack is not None
-        relays.append(stack.enter_context(made))
-        route.fulfill(json={"address": address, "port": made.port})
+    def lead(route: Route) -> None:
+        assert link is not None
+        answer = route.fetch(post_data=link.offer(route.request.post_data or ""))
+        names = ("content-type", "location")
+        headers = {name: answer.headers[name] for name in names if name in answer.headers}
+        body = link.answer(answer.text()) if answer.ok else answer.text()
+        route.fulfill(status=answer.status, headers=headers, body=body)
 
     page.route("**/bench/**", lambda route: browser.answer(route, camera.jpegs))
-    page.route("**/bench/relay?**", relay)  # routes made later are asked first
-    return relays
+    if link is not None:
+        page.route("**/sessions?**", lead)
 
 
 def watched(
-    page: Page, args: argparse.Namespace, minutes: float, relays: list[Relay], pictures: int
+    page: Page, args: argparse.Namespace, minutes: float, link: Link | None, pictures: int
 ) -> tuple[synchrony.Seen, float | None]:
     """One call; what came in once it had settled, and when the stall ended."""
     options = {
@@ -128,15 +127,14 @@ def watched(
         "keeps": args.drawn,
         "synchrony": args.client == "page",
         "target": "/sessions?avatar=mira" + ("" if args.drawn else "&driver=face"),
-        "relay": args.stall,
     }
     page.evaluate("options => probe.begin(options)", options)
     seen = synchrony.Seen()
     began, stalled_ms, said = time.monotonic(), None, False
     while (gone_s := time.monotonic() - began) < 60 * minutes + _SETTLE_S:
         page.wait_for_timeout(1000)
-        if relays and stalled_ms is None and gone_s > _SETTLE_S + 30 * minutes:
-            relays[0].stall(_STALL_S)
+        if link is not None and stalled_ms is None and gone_s > _SETTLE_S + 30 * minutes:
+            link.cut(_STALL_S)
             stalled_ms = 1000 * _STALL_S + page.evaluate("performance.now()")
         if args.drawn and not said and gone_s > _SETTLE_S:
             page.evaluate("probe.say('a')")

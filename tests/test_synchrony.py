@@ -1,8 +1,7 @@
-"""The synchrony benchmark: its arithmetic, its beacon, its relay."""
+"""The synchrony benchmark: its arithmetic, its beacon."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from benchmarks import avsync, drawn, movement, syllables, synchrony
 from benchmarks.beacon import EVERY_MS, TONES, BeaconRenderer, bursts
 from benchmarks.call import CallFailed
-from benchmarks.relay import Relay
 from benchmarks.synchrony import Seen
 from benchmarks.timecode import WRAP, read
 from engines.types import Motion, Picture, Space
@@ -123,29 +121,6 @@ def test_the_beacon_shows_the_time() -> None:
     motion = Motion.neutral(pts_ns=1_700_000_123 * MILLISECOND)
     picture = drawn.render(None, motion)  # type: ignore[arg-type]
     assert read(picture.rgb[..., 1]) == 1_700_000_123 * 10 % 16_000_000 < WRAP
-
-
-def test_a_relay_passes_both_ways_and_stalls() -> None:
-    far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with far, near:
-        far.bind(("127.0.0.1", 0))
-        for end in (far, near):
-            end.settimeout(5)
-        with Relay("127.0.0.1", far.getsockname()[1]) as relay:
-            near.connect(("127.0.0.1", relay.port))
-            near.send(b"there")
-            data, way = far.recvfrom(100)
-            far.sendto(b"and back", way)
-            assert (data, near.recv(100)) == (b"there", b"and back")
-            relay.stall(30)
-            near.send(b"lost")
-            far.settimeout(0.2)
-            with pytest.raises(TimeoutError):
-                far.recv(100)
-            relay.stall(0)
-            near.send(b"again")
-            assert far.recv(100) == b"again"
 
 
 def test_the_syllables_are_where_their_phones_are() -> None:

@@ -20,7 +20,7 @@ let synchrony;
 const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
 /** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
- *   sends: boolean, keeps: boolean, synchrony: boolean, target: string, relay: boolean}} options */
+ *   sends: boolean, keeps: boolean, synchrony: boolean, target: string}} options */
 async function begin(options) {
   const stream = new MediaStream();
   if (options.sends) {

@@ -4,23 +4,6 @@ const GATHERING_LIMIT_MS = 2000;
 const MAX_BITRATE = 2_500_000; // as the web client
 
 /**
- * A connection's own candidates, out of a description: where there is a relay, it is the only way.
- * @param {string} sdp
- */
-const withoutCandidates = (sdp) => sdp.replace(/^a=(candidate|end-of-candidates).*\r\n/gm, "");
-
-/**
- * An answer whose candidates lead to the driver's relay.
- * @param {string} sdp
- */
-async function relayed(sdp) {
-  const [, address, port] = /^a=candidate:\S+ 1 udp \d+ (\d+\.\S+) (\d+) typ host/im.exec(sdp);
-  const way = await (await fetch(`relay?address=${address}&port=${port}`)).json();
-  const candidate = `a=candidate:1 1 udp 2130706431 ${way.address} ${way.port} typ host\r\n`;
-  return withoutCandidates(sdp).replace(/^a=ice-pwd/gm, `${candidate}a=ice-pwd`);
-}
-
-/**
  * Makes a connection's offer, with all of its candidates.
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream what is sent
@@ -63,21 +46,18 @@ function wanted(leg, hears) {
  * Sends a stream to the server that the page is from, and takes its answer.
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream
- * @param {{codec: string, fps: number, target: string, hears?: boolean, relay?: boolean}} options
- *   as those of `offer`; `relay`: through the driver's relay
+ * @param {{codec: string, fps: number, target: string, hears?: boolean}} options as those of `offer`
  * @returns {Promise<string | null>} the address of the server's session, where it gives one
  */
 export async function dial(peer, stream, options) {
-  const { target, relay = false } = options;
-  const sdp = await offer(peer, stream, options);
-  const answer = await fetch(target, {
+  const answer = await fetch(options.target, {
     method: "POST",
     headers: { "Content-Type": "application/sdp" },
-    body: relay ? withoutCandidates(sdp) : sdp,
+    body: await offer(peer, stream, options),
   });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`the server answered ${answer.status}: ${text}`);
-  await peer.setRemoteDescription({ type: "answer", sdp: relay ? await relayed(text) : text });
+  await peer.setRemoteDescription({ type: "answer", sdp: text });
   return answer.headers.get("Location");
 }
 

@@ -15,12 +15,12 @@ from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSess
 from aiortc.mediastreams import MediaStreamTrack
 
 from benchmarks.caller import PacedTrack
-from benchmarks.netem.descriptions import destination, led_to, without_candidates
+from benchmarks.netem import Link
+from benchmarks.netem.descriptions import without_candidates
 from benchmarks.packets import FPS
-from benchmarks.relay import Relay
 from live import rtc
 
-_PICTURE_LIMIT_S = 20.0
+_PICTURE_LIMIT_S = 40.0
 SDP = {"Content-Type": "application/sdp"}
 
 
@@ -43,13 +43,13 @@ class Count:
 
 
 class SoakCall:
-    """A call through a relay of its own, which can lose everything."""
+    """A call through a link of its own, which can lose everything."""
 
     def __init__(self, http: ClientSession, address: str, coded: Sequence[bytes]) -> None:
         """`coded`: the camera's pictures, sent round and round."""
         self._http, self._address = http, address
         self._stack = ExitStack()
-        self._relay: Relay | None = None
+        self._link: Link | None = None
         self.secret = ""
         """Where the call is to be asked about, below the server's address."""
         self.pictures = Count()
@@ -71,7 +71,7 @@ class SoakCall:
             rtc.redirect(track, self.pictures)
 
     async def offer(self) -> str:
-        """Our offer, without a way to us: the media go through the relay."""
+        """Our offer, without a way to us: the media go through the link."""
         await self.peer.setLocalDescription(await self.peer.createOffer())
         return without_candidates(str(self.peer.localDescription.sdp))
 
@@ -86,10 +86,8 @@ class SoakCall:
             if answer.status != 201:
                 return answer.status
             self.secret = answer.headers["Location"]
-        where = destination(text)
-        assert where is not None, "the answer names no way to the server"
-        self._relay = self._stack.enter_context(Relay(*where))
-        led = led_to(text, where[0], self._relay.port)
+        self._link = await asyncio.to_thread(self._stack.enter_context, Link())
+        led = self._link.answer(text)
         await self.peer.setRemoteDescription(RTCSessionDescription(led, "answer"))
         async with asyncio.timeout(_PICTURE_LIMIT_S):
             await self.pictures.came.wait()
@@ -119,8 +117,8 @@ class SoakCall:
 
     def lose(self, seconds: float) -> None:
         """Nothing gets through, either way, for as long."""
-        assert self._relay is not None
-        self._relay.stall(seconds)
+        assert self._link is not None
+        self._link.cut(seconds)
 
     def vanish(self) -> None:
         """Leaves for good, without a word."""

@@ -39,7 +39,7 @@ def page(launch: Callable[..., Browser], beacon: Serving) -> Iterator[Page]:
 
 def test_picture_and_sound_arrive_together(page: Page) -> None:
     args = argparse.Namespace(codec="H264", through=None, client="page", stall=False, drawn=False)
-    seen, _ = avsync.watched(page, args, 0.15, [], 2)
+    seen, _ = avsync.watched(page, args, 0.15, None, 2)
     figures = avsync.figures_of(seen)
     _log.info("picture and sound: %s", figures)
     # A busy machine hands on late what this page measures by, so the bounds are wide. As they
@@ -61,7 +61,6 @@ def test_without_sound_pictures_wait_for_none(page: Page) -> None:
         "keeps": False,
         "synchrony": True,
         "target": "/sessions?avatar=mira",
-        "relay": False,
     }
     page.evaluate("options => probe.begin(options)", options)
     page.wait_for_function(f"({hold})() > 0")
