@@ -61,7 +61,7 @@ class Mesh:
     """`(32, 2)`."""
     irises: Points
     """`(2, 3)` their centres, the subject's right first."""
-    triangles: NDArray[np.int32]
+    triangles: NDArray[np.int64]
     """`(m, 3)` of face, rings, rims in this order; all turned the same way."""
     centre: Points
     """`(3,)` what the head turns about."""
@@ -164,7 +164,7 @@ def _eye_rims(points: Points) -> Points:
     return np.concatenate(rims)
 
 
-def _triangles(points: Points, rings: Points) -> NDArray[np.int32]:
+def _triangles(points: Points, rings: Points) -> NDArray[np.int64]:
     count = len(OVAL)
     faces = TRIANGLES
     strips = []
@@ -177,7 +177,7 @@ def _triangles(points: Points, rings: Points) -> NDArray[np.int32]:
         strips += [_strip(edge, rim), _strip(rim, around)]
     loops = [OVAL, *(FACE + count * ring + np.arange(count) for ring in range(len(_RINGS)))]
     strips += [_strip(inner, outer) for inner, outer in itertools.pairwise(loops)]
-    triangles = np.concatenate([faces, *strips]).astype(np.int32)
+    triangles = np.concatenate([faces, *strips]).astype(np.int64)
     at = np.concatenate([points[:, :2], rings, _eye_rims(points)])
     u = at[triangles[:, 1]] - at[triangles[:, 0]]
     v = at[triangles[:, 2]] - at[triangles[:, 0]]
