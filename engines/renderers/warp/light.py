@@ -22,7 +22,7 @@ from engines.face_mesh import (
 from engines.renderers.warp.deform import Moved
 from engines.renderers.warp.drawing import floats
 from engines.renderers.warp.framing import Framed
-from engines.renderers.warp.mesh import EYE_RINGS, FACE, SMOOTHING, Mesh, vertex_normals
+from engines.renderers.warp.mesh import EYE_RINGS, FACE, Mesh, smoothed, vertex_normals
 
 DARKEST, BRIGHTEST = 0.6, 1.45
 _STRENGTH = 0.7
@@ -37,11 +37,12 @@ _NOT_SKIN = np.unique(
 
 # A smile pushes the cheek up against the eye: it bulges and catches light, and the fold from the
 # wing of the nose to the corner of the mouth deepens. Points of the right side, then of the left.
-_FOLD = (np.array([203, 206, 216, 92]), np.array([423, 426, 436, 322]))
-_CHEEK = (np.array([205, 50, 187, 207, 101]), np.array([425, 280, 411, 427, 330]))
-_CORNER = (61, 291)
+_FOLD = np.array([[203, 206, 216, 92], [423, 426, 436, 322]])
+_CHEEK = np.array([[205, 50, 187, 207, 101], [425, 280, 411, 427, 330]])
+_CORNERS = np.array([61, 291])
 _FOLD_DEPTH, _CHEEK_LIFT = 0.7, 0.5  # change of light per eye distance that the corner moves
 _FULL_SMILE = 0.16  # eye distances
+_OUTWARDS = np.array([-1.0, 1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def estimate_light(framed: Framed, mesh: Mesh) -> Light:
     column, row = np.rint(mesh.points[:, :2] + framed.margin).astype(int).T
     last = len(grey) - 1
     luminance = grey[np.clip(row, 0, last), np.clip(column, 0, last)]
-    normals = vertex_normals(mesh.points)
+    normals = vertex_normals(mesh.points).T
     skin = normals[:, 2] < -0.2
     skin[_NOT_SKIN] = False
     basis = np.column_stack([np.ones(FACE), normals])
@@ -79,7 +80,7 @@ def estimate_light(framed: Framed, mesh: Mesh) -> Light:
     aim = 0.8 * np.array(direction)
     inner = np.ones(FACE)
     inner[OVAL] = 0
-    weight = np.clip(1.2 * (SMOOTHING @ inner), 0, 1)
+    weight = np.clip(1.2 * smoothed(inner), 0, 1)
     weight[OVAL] = 0
     return Light(
         float(ambient),
@@ -92,24 +93,27 @@ def estimate_light(framed: Framed, mesh: Mesh) -> Light:
 
 def relight(light: Light, mesh: Mesh, moved: Moved) -> Points:
     """`(n,)` by what each vertex's colour is to be multiplied: face, rings (1), rims."""
-    now = np.maximum(light.ambient + vertex_normals(moved.face) @ light.direction, light.floor)
-    change = np.clip(now / light.at_rest, DARKEST, BRIGHTEST) - 1
-    change = _STRENGTH * (SMOOTHING @ change) + _smile(mesh, moved)
+    now = np.maximum(light.ambient + light.direction @ vertex_normals(moved.face), light.floor)
+    change = _held(now / light.at_rest) - 1
+    change = _STRENGTH * smoothed(change)
+    _smile(change, mesh, moved)
     factor = np.ones(len(moved.vertices))
     factor[:FACE] += light.weight * change
     factor[-len(EYE_RINGS) :] = factor[EYE_RINGS]
-    return np.clip(factor, DARKEST, BRIGHTEST)
+    return _held(factor)
 
 
-def _smile(mesh: Mesh, moved: Moved) -> Points:
-    """`(468,)` the fold's shadow and the cheek's light, by how far the mouth's corners went out."""
-    change = np.zeros(FACE)
-    middle = (moved.rigid[_CORNER[0], :2] + moved.rigid[_CORNER[1], :2]) / 2
-    for corner, fold, cheek in zip(_CORNER, _FOLD, _CHEEK, strict=True):
-        outwards = moved.rigid[corner, :2] - middle
-        outwards = outwards / (np.linalg.norm(outwards) + 1e-9)
-        went = moved.expression[corner, :2] / (mesh.eye_distance * moved.scale)
-        smile = float(np.clip(went @ (0.6 * outwards + 0.8 * mesh.up), 0, _FULL_SMILE))
-        change[fold] -= _FOLD_DEPTH * smile
-        change[cheek] += _CHEEK_LIFT * smile
-    return change
+def _held(factor: Points) -> Points:
+    held: Points = np.minimum(np.maximum(factor, DARKEST), BRIGHTEST)
+    return held
+
+
+def _smile(change: Points, mesh: Mesh, moved: Moved) -> None:
+    """Adds the fold's shadow and the cheek's light, by how far the mouth's corners went out."""
+    right, left = moved.rigid[_CORNERS, :2]
+    across = (left - right) / (np.linalg.norm(left - right) + 1e-9)
+    went = moved.expression[_CORNERS, :2] / (mesh.eye_distance * moved.scale)
+    outwards, upwards = went @ across * _OUTWARDS, went @ mesh.up
+    smile = np.minimum(np.maximum(0.6 * outwards + 0.8 * upwards, 0), _FULL_SMILE)[:, None]
+    change[_FOLD] -= _FOLD_DEPTH * smile
+    change[_CHEEK] += _CHEEK_LIFT * smile

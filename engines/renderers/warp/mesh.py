@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,28 +263,56 @@ def _ring_follows_head(
     return follows
 
 
-def _smoothing() -> Points:
-    """`(468, 468)`: three rounds of averaging over each point's neighbours."""
-    near = np.eye(FACE)
-    for corner in range(3):
-        for other in range(3):
-            near[TRIANGLES[:, corner], TRIANGLES[:, other]] = 1
-    near /= near.sum(axis=1, keepdims=True)
-    smoothed: Points = np.linalg.matrix_power(near, 3)
-    return smoothed
+class Groups(NamedTuple):
+    """Which of some values belong to each vertex of the face."""
+
+    members: NDArray[np.int64]
+    """Numbers of values, vertex after vertex."""
+    starts: NDArray[np.int64]
+    """`(468,)` where each vertex's begin."""
+
+    @classmethod
+    def of(cls, vertices: NDArray[np.integer], values: NDArray[np.integer]) -> Groups:
+        """Of pairs; every vertex has one at least."""
+        order = np.argsort(vertices, kind="stable")
+        return cls(
+            values[order].astype(np.int64), np.searchsorted(vertices[order], np.arange(FACE))
+        )
+
+    def sums(self, values: Points) -> Points:
+        """`(…, 468)` of `(…, n)`."""
+        taken = values.take(self.members, axis=-1)
+        summed: Points = np.add.reduceat(taken, self.starts, axis=-1)
+        return summed
 
 
-SMOOTHING = _smoothing()
-_CORNERS = TRIANGLES.T.reshape(-1)
+def _neighbours() -> Groups:
+    """Each vertex itself and those it shares an edge with."""
+    near = np.eye(FACE, dtype=bool)
+    for corner, other in itertools.permutations(range(3), 2):
+        near[TRIANGLES[:, corner], TRIANGLES[:, other]] = True
+    return Groups.of(*np.nonzero(near))
+
+
+_NEAR = _neighbours()
+_SHARE = 1 / _NEAR.sums(np.ones(FACE))
+_ROUNDS = 3
+_TRIANGLES_AT = Groups.of(TRIANGLES.T.reshape(-1), np.tile(np.arange(len(TRIANGLES)), 3))
+_CORNERS = np.ascontiguousarray(TRIANGLES.T)
+
+
+def smoothed(values: Points) -> Points:
+    """`(468,)`: three rounds of averaging over each point's neighbours."""
+    for _ in range(_ROUNDS):
+        values = _NEAR.sums(values) * _SHARE
+    return values
 
 
 def vertex_normals(points: NDArray[np.floating]) -> Points:
-    """`(468, 3)` unit normals of the face, towards the viewer (negative z) where it faces him."""
-    a, b, c = (points[TRIANGLES[:, corner]].T for corner in range(3))
-    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
-    faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
-    normals = np.stack(
-        [np.bincount(_CORNERS, np.tile(axis, 3), minlength=FACE) for axis in faces], axis=1
-    ).astype(np.float64)
-    normals /= np.sqrt(np.square(normals).sum(axis=1, keepdims=True)) + 1e-9
-    return normals if np.median(normals[:, 2]) < 0 else -normals
+    """`(3, 468)` unit normals of the face, towards the viewer (negative z) where it faces him."""
+    corners = np.ascontiguousarray(points.T, np.float64).take(_CORNERS, axis=1)
+    (ux, uy, uz), (vx, vy, vz) = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    faces = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    normals = _TRIANGLES_AT.sums(faces)
+    normals /= np.sqrt(np.square(normals).sum(axis=0)) + 1e-9
+    return normals
