@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from engines.backends import onnxruntime
 from engines.drivers import speech_network
 from engines.types import ModelSpec
 from engines.weights import MODELS, ModelStore
+
+Which = Literal["shipped", "compact", "official"]
+"""What comes with Visavis; portraits' networks of a small size too; those of the public
+checkpoints' size besides, which take minutes and gigabytes. The last two need torch."""
 
 Run = Callable[..., Sequence[NDArray[Any]]]
 
@@ -43,18 +47,16 @@ class Subject:
 
 
 @contextmanager
-def made(*, official: bool, generator: np.random.Generator) -> Iterator[Iterator[Subject]]:
-    """The networks one after another, their files in a folder that is removed in the end.
-
-    `official`: those of the public checkpoints' size too, which take minutes and gigabytes.
-    """
+def made(which: Which, generator: np.random.Generator) -> Iterator[Iterator[Subject]]:
+    """The networks one after another, their files in a folder that is removed in the end."""
     with tempfile.TemporaryDirectory(prefix="visavis-networks-") as folder:
-        yield _subjects(Path(folder), generator, official=official)
+        yield _subjects(Path(folder), which, generator)
 
 
-def _subjects(folder: Path, generator: np.random.Generator, *, official: bool) -> Iterator[Subject]:
+def _subjects(folder: Path, which: Which, generator: np.random.Generator) -> Iterator[Subject]:
     yield from _trackers(generator)
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("onnx") is None:
+    exportable = all(importlib.util.find_spec(name) is not None for name in ("torch", "onnx"))
+    if which == "shipped" or not exportable:
         yield Subject(
             "speech",
             {"": ModelSpec("speech", speech_network.FILE, "")},
@@ -64,7 +66,7 @@ def _subjects(folder: Path, generator: np.random.Generator, *, official: bool) -
     from benchmarks import network_modules  # noqa: PLC0415  needs torch
 
     yield network_modules.speech(folder, _heard(generator))
-    for sizes in network_modules.sizes(official=official):
+    for sizes in network_modules.sizes(official=which == "official"):
         yield from network_modules.portrait(sizes, folder, generator)
 
 

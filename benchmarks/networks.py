@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import network_subjects
-from benchmarks.network_subjects import Run, Subject
+from benchmarks.network_subjects import Run, Subject, Which
 from engines.backends import choice
 from engines.errors import EngineError
 from engines.types import ModelSpec
@@ -64,12 +64,12 @@ class Contender:
         self.first_ms = self.wall_ms.pop()
 
 
-def measure(*, official: bool, quick: bool, seed: int = 0) -> dict[str, Any]:
+def measure(which: Which, *, quick: bool, seed: int = 0) -> dict[str, Any]:
     """Every network's table, and those that could not be measured with the reason."""
     # Read when torch's thread pool is made: after this, by the first import of torch in here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     generator = np.random.default_rng(seed)
-    with network_subjects.made(official=official, generator=generator) as subjects:
+    with network_subjects.made(which, generator) as subjects:
         return {subject.name: _of(subject, generator, quick=quick) for subject in subjects}
 
 

@@ -6,7 +6,9 @@ process used (`time.process_time`), so work that a library gives to threads of i
 The first picture is reported as cold, apart from the others: it pays for what is set up lazily.
 Both codecs decode and encode the same pictures; the total counts the mean of the two.
 
-With `--networks` each network is measured on each backend besides (`benchmarks/networks.py`).
+Then each network is measured on each backend and number of threads, loaded, first and warm
+(`benchmarks/networks.py`). What a piece costs in each tenth of the run stands in `by_block`: by how
+much these differ, two runs do.
 
 On a busy machine believe CPU rather than wall time, and ratios within one run rather than either.
 """
@@ -16,10 +18,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_args
 from unittest.mock import patch
 
 import av
@@ -30,6 +32,7 @@ from aiortc.jitterbuffer import JitterFrame
 from numpy.typing import NDArray
 
 from benchmarks import clip, networks, packets, record, spread
+from benchmarks.network_subjects import Which
 from engines import avatars, registry
 from engines.mark import KEY_BYTES, PAYLOAD_BYTES, Mark
 from engines.renderers.warp import renderer
@@ -48,6 +51,7 @@ WARP_STAGES = ("deform", "relight", "rasterise", "draw_eyes", "draw_mouth")
 
 _PICTURES = 300
 _QUICK_PICTURES = 60
+_BLOCKS = 10
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,6 +86,7 @@ class Stopwatch:
                 "cpu_ms": spread.summary(samples[1:]),
                 "wall_ms": spread.summary(self.wall_ms[name][1:]),
                 "cpu_ms_per_picture": round(sum(samples[1:]) / (pictures - 1), 3),
+                "by_block": _blocks(samples[1:]) if len(samples) == pictures else [],
             }
             for name, samples in self.cpu_ms.items()
         }
@@ -118,9 +123,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=512, help="avatar's width and height (512)")
     parser.add_argument(
         "--networks",
-        choices=("compact", "official"),
-        help="measure each network on each backend too; `official`: with portraits of the public"
-        " checkpoints' size, which take half an hour and 10 GB",
+        choices=("none", *get_args(Which)),
+        default="shipped",
+        help="which to measure on each backend and number of threads (shipped); `compact`: with"
+        " portraits' networks; `official`: of the public checkpoints' size, which take half an hour"
+        " and 10 GB",
     )
     parser.add_argument(
         "--pictures", type=int, help=f"how many ({_PICTURES}; {_QUICK_PICTURES} with --quick)"
@@ -140,12 +147,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "rooms": rooms,
         "total_cpu_ms_per_picture": total(rooms),
+        "total_by_block": total_by_block(rooms),
         "picture": list(camera[0].shape),
     }
-    if args.networks is not None:
-        figures["networks"] = networks.measure(
-            official=args.networks == "official", quick=args.quick
-        )
+    if args.networks != "none":
+        figures["networks"] = networks.measure(args.networks, quick=args.quick)
     done = recorder.finish(figures)
     show(figures)
     networks.show(figures.get("networks", {}))
@@ -185,7 +191,25 @@ def _measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) 
 
 def total(rooms: dict[str, dict[str, Any]]) -> float:
     """CPU of a picture's whole way, with the mean of the codecs."""
-    cost = {name: float(room["cpu_ms_per_picture"]) for name, room in rooms.items()}
+    return _sum({name: float(room["cpu_ms_per_picture"]) for name, room in rooms.items()})
+
+
+def total_by_block(rooms: dict[str, dict[str, Any]]) -> list[float]:
+    """The same of each tenth of the run; none where that was too short."""
+    blocks = {name: room["by_block"] for name, room in rooms.items() if room["by_block"]}
+    return [
+        _sum({name: block[index] for name, block in blocks.items()})
+        for index in range(_BLOCKS if blocks else 0)
+    ]
+
+
+def _blocks(samples: Sequence[float]) -> list[float]:
+    if len(samples) < _BLOCKS:
+        return []
+    return [round(float(block.mean()), 3) for block in np.array_split(samples, _BLOCKS)]
+
+
+def _sum(cost: Mapping[str, float]) -> float:
     coding = sum(cost[f"{way} {name}"] for way in ("decode", "encode") for name in packets.CODECS)
     return round(sum(cost[name] for name in ROOMS) + coding / len(packets.CODECS), 2)
 

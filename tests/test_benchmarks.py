@@ -340,20 +340,23 @@ def test_a_stopwatch_keeps_the_cold_sample_apart() -> None:
 def test_every_room_is_measured_on_a_clip(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     rooms.add_arguments(parser)
-    args = parser.parse_args(["--pictures", "4", "--json", str(tmp_path / "rooms.json")])
+    file = tmp_path / "rooms.json"
+    args = parser.parse_args(["--pictures", "12", "--networks", "none", "--json", str(file)])
     figures = rooms.run(args)["figures"]
     found = figures["rooms"]
     ways = {f"{way} {name}" for way in ("decode", "encode") for name in packets.CODECS}
     assert set(found) >= set(rooms.ROOMS) | ways
     assert {f"  warp {stage}" for stage in rooms.WARP_STAGES} < set(found)
-    assert found["  net face_landmarks_detector"]["calls"] >= 4
+    assert found["  net face_mesh"]["calls"] >= 4
     # what is inside a room cannot cost more than the room
     assert found["render"]["wall_ms"]["p50"] > found["  warp rasterise"]["wall_ms"]["p50"]
-    assert (
-        found["track"]["wall_ms"]["p50"] > found["  net face_landmarks_detector"]["wall_ms"]["p50"]
-    )
+    assert found["track"]["wall_ms"]["p50"] > found["  net face_mesh"]["wall_ms"]["p50"]
     assert figures["total_cpu_ms_per_picture"] == rooms.total(found)
-    assert '"rooms"' in (tmp_path / "rooms.json").read_text()
+    assert np.mean(found["track"]["by_block"]) == pytest.approx(
+        found["track"]["cpu_ms_per_picture"], rel=0.2
+    )
+    assert len(figures["total_by_block"]) == 10
+    assert '"rooms"' in file.read_text()
 
 
 def test_the_total_counts_each_room_once_and_one_codec() -> None:

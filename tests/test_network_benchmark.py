@@ -52,11 +52,11 @@ def test_ratios_are_to_torch_on_as_many_threads(monkeypatch: pytest.MonkeyPatch)
     subject = Subject("small", {"fp32": spec}, (INPUT,), torch)
 
     @contextmanager
-    def made(**arguments: Any) -> Iterator[Iterator[Subject]]:
+    def made(*arguments: Any) -> Iterator[Iterator[Subject]]:
         yield iter([subject])
 
     monkeypatch.setattr(network_subjects, "made", made)
-    table = networks.measure(official=False, quick=True)["small"]
+    table = networks.measure("compact", quick=True)["small"]
     ways = {(way["name"], way["threads"]): way for way in table["ways"]}
     assert set(ways) == {(name, n) for name in ("torch", "onnxruntime fp32") for n in (1, 2)}
     assert ways["torch", 1]["cpu_ratio"] == ways["torch", 2]["cpu_ratio"] == 1.0
@@ -81,7 +81,7 @@ def test_without_torch_what_ships_is_measured(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(networks, "_QUICK_ROUNDS", 2)
     monkeypatch.setattr(ModelStore, "has", lambda self, name: False)
-    tables = networks.measure(official=False, quick=True)
+    tables = networks.measure("compact", quick=True)
     assert set(tables) == {"speech"}
     table = tables["speech"]
     assert table["reference"] == "onnxruntime"
