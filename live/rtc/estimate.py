@@ -10,22 +10,26 @@ a path whose delay varies that much; such a length is put up with from then on.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
 _HIGHEST = 3_500_000
-_LEAST = 50_000
+_LEAST = 250_000
+"""A picture of 512 × 512 can still be made of it."""
 _STANDING_MS = 50.0
 _EMPTY_MS = 25.0
-_LOOK_MS = 160
-_RATE_MS = 400
+_LOOK_MS, _LOOK_PACKETS = 100, 6
+"""The fastest of at least so many: of one or two it would be chance."""
+_RATE_MS = 300
+_UPDATE_MS = 40
 _BASE_S = 20
 _REPORT_MS = 1000
 _DRAIN_MS = 900
 """At most; by then half the rate has emptied a queue of 450 ms."""
 _DRAINING, _DRAINED = 0.5, 0.88
 _PUT_UP_WITH = 1.3
-_GROWTH_A_SECOND = 0.08
+_GROWTH_A_SECOND = 0.12
 _WRAP_MS = 64_000.0
 _TICKS_PER_MS = (1 << 18) / 1000
 
@@ -64,7 +68,7 @@ class StandingQueueEstimator:
         now = arrival_time_ms
         self._streams[ssrc] = None
         self._note(now, now - self._unwrapped(abs_send_time / _TICKS_PER_MS), payload_size)
-        if now - self._updated_ms < _LOOK_MS // 4:
+        if now - self._updated_ms < _UPDATE_MS:
             return None
         elapsed_ms, self._updated_ms = min(now - self._updated_ms, 1000), now
         before = self._bitrate
@@ -88,11 +92,12 @@ class StandingQueueEstimator:
         """How late the fastest of the latest packets was."""
         if not self._recent:
             return 0.0
-        return min(delay for _, delay, _ in self._recent_within(_LOOK_MS)) - self._base[0][1]
-
-    def _recent_within(self, length_ms: int) -> list[tuple[int, float, int]]:
-        start = self._recent[-1][0] - length_ms
-        return [one for one in self._recent if one[0] >= start]
+        start, fastest = self._recent[-1][0] - _LOOK_MS, math.inf
+        for count, (arrival, delay, _) in enumerate(reversed(self._recent)):
+            if arrival < start and count >= _LOOK_PACKETS:
+                break
+            fastest = min(fastest, delay)
+        return fastest - self._base[0][1]
 
     @property
     def _arriving(self) -> float:

@@ -24,6 +24,8 @@ _MARGIN_NS = 8 * MILLISECOND
 _BACK_OFF = 1.3
 _REPEATED_NS = 12 * MILLISECOND
 """Each request is made twice, as it may be lost, too; Chromium answers only one of them."""
+_QUEUE_NS = 30 * MILLISECOND
+"""With a queue as long as that the peer takes both for new, and would fill it further."""
 _TAIL_NS = 15 * MILLISECOND
 """After a packet that ends no frame; its frame's next one should have come by then."""
 _TAIL_FOR_NS = 10 * SECOND
@@ -117,7 +119,7 @@ class LostPackets:
         return min(times, default=None)
 
     def _pause_ns(self, asked: int) -> int:
-        if asked % 2 == 0:
+        if asked % 2 == 0 and self.queue_ns < _QUEUE_NS:
             return _REPEATED_NS
         wait_ns = (self.answer_ns + _MARGIN_NS) * _BACK_OFF ** (asked // 2) - _REPEATED_NS
         return round(min(max(wait_ns, _REPEATED_NS), _LONGEST_ROUND_TRIP_NS))
@@ -126,7 +128,8 @@ class LostPackets:
         """A lost last packet of a frame would be missed only when the next frame comes."""
         if packet.sequence_number != self.max_seq:
             return
-        watched = not packet.marker and now - self._lost_ns < _TAIL_FOR_NS and self._lost_ns > 0
+        lossy = self._lost_ns > 0 and now - self._lost_ns < _TAIL_FOR_NS
+        watched = lossy and not packet.marker and self.queue_ns < _QUEUE_NS
         self._tail_ns = now + _TAIL_NS + round(self._lateness_ns) if watched else None
 
     def _note_gap(self, number: int, now: int) -> None:

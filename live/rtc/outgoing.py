@@ -58,19 +58,27 @@ _AT_ONCE = 8
 """Packets; what is more waits a millisecond for each so many."""
 _MOST_PAUSES = 8
 _TWICE_AFTER_S = 0.005
-_TWICE_FROM = 0.02
-_TWICE_UNTIL = 0.005
-_TWICE_KEPT_NS = 5 * SECOND
+_TWICE_FROM, _TWICE_UNTIL = 0.02, 0.005
+"""How often packets are lost. Not how many: what loses ten in a row loses both of two."""
+_TWICE_KEPT_NS = 3 * SECOND
 _LONGEST_KEYFRAME_PAUSE_NS = 400 * MILLISECOND
 
 
 class _Sent:
-    __slots__ = ("again_ns", "missed", "packet", "sent_ns")
+    __slots__ = ("again_ns", "missed", "packet", "sent_ns", "times")
 
     def __init__(self, packet: RtpPacket, sent_ns: int) -> None:
         self.packet, self.sent_ns = packet, sent_ns
-        self.again_ns = 0
+        self.again_ns = self.times = 0
         self.missed = False
+
+    def is_on_its_way(self, round_trip_ns: int, now: int) -> bool:
+        """Whether it is too early to send it again; each time it is for twice as long.
+
+        A viewer asks again by the round trip that it knew before a queue had made it longer.
+        """
+        pause_ns = 0.8 * round_trip_ns * (1 << min(self.times - 1, 3)) if self.times else 0
+        return now - self.again_ns < pause_ns
 
 
 class Outgoing:
@@ -176,7 +184,9 @@ class Outgoing:
         fresh = [one for one in known if not one.missed]
         for one in fresh:
             one.missed = True
-        self.path.lost(len(fresh), now)
+        missed = {one.packet.sequence_number for one in fresh}
+        gaps = sum(uint16_add(number, -1) not in missed for number in missed)
+        self.path.lost(len(missed), gaps, now)
         if len(known) > _MANY:
             self._kept.clear()
             self.keyframe_wanted()
@@ -184,7 +194,7 @@ class Outgoing:
         for one in known:
             if now - one.sent_ns > _KEPT_NS:
                 self.keyframe_wanted()
-            elif now - one.again_ns > 0.8 * self.path.round_trip_ns:
+            elif not one.is_on_its_way(self.path.round_trip_ns, now):
                 await self._send_again(one)
 
     def keyframe_wanted(self) -> None:
@@ -197,7 +207,7 @@ class Outgoing:
         """The viewer has answered a report of ours."""
         if report.lsr == private(self._of, "lsr"):
             took_s = time.time() - private(self._of, "lsr_time") - report.dlsr / 65536
-            self.path.measured(max(round(took_s * SECOND), 0))
+            self.path.measured(max(round(took_s * SECOND), 0), now_ns())
 
     def follow_rate(self) -> None:
         """Gives the encoder what is left of the rate by what is sent twice."""
@@ -207,7 +217,7 @@ class Outgoing:
             encoder.target_bitrate = bitrate // 2 if self._sends_twice(now) else bitrate
 
     def _sends_twice(self, now: int) -> bool:
-        loss = self.path.loss(now)
+        loss = self.path.gaps(now)
         if loss >= _TWICE_FROM or (self._twice_ns is not None and loss > _TWICE_UNTIL):
             self._twice_ns = now
         elif self._twice_ns is not None and now - self._twice_ns > _TWICE_KEPT_NS:
@@ -224,6 +234,7 @@ class Outgoing:
     async def _send_again(self, one: _Sent) -> None:
         sender, packet = self._of, one.packet
         one.again_ns = now = now_ns()
+        one.times += 1
         if (payload_type := private(sender, "rtx_payload_type")) is not None:
             number = private(sender, "rtx_sequence_number")
             packet = wrap_rtx(packet, payload_type, number, sender._rtx_ssrc)
@@ -276,7 +287,7 @@ def hear_viewer(stock: HandleRtcp) -> HandleRtcp:
                 with suppress(ValueError, struct.error):
                     bitrate, streams = rtp.unpack_remb_fci(packet.fci)
                     if self._ssrc in streams:
-                        sending.rate.estimated(bitrate)
+                        sending.rate.estimated(bitrate, now_ns())
             case RtcpRrPacket() | RtcpSrPacket():
                 for report in packet.reports:
                     if report.ssrc == self._ssrc and report.dlsr:

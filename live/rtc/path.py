@@ -19,8 +19,8 @@ class Path:
         """Nothing is known; the path is taken to be clean."""
         self.round_trip_ns = _FIRST_ROUND_TRIP_NS
         """By the viewer's last report."""
-        self.least_round_trip_ns = 0
-        """The shortest seen: what is above it is a queue. 0: none has been seen."""
+        self._least_round_trip_ns = 0
+        self._measured_ns = 0
         self._pieces: deque[_Piece] = deque()
 
     def sent(self, octets: int, now: int) -> None:
@@ -33,22 +33,33 @@ class Path:
         """A packet has left once more: it counts for the rate, not for the loss."""
         self._piece(now).octets += octets
 
-    def lost(self, packets: int, now: int) -> None:
-        """A viewer has missed packets that it had not missed before."""
-        self._piece(now).lost += packets
+    def lost(self, packets: int, gaps: int, now: int) -> None:
+        """A viewer has missed packets that it had not missed before, in so many places."""
+        piece = self._piece(now)
+        piece.lost += packets
+        piece.gaps += gaps
 
-    def measured(self, round_trip_ns: int) -> None:
+    def measured(self, round_trip_ns: int, now: int) -> None:
         """A report has come back."""
-        self.round_trip_ns = round_trip_ns
-        self.least_round_trip_ns = min(self.least_round_trip_ns or round_trip_ns, round_trip_ns)
+        self.round_trip_ns, self._measured_ns = round_trip_ns, now
+        self._least_round_trip_ns = min(self._least_round_trip_ns or round_trip_ns, round_trip_ns)
+
+    def queue_ns(self, since_ns: int) -> int:
+        """By how much the round trip has grown, as far as it was measured after a moment."""
+        if self._measured_ns <= since_ns + self.round_trip_ns:
+            return 0
+        return self.round_trip_ns - self._least_round_trip_ns
 
     def loss(self, now: int, *, recent: bool = False) -> float:
         """The share of packets that was lost, 0…1; 0 while there are too few to tell."""
         pieces = self._since(now - (_RECENT_NS if recent else _WINDOW_NS))
-        packets = sum(piece.packets for piece in pieces)
-        if packets < (_LEAST_PACKETS // 2 if recent else _LEAST_PACKETS):
-            return 0.0
-        return min(sum(piece.lost for piece in pieces) / packets, 1.0)
+        least = _LEAST_PACKETS // 2 if recent else _LEAST_PACKETS
+        return _share(sum(piece.lost for piece in pieces), pieces, least)
+
+    def gaps(self, now: int) -> float:
+        """As `loss`, but packets lost in a row count as one: how often something is lost."""
+        pieces = self._since(now - _WINDOW_NS)
+        return _share(sum(piece.gaps for piece in pieces), pieces, _LEAST_PACKETS)
 
     def rate(self, now: int) -> float:
         """Bits a second that left lately."""
@@ -68,8 +79,13 @@ class Path:
 
 
 class _Piece:
-    __slots__ = ("lost", "octets", "packets", "start_ns")
+    __slots__ = ("gaps", "lost", "octets", "packets", "start_ns")
 
     def __init__(self, start_ns: int) -> None:
         self.start_ns = start_ns
-        self.packets = self.lost = self.octets = 0
+        self.packets = self.lost = self.gaps = self.octets = 0
+
+
+def _share(lost: int, pieces: list[_Piece], least: int) -> float:
+    packets = sum(piece.packets for piece in pieces)
+    return min(lost / packets, 1.0) if packets >= least else 0.0

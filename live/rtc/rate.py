@@ -1,9 +1,10 @@
 """How many bits a second a sender may send: the viewer's estimate, and less while the path fills.
 
-The viewer's estimate (REMB) follows delay, seconds late where a queue overflows at once. So what
-is seen here counts, too: a large part lost within half a second, or a round trip that has grown by
-a queue's length. Loss that is not much is left to retransmission: on a radio path it says nothing
-about the rate.
+The viewer's estimate (REMB) follows delay. When it falls a queue stands already, and it falls to
+what the path carries, with which the queue stands for ever; so for a moment less is sent than that.
+What is seen here counts, too: a large part lost within half a second, or a round trip that has
+grown by a queue's length. Loss that is not much is left to retransmission: on a radio path it says
+nothing about the rate.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _GROWTH_A_SECOND = 0.12
 _PAUSE_NS = 600 * MILLISECOND
 """Between two cuts: the first one's effect has to be seen."""
 _CALM_NS = 3 * SECOND
+_FALL = 0.97
+_DRAINING, _DRAINING_NS = 0.6, 600 * MILLISECOND
 
 
 class SendingRate:
@@ -30,16 +33,19 @@ class SendingRate:
         self._path = path
         self._estimate: float | None = None
         self._bound: float | None = None
-        self._cut_ns = 0
+        self._cut_ns = self._fallen_ns = 0
         self._grown_ns = 0
 
-    def estimated(self, bitrate: int) -> None:
+    def estimated(self, bitrate: int, now: int) -> None:
         """Takes the viewer's estimate."""
+        if self._estimate is not None and bitrate < _FALL * self._estimate:
+            self._fallen_ns = now
         self._estimate = bitrate
 
     def congested(self, now: int) -> bool:
         """Whether the path was too narrow a moment ago; then nothing is to be sent twice."""
-        return self._cut_ns > 0 and now - self._cut_ns < _CALM_NS
+        last_ns = max(self._cut_ns, self._fallen_ns)
+        return last_ns > 0 and now - last_ns < _CALM_NS
 
     def bitrate(self, now: int) -> int | None:
         """Bits a second for everything that is sent; `None`: nothing is known."""
@@ -47,15 +53,17 @@ class SendingRate:
             self._bound *= 1 + _GROWTH_A_SECOND * (now - self._grown_ns) / SECOND
         self._grown_ns = now
         self._watch(now)
-        bounds = [one for one in (self._estimate, self._bound) if one is not None]
+        bounds = [self._bound] if self._bound is not None else []
+        if self._estimate is not None:
+            draining = now - self._fallen_ns < _DRAINING_NS
+            bounds.append(self._estimate * (_DRAINING if draining else 1))
         return round(min(bounds)) if bounds else None
 
     def _watch(self, now: int) -> None:
         if now - self._cut_ns < _PAUSE_NS + self._path.round_trip_ns:
             return
         loss = self._path.loss(now, recent=True)
-        least_ns = self._path.least_round_trip_ns
-        queue_ns = self._path.round_trip_ns - least_ns if least_ns else 0
-        if loss >= _OVERFLOW or queue_ns >= _QUEUE_NS:
-            self._bound = max(_KEPT * (1 - loss) * self._path.rate(now), _LEAST)
+        if loss >= _OVERFLOW or self._path.queue_ns(self._cut_ns) >= _QUEUE_NS:
+            arrived = (1 - loss) * self._path.rate(now)
+            self._bound = max(_KEPT * arrived, (self._estimate or 0) / 2, _LEAST)
             self._cut_ns = now
