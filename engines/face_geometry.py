@@ -90,11 +90,17 @@ def mouth_width(landmarks: NDArray[np.floating]) -> float:
     return float(np.linalg.norm(landmarks[61] - landmarks[291]))
 
 
+def eye_apertures(rings: NDArray[np.floating]) -> Points:
+    """`(n,)` mean distance of the lids over the eye's width, of `(n, 16, 3)` rings of points."""
+    lids = np.linalg.norm(rings[:, [14, 13, 12, 11, 10]] - rings[:, 2:7], axis=2).mean(axis=1)
+    width = np.linalg.norm(rings[:, 0] - rings[:, 8], axis=1)
+    apertures: Points = lids / width
+    return apertures
+
+
 def eye_aperture(landmarks: NDArray[np.floating], eye: NDArray[np.int64]) -> float:
-    """Mean distance of the lids over the eye's width; `eye` is a ring of `face_mesh`."""
-    upper, lower = landmarks[eye[[14, 13, 12, 11, 10]]], landmarks[eye[2:7]]
-    width = np.linalg.norm(landmarks[eye[0]] - landmarks[eye[8]])
-    return float(np.linalg.norm(upper - lower, axis=1).mean() / width)
+    """The same of one eye; `eye` is a ring of `face_mesh`."""
+    return float(eye_apertures(landmarks[eye][None])[0])
 
 
 _CANONICAL_MOUTH = mouth_width(CANONICAL) / eye_distance(CANONICAL)
@@ -116,7 +122,8 @@ def mouth_scale(landmarks: NDArray[np.floating]) -> Points:
     """
     width = mouth_width(landmarks)
     relative = np.clip(width / eye_distance(landmarks) / _CANONICAL_MOUTH, 0.75, 1.3)
-    apart = np.linalg.norm(landmarks[:, None, :2] - landmarks[None, _LIPS, :2], axis=2).min(axis=1)
+    across, down = (landmarks[:, axis, None] - landmarks[_LIPS, axis] for axis in (0, 1))
+    apart = np.sqrt((across * across + down * down).min(axis=1))
     fade = np.clip((0.7 - apart / width) / 0.6, 0.0, 1.0)
     near = fade * fade * (3.0 - 2.0 * fade)
     scale: Points = (1.0 + near * (relative - 1.0))[:, None]

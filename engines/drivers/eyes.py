@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.face_geometry import Points, eye_aperture, smoothstep
+from engines.face_geometry import Points, eye_apertures, smoothstep
 from engines.face_mesh import (
     BLENDSHAPE_INDEX,
     LEFT_EYE,
@@ -17,6 +17,8 @@ from engines.face_mesh import (
 )
 
 _EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+_RINGS = np.stack([ring for ring, _ in _EYES])
+_IRISES = np.array([iris[0] for _, iris in _EYES])
 # Two witnesses of the gaze, iris landmarks and blendshapes, err independently; their mean is nearer
 # to the truth than either. Columns: LookIn, LookOut, LookUp, LookDown.
 _LOOKS = np.array(
@@ -52,22 +54,23 @@ class EyeReading(NamedTuple):
 
 def read(shape: Points, blendshapes: NDArray[np.floating]) -> EyeReading:
     """Measures the eyes of a face turned to the front, `(478, 3)` in any unit."""
-    aperture = [eye_aperture(shape, eye) for eye, _ in _EYES]
-    irises = []
-    for eye, iris in _EYES:
-        left, right = sorted((shape[eye[0], :2], shape[eye[8], :2]), key=lambda p: float(p[0]))
-        along = right - left
-        width = np.linalg.norm(along)
-        along = along / width
-        offset = (shape[iris[0], :2] - (left + right) / 2.0) / width
-        irises.append([offset @ along, along[0] * offset[1] - along[1] * offset[0]])
+    rings, irises = shape[_RINGS], shape[_IRISES, :2]
+    outer, inner = rings[:, 0, :2], rings[:, 8, :2]
+    along = inner - outer
+    along *= np.sign(along[:, :1])
+    span = np.linalg.norm(along, axis=1, keepdims=True)
+    along /= span
+    offset = (irises - (outer + inner) / 2.0) / span
+    tracked = np.column_stack(
+        [(offset * along).sum(axis=1), along[:, 0] * offset[:, 1] - along[:, 1] * offset[:, 0]]
+    )
     looks = blendshapes[_LOOKS].astype(np.float64)
     seen = np.column_stack(
         [_LOOK_RIGHT * (looks[:, 0] - looks[:, 1]), _LOOK_DOWN * (looks[:, 3] - looks[:, 2])]
     )
     # Looking down lowers the lids and the network half calls it a blink.
     blink = blendshapes[_BLINK].astype(np.float64) - 0.3 * looks[:, 3]
-    return EyeReading(np.array(aperture), (np.array(irises) + seen) / 2.0, blink)
+    return EyeReading(eye_apertures(rings), (tracked + seen) / 2.0, blink)
 
 
 def keep_gaze(shape: Points, blendshapes: Points, of: Points, of_blendshapes: Points) -> None:

@@ -100,9 +100,11 @@ class FaceDriver:
 
     def _follow(self, face: Face, dt_s: float) -> Parameters:
         landmarks = face.landmarks.astype(np.float64)
-        self._follow_picture_size(face, landmarks)
+        before, pose = self._calibration.current, self._follow_picture_size(face, landmarks)
         neutral = self._calibration.offer(face, landmarks, dt_s)
-        pose = self._last_pose = measure(landmarks, neutral)
+        if pose is None or neutral is not before:
+            pose = measure(landmarks, neutral)
+        self._last_pose = pose
         self.seen = Seen(neutral, pose, self._calibration.calmest, dt_s)
         # In the reference pose, eye distances; then in the head's own axes.
         shape = (landmarks - pose.centre) @ pose.rotation / pose.scale
@@ -115,20 +117,24 @@ class FaceDriver:
             np.column_stack([self._openness(eyes[:, :1], dt_s), self._gaze(eyes[:, 1:], dt_s)]),
         )
 
-    def _follow_picture_size(self, face: Face, landmarks: Points) -> None:
-        """Where the picture's size changed, moves the reference so that the head stays in place."""
+    def _follow_picture_size(self, face: Face, landmarks: Points) -> HeadPose | None:
+        """Where the picture's size changed, moves the reference so that the head stays in place.
+
+        The pose relative to a reference that was not moved.
+        """
         neutral = self._calibration.current
         if neutral is None:
-            return
+            return None
         now = measure(landmarks, neutral)
         focal, before = focal_length(face, now.scale), self._focal
         self._focal = focal
         if before is None or self._last_pose is None or focal <= 0.0:
-            return
+            return now
         if 1.0 / _RESIZED < focal / before < _RESIZED:
-            return
+            return now
         scale = now.scale / self._last_pose.scale
         self._calibration.move(scale, now.centre - self._last_pose.centre * scale)
+        return None
 
 
 class Pace:

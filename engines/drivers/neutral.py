@@ -16,6 +16,7 @@ from engines.drivers.eyes import EyeReading, keep_gaze, read
 from engines.face_geometry import (
     Points,
     Similarity,
+    Template,
     eye_distance,
     face_width,
     fit_similarity,
@@ -76,6 +77,11 @@ class Neutral:
     def face_width(self) -> float:
         """In eye distances."""
         return face_width(self.shape)
+
+    @cached_property
+    def stable(self) -> Template:
+        """Its points that expression hardly moves."""
+        return Template(self.shape[STABLE])
 
     @cached_property
     def mouth_scale(self) -> Points:
@@ -187,6 +193,8 @@ class NeutralCalibration:
     def _weigh(self, face: Face, landmarks: Points, dt_s: float) -> bool:
         """Whether the candidate or its pose has changed."""
         share, in_window = self.calmest.weigh(face, dt_s), self.calmest.in_window
+        if share == 0.0:
+            return in_window
         blendshapes = face.blendshapes.astype(np.float64)
         shape = shape_of(landmarks)
         if len(self._shape):
@@ -196,10 +204,10 @@ class NeutralCalibration:
             if not in_window:  # where one looks is no matter of calm
                 keep_gaze(shape, blendshapes, self._shape, self._blendshapes)
             self._shape, self._blendshapes = shape, blendshapes
-        elif share > 0.0:
+        else:
             self._shape = self._shape + share * (shape - self._shape)
             self._blendshapes += share * (blendshapes - self._blendshapes)
-        return in_window or share > 0.0
+        return True
 
     def _placed(self, landmarks: Points, in_window: bool) -> Neutral:
         """The candidate's shape in the reference pose: the window's median, or the one in use."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.drivers.neutral import Neutral
-from engines.face_geometry import Points, fit_similarity, rotation_vector
+from engines.face_geometry import Points, rotation_vector
 from engines.face_mesh import STABLE
 from engines.types import Face
 
@@ -39,7 +39,7 @@ class HeadPose(NamedTuple):
 
 def measure(landmarks: Points, neutral: Neutral) -> HeadPose:
     """The similarity that takes the neutral face's stable points to these landmarks."""
-    fit = fit_similarity(neutral.shape[STABLE], landmarks[STABLE])
+    fit = neutral.stable.fit(landmarks[STABLE])
     moved = (fit.target_centre - neutral.centre)[:2] / (neutral.scale * neutral.face_width)
     place = np.append(moved, np.log(fit.scale / neutral.scale))
     own = neutral.orientation.T @ rotation_vector(fit.rotation)
