@@ -92,7 +92,8 @@ def box(points: NDArray[np.integer], grow: float = 0.0) -> tuple[slice, slice]:
 
 
 def psnr(a: Rgb, b: Rgb) -> float:
-    return float(10 * np.log10(255**2 / np.square(a.astype(float) - b).mean()))
+    error = max(float(np.square(a.astype(float) - b).mean()), 1e-9)  # two may be the same
+    return float(10 * np.log10(255**2 / error))
 
 
 # --- what a renderer is ---------------------------------------------------------------------------
