@@ -110,9 +110,10 @@ class StandingQueueEstimator:
             return
         if self.queue_ms > cut.queue_ms / 2:
             self._standing_ms = max(self._standing_ms, _PUT_UP_WITH * cut.queue_ms)
-            self._bitrate = cut.arriving
+            kept = cut.arriving
         else:
-            self._bitrate = max(_DRAINED * cut.arriving, _LEAST)
+            kept = _DRAINED * cut.arriving
+        self._bitrate = max(kept, _LEAST)
         self._cut = None
 
     def _note(self, now: int, delay: float, octets: int) -> None:
