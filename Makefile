@@ -18,8 +18,8 @@ run: $(VENV)/.runtime
 
 # First what may share the machine, a file to a core; then, alone, what would see that in its times.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m 'not (timed or browser)' $(ARGS) $(OR_NONE)
-	$(BIN)/pytest -m 'timed or browser' $(ARGS) $(OR_NONE)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
+	$(BIN)/pytest -m 'alone or browser' $(ARGS) $(OR_NONE)
 
 # What needs no running server: style, types, the layers between the packages.
 check: $(VENV)/.test

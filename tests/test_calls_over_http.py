@@ -24,7 +24,7 @@ from tests.http_fakes import SDP, TRICKLE, Client, client, form, rooms
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 REPORT = schemathesis.openapi.from_dict(openapi.document())["/sessions/{secret}"]["GET"]
 

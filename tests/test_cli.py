@@ -29,7 +29,7 @@ from live.__main__ import COMMANDS, code_of, main
 from live.errors import ModelUnavailable, NotFound, SettingsError, VisavisError
 from tests.http_fakes import png, workshop
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(autouse=True)

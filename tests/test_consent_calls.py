@@ -31,7 +31,7 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.voices import ToneVoice
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 LIMIT_S = 5.0
 

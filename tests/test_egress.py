@@ -24,7 +24,7 @@ from live.voice_line import next_delay
 from tests.fakes import stamp
 from tests.loops import in_loop
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 MARKED = stamp()
 

@@ -32,7 +32,7 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.portrait_fakes import Fakes
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 MS = 1_000_000
 

@@ -38,6 +38,8 @@ from live.measures import Histogram, Tally
 from live.metrics import Metrics
 from tests.foreign import Foreign, foreign
 
+pytestmark = pytest.mark.alone
+
 KINDS = ("echo", "avatar", "aiortc")
 CELL = Cell("VP8", "track")
 

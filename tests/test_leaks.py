@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 @pytest.mark.timeout(300)

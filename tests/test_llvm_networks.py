@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.backends import llvm
 from engines.backends.litert import load as load_litert
 from engines.backends.llvm import machine_code
+from engines.backends.llvm import network as llvm
 from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host, host
 from engines.backends.llvm.plan import planned
 from engines.backends.llvm.program import ENTRY, assembly
 from engines.errors import EngineError, UnsupportedNetwork
 from engines.face_geometry import eye_distance
+from engines.trackers import networks
 from engines.trackers.networks import OfBytes, mesh_network
 from engines.trackers.regions import Region
-from engines.types import ModelSpec, Network
+from engines.types import ModelSpec, Network, Picture
 from engines.weights import MODELS, ModelStore
 from tests.scenes import scene
 
@@ -51,10 +56,10 @@ def reference(spec: ModelSpec) -> Iterator[Network]:
 @pytest.fixture(scope="module")
 def crops() -> list[NDArray[np.uint8]]:
     """A face, the same one elsewhere, and none."""
-    rgb = scene(("leo", 40, 30, 300), ("kofi", 400, 100, 180))
+    picture = Picture(scene(("leo", 40, 30, 300), ("kofi", 400, 100, 180)))
     noise = np.random.default_rng(1).integers(0, 256, (1, 256, 256, 3), np.uint8)
     edge = FACE._replace(x=20.0, angle=-0.4)
-    return [FACE.crop(rgb, 256), edge.crop(rgb, 256), noise, np.full_like(noise, 255)]
+    return [FACE.crop(picture, 256), edge.crop(picture, 256), noise, np.full_like(noise, 255)]
 
 
 def apart(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
@@ -75,7 +80,7 @@ def test_it_is_litert_to_a_thousandth_of_the_eye_distance(
     network.close()
 
 
-@pytest.mark.parametrize("other", [Host(8, 16, True), Host(4, 16, False)])
+@pytest.mark.parametrize("other", [Host(8, 16, True), Host(4, 32, False)])
 def test_code_for_other_processors_gives_the_same(
     other: Host, spec: ModelSpec, reference: Network, crops: list[NDArray[np.uint8]]
 ) -> None:
@@ -87,10 +92,54 @@ def test_code_for_other_processors_gives_the_same(
 
 
 def test_processors_are_known_by_what_they_have() -> None:
-    assert host({"avx512f": True, "avx": True}) == Host(16, 32, halves=True)
-    assert host({"avx": True, "f16c": True}) == Host(8, 16, halves=True)
-    assert host({"avx": True}) == Host(8, 16, halves=False)
-    assert host({}).lanes == 4
+    wide = {"avx512f": True, "avx2": True, "fma": True}
+    assert host("x86_64", wide) == Host(16, 32, halves=True)
+    assert host("x86_64", {"avx2": True, "fma": True, "f16c": True}) == Host(8, 16, halves=True)
+    assert host("x86_64", {"avx2": True, "fma": True}) == Host(8, 16, halves=False)
+    assert host("aarch64", {}) == Host(4, 32, halves=True)
+    for machine, features in (("x86_64", {"avx2": True}), ("riscv64", {})):
+        with pytest.raises(UnsupportedNetwork, match="AVX2"):
+            host(machine, features)
+
+
+def test_it_touches_no_memory_but_its_own(
+    spec: ModelSpec, reference: Network, crops: list[NDArray[np.uint8]]
+) -> None:
+    """Each block ends at a page that cannot be touched, then begins at one."""
+    program = llvm._program(spec.path, spec.member, spec.sha256)
+    plan = program.plan
+    expected, _ = reference(crops[0])
+    blocks = (crops[0].nbytes, plan.floats_out * 4, len(plan.weights), plan.scratch)
+    for at_end in (True, False):
+        with ExitStack() as fences:
+            picture, found, weights, scratch = (
+                fences.enter_context(fenced(size, at_end)) for size in blocks
+            )
+            picture[:] = crops[0].reshape(-1)
+            weights[:] = program.weights
+            for _ in range(2):
+                program.code.run(*(a.ctypes.data for a in (picture, found, weights, scratch)))
+            points = found.view(np.float32)[:1434].copy()
+        assert apart(points, expected) < 1e-3
+
+
+@contextmanager
+def fenced(size: int, at_end: bool) -> Iterator[NDArray[np.uint8]]:
+    """Zeros between two pages without any rights, right before the second or behind the first."""
+    page = mmap.PAGESIZE
+    room = -(-size // page) * page
+    block = mmap.mmap(-1, room + 2 * page)
+    whole = np.frombuffer(block, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    fences = [ctypes.c_void_p(whole.ctypes.data + offset) for offset in (0, page + room)]
+    for fence in fences:
+        assert libc.mprotect(fence, page, 0) == 0
+    start = page + (room - size if at_end else 0)
+    try:
+        yield whole[start : start + size]
+    finally:
+        for fence in fences:
+            assert libc.mprotect(fence, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
 
 
 def test_sessions_share_code_and_weights_and_nothing_else(
@@ -167,11 +216,39 @@ def test_without_llvmlite_the_network_runs_on_litert(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert isinstance(mesh_network(spec), llvm.LlvmNetwork)
-    for name in [name for name in sys.modules if name.startswith("engines.backends.llvm")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("engines.backends.llvm")
-    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    assert networks.examine(ModelStore()).usable
+    monkeypatch.delitem(sys.modules, "engines.backends.llvm.network")
+    monkeypatch.delattr("engines.backends.llvm.network")
+    monkeypatch.delitem(sys.modules, "engines.backends.llvm.machine_code")
+    monkeypatch.delattr("engines.backends.llvm.machine_code")
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-    network = mesh_network(spec)
-    assert isinstance(network, OfBytes)
-    np.testing.assert_array_equal(network(crops[0])[0], reference(crops[0])[0])
+    instead = mesh_network(spec)
+    assert isinstance(instead, OfBytes)
+    np.testing.assert_array_equal(instead(crops[0])[0], reference(crops[0])[0])
+    found = networks.examine(ModelStore())
+    assert (found.usable, found.trouble) == (False, "llvmlite is not installed")
+
+
+def test_code_that_finds_other_landmarks_is_not_used(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = llvm.LlvmNetwork.__call__
+
+    def wrong(network: llvm.LlvmNetwork, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        points, presence = right(network, *inputs)
+        return [points + 0.1, presence]
+
+    monkeypatch.setattr(networks, "_agreeing", set())
+    monkeypatch.setattr(llvm.LlvmNetwork, "__call__", wrong)
+    assert isinstance(mesh_network(spec), OfBytes)
+    assert "0.1 pixels" in networks.examine(ModelStore()).trouble
+
+
+def test_a_simple_processor_runs_litert(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Host:
+        raise UnsupportedNetwork("this processor has neither AVX2 nor NEON")
+
+    llvm._program.cache_clear()
+    monkeypatch.setattr(machine_code, "here", refuse)
+    assert isinstance(mesh_network(spec), OfBytes)
+    assert "AVX2" in networks.examine(ModelStore()).trouble

@@ -23,9 +23,9 @@ from tests import fakes
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, Seen, constant
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 DELAY_MS = 20.0
 CALM = Faults(DELAY_MS)
@@ -104,13 +104,15 @@ def drawn_at(seen: Seen) -> float:
 
 
 @in_loop
-async def test_a_client_of_whom_nothing_is_heard_is_let_go_within_six_seconds() -> None:
+async def test_a_client_of_whom_nothing_is_heard_is_let_go() -> None:
+    settings = fakes.call_settings(silence_deadline_s=2.0)
     with Link(CALM, CALM) as link:
-        async with call(link) as (session, _):
+        async with call(link, settings=settings) as (session, _):
             cut = link.cut(60)
             async with asyncio.timeout(15):
                 await session.closed.wait()
-            assert 3 < time.monotonic() - cut.began_s < 6.5  # not by any outage, and not later
+            assert 1.8 < time.monotonic() - cut.began_s < 3.5
+    assert 3 < fakes.call_settings().silence_deadline_s < 6  # no outage, and soon
 
 
 @in_loop

@@ -17,7 +17,7 @@ from benchmarks.netem import Faults, Link, LinkFailed
 from benchmarks.netem.carrier import MOST_ENTRANCES
 from benchmarks.netem.descriptions import destination, led_to, without_candidates
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 OFFER = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"

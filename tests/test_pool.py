@@ -22,7 +22,7 @@ from tests.fakes import MemoryAudit, permitted, request
 from tests.http_fakes import FakeCall
 from tests.peer import Peer
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 def test_no_more_calls_than_places() -> None:

@@ -50,6 +50,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 @pytest.mark.skipif(not MADE_BY_MAKE, reason="this environment was not made by make")
+@pytest.mark.alone
 def test_make_run_ends_with_the_page_being_served() -> None:
     server = subprocess.Popen(
         ["make", "run", f"VENV={sys.prefix}", "ARGS=--port 0"],

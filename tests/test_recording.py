@@ -44,7 +44,7 @@ from tests.fakes import MARK_KEY, MemoryAudit, stamp
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 ID = "fedcba987654"
 FPS = 25

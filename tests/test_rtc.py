@@ -31,7 +31,7 @@ from live.rtc.jitter import PromptJitterBuffer
 from live.rtc.keyframes import is_keyframe
 from tests.loops import in_loop
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 VP8, H264 = CODECS["video"][0], CODECS["video"][4]
 OPUS = CODECS["audio"][0]

@@ -183,7 +183,7 @@ def test_lags_of_a_loop_are_those_of_the_level() -> None:
 # Against a server.
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @in_loop
 async def test_callers_count_what_a_server_sends_and_hear_its_refusal(tmp_path: Path) -> None:
     found = clip.read(clip.DEFAULT, 10, size=(256, 256))

@@ -21,7 +21,7 @@ from tests import fakes
 from tests.loops import in_loop
 from tests.peer import Heard, Peer
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 TONE = 440.0
 LOUD = 1000

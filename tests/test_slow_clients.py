@@ -18,7 +18,7 @@ from live.access.connections import Bounds, Connections
 from live.server import application
 from tests.http_fakes import rooms
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"

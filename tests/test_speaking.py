@@ -21,7 +21,7 @@ from live.utterance import Caption, Event, Finished, Reason, Started, Utterance
 from tests.loops import in_loop
 from tests.voices import MS, ToneVoice, tone
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 SLOT_NS = 20 * MS
 LOUD = 2000

@@ -24,7 +24,7 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.voices import MS, ToneVoice
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 LOUD = 2000
 

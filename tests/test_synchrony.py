@@ -15,7 +15,7 @@ from benchmarks.timecode import WRAP, read
 from engines.types import Motion, Picture, Space
 from live.clock import MILLISECOND
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 def seen(

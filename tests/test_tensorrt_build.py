@@ -297,6 +297,7 @@ def test_a_build_can_be_cancelled_at_any_step(
     built(sampler(tmp_path).path, "SM89", cancelled=Event())
 
 
+@pytest.mark.alone
 def test_a_keyboard_interrupt_ends_the_build_and_not_the_process(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         built(sampler(tmp_path).path, "SM89", cancelled=_At(20, _thread.interrupt_main))

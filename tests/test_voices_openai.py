@@ -20,7 +20,7 @@ from engines.types import Voice
 from engines.voices import openai
 from engines.voices.openai import OpenAiVoice
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 KEY = "sk-secret-123"
 RATE = 24_000

@@ -22,7 +22,7 @@ from live.worker import Worker
 from tests.fakes import FakeDriver, FakeRenderer, FakeTracker, ListeningDriver, permitted, stamp
 from tests.voices import MS
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 class FakeEars:

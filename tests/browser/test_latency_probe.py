@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from benchmarks import browser as probe
-from benchmarks import calling, clip, firefox, targets, timecode
+from benchmarks import calling, clip, firefox, targets, timecode, voice_latency
 from benchmarks.call import CallFailed, CallPlan, Seen
 from benchmarks.serving import Serving
+from live.stages import STAGES
 
 NUMBERS = [0, 1, 0x5A5A5A, 0xABCDEF, timecode.WRAP - 1]
 
@@ -111,8 +112,20 @@ def test_what_is_displayed_of_our_server_is_accounted_for(chromium: Browser) -> 
     spent = {stage.stage: stage.ms for stage in seen.stages}
     mean = float(np.mean(seen.ages_ms))
     assert sum(spent.values()) == pytest.approx(mean, abs=0.2)
-    assert abs(spent["rest"]) < max(5.0, 0.25 * mean)
-    assert min(spent[name] for name in ("decode", "hand_over", "network down", "display")) > 0
+    assert abs(spent["rest"]) < max(5.0, 0.4 * mean)
+    assert spent.keys() > {*STAGES, "capture", "browser encode", "browser buffer", "display"}
+    assert [stage.exact for stage in seen.stages if stage.stage == "network down"] == [True]
+
+
+def test_what_the_microphone_says_is_heard_again(chromium: Browser) -> None:
+    """The worklet's chirps are those that are looked for here, after a call through our server."""
+    camera = probe.Camera.showing(clip.read(clip.DEFAULT, 2))
+    plan = CallPlan("VP8", "display", 0.5, 1.5, heard=True, driver="face", chirps=True)
+    with Serving("echo", {"LOGS__LEVEL": "error"}) as server:
+        heard = voice_latency.call(probe.Chromium(chromium), server, plan, camera)
+    assert len(heard.late_ms) >= 2  # a busy machine tears many
+    assert 30 < np.median(heard.late_ms) < 1000
+    assert sum(stage.ms for stage in heard.stages) == pytest.approx(np.mean(heard.late_ms), abs=0.1)
 
 
 def test_firefox_is_driven_without_a_driver() -> None:
