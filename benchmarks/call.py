@@ -41,6 +41,10 @@ class CallPlan:
     """Whether pictures have to come back with their time code."""
     keeps: bool = False
     """Whether the pictures that came back are kept, too."""
+    chirps: bool = False
+    """Whether the microphone is one whose sound is known (`benchmarks.chirps`)."""
+    synchrony: bool = False
+    """Whether the page brings picture and sound together, as our web client does."""
 
 
 class Row(NamedTuple):

@@ -44,6 +44,9 @@ class Collected(NamedTuple):
     """Sent: time code, and which of the clip's pictures."""
     pictures: Sequence[tuple[float, bytes]]
     """Received, where they are kept: when, in ms, and as JPEG."""
+    sounds: Sequence[tuple[int, bytes]]
+    """Received, where the microphone chirps: which sample of the page's sound clock comes first,
+    and int16 samples."""
     counters: stages.Counters
     state: str
     """Of the connections."""
@@ -67,6 +70,7 @@ class Call:
             [Row(*row) for row in found["received"]],
             [(number, index) for number, index in found["sent"]],
             [(at_ms, base64.b64decode(data)) for at_ms, data in found["pictures"]],
+            [(first, base64.b64decode(data)) for first, data in found["sounds"]],
             found["counters"],
             found["state"],
         )
@@ -97,6 +101,8 @@ def opened(
         "sound": plan.sound,
         "hears": plan.heard,
         "keeps": plan.keeps,
+        "chirps": plan.chirps,
+        "synchrony": plan.synchrony,
         "tuned": plan.tuned,
         "width": camera.size[0],
         "height": camera.size[1],

@@ -14,18 +14,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 _PAGE = Path(__file__).parent / "page"
+_OURS = Path(__file__).parents[1] / "web_client/sync.js"
+"""Of the web client: what brings picture and sound together in it."""
 _TYPES = {".html": "text/html", ".js": "text/javascript"}
 
 
 def file(name: str, pictures: Sequence[bytes]) -> tuple[bytes, str] | None:
-    """A file of the probe pages, or `picture/N.jpg`, with its type; `None`: there is none."""
+    """A file of the probe pages, `sync.js`, or `picture/N.jpg`, with its type; `None`: none."""
     if name.startswith("picture/"):
         index = name.removeprefix("picture/").removesuffix(".jpg")
         if index.isdecimal() and int(index) < len(pictures):
             return pictures[int(index)], "image/jpeg"
         return None
-    found = _PAGE / name
-    if found.parent != _PAGE or found.suffix not in _TYPES or not found.is_file():
+    found = _OURS if name == _OURS.name else _PAGE / name
+    if found.parent not in (_PAGE, _OURS.parent) or found.suffix not in _TYPES:
+        return None
+    if not found.is_file():
         return None
     return found.read_bytes(), _TYPES[found.suffix]
 

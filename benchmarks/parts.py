@@ -3,8 +3,8 @@
 They wrap the server's own tracker and renderer inside a benchmark's own server process; nothing of
 the server is changed, and every picture that leaves it is stamped as always. Two kinds:
 
-* avatar: everything is done as in any call; then the strip with the time code is copied from the
-  camera picture onto the drawn one.
+* avatar: everything is done as in any call; before, the time code is read off the camera picture
+  (a few hundred of its pixels are converted for that), and in the end written over the drawn one.
 * echo: nothing is tracked or drawn; the camera picture itself is what the renderer gives.
 
 Tracker and renderer of one call meet by the camera picture's `captured_ns`, which the pipeline
@@ -16,11 +16,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from benchmarks.timecode import read, strip_height
+from benchmarks.timecode import draw, read, strip_height
 from engines.types import (
     Avatar,
     Backdrop,
@@ -29,11 +29,21 @@ from engines.types import (
     Picture,
     Portrait,
     Renderer,
-    Rgb,
     Tracker,
 )
 
 _KEPT = 16
+_LOOKED_AT = 64
+"""Pixels of a side to which a picture's strip is reduced where it is read: four for each bit."""
+
+
+class Came(NamedTuple):
+    """What is handed past the avatar of one camera picture."""
+
+    number: int | None
+    """Its time code, if it has one."""
+    picture: Picture | None = None
+    """Where it is to be sent back."""
 
 
 class Passage:
@@ -41,31 +51,31 @@ class Passage:
 
     def __init__(self) -> None:
         """Empty."""
-        self._kept: OrderedDict[int, Rgb] = OrderedDict()
+        self._kept: OrderedDict[int, Came] = OrderedDict()
         self._lock = threading.Lock()
         self._of_call = threading.local()  # a call's rooms are on one thread
 
-    def put(self, captured_ns: int, rgb: Rgb) -> None:
-        """Keeps one picture, or a part of it."""
-        self._of_call.latest = rgb
+    def put(self, captured_ns: int, came: Came) -> None:
+        """Keeps one."""
+        self._of_call.latest = came
         with self._lock:
-            self._kept[captured_ns] = rgb
+            self._kept[captured_ns] = came
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
 
-    def get(self, captured_ns: int) -> Rgb | None:
+    def get(self, captured_ns: int) -> Came | None:
         """What was captured then; where nothing was, the call's latest again, if there is any.
 
         The server draws on while no camera picture comes, and that shows nothing newer.
         """
         with self._lock:
             found = self._kept.get(captured_ns)
-        latest: Rgb | None = getattr(self._of_call, "latest", None)
+        latest: Came | None = getattr(self._of_call, "latest", None)
         return latest if found is None else found
 
 
 class CodedTracker:
-    """A tracker that hands the time code, or for an echo the whole picture, past the avatar."""
+    """A tracker that hands the time code, and for an echo the picture too, past the avatar."""
 
     def __init__(
         self,
@@ -83,14 +93,11 @@ class CodedTracker:
 
     def track(self, picture: Picture) -> Face | None:
         """The face; `None` in an echo."""
-        if (number := read(picture.rgb[..., 1])) is not None:
+        number = code_of(picture)
+        if number is not None:
             self._on_coded(number, picture.captured_ns)
-        if self._echo:
-            self._passage.put(picture.captured_ns, picture.rgb)
-            return None
-        strip = picture.rgb[: strip_height(picture.rgb.shape[1])]
-        self._passage.put(picture.captured_ns, strip.copy())
-        return self._tracker.track(picture)
+        self._passage.put(picture.captured_ns, Came(number, picture if self._echo else None))
+        return None if self._echo else self._tracker.track(picture)
 
     def find(self, picture: Picture) -> Sequence[Face]:
         """As the tracker."""
@@ -108,13 +115,12 @@ class CodedTracker:
 class CodedRenderer:
     """A renderer whose pictures carry the time code of the camera picture that they follow."""
 
-    def __init__(self, renderer: Renderer, passage: Passage, *, echo: bool) -> None:
-        """`echo`: nothing is drawn."""
+    def __init__(self, renderer: Renderer, passage: Passage) -> None:
+        """`passage`: the one that the call's tracker fills."""
         self.name = renderer.name
         self.space = renderer.space
         self._renderer = renderer
         self._passage = passage
-        self._echo = echo
 
     def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
         """As the renderer."""
@@ -125,17 +131,29 @@ class CodedRenderer:
         return self._renderer.with_backdrop(avatar, backdrop)
 
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
-        """The drawn picture under the camera picture's strip, or the camera picture."""
+        """The drawn picture under the camera picture's code, or the camera picture."""
         came = self._passage.get(motion.captured_ns)
         if came is None:
             return self._renderer.render(avatar, motion)
-        if self._echo:
-            return Picture(came, motion.pts_ns, motion.captured_ns)
+        if came.picture is not None:
+            return came.picture.at(motion.pts_ns, motion.captured_ns)
         drawn = self._renderer.render(avatar, motion)
-        rgb = drawn.rgb.copy()
-        width = rgb.shape[1]
-        if came.shape[1] != width:
-            size = (width, strip_height(width))
-            came = np.asarray(cv2.resize(came, size, interpolation=cv2.INTER_AREA), np.uint8)
-        rgb[: came.shape[0]] = came
-        return Picture(rgb, drawn.pts_ns, drawn.captured_ns)
+        return drawn if came.number is None else _coded(drawn, came.number)
+
+
+def code_of(picture: Picture) -> int | None:
+    """The time code of a picture that need not be converted for it; `None`: there is none."""
+    width = picture.shape[1]
+    rows, columns = strip_height(width) // 2, width // 16
+    # Four lines and four columns of the cut are a block's two rows and a block.
+    across, down = 16 * columns / _LOOKED_AT, 2 * rows / 4
+    matrix = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]])
+    return read(picture.cut(matrix, _LOOKED_AT)[..., 1])
+
+
+def _coded(drawn: Picture, number: int) -> Picture:
+    rgb = drawn.rgb.copy()
+    strip = np.zeros((strip_height(rgb.shape[1]), rgb.shape[1]), np.uint8)
+    draw(strip, number)
+    rgb[: len(strip)] = strip[..., None]
+    return Picture(rgb, drawn.pts_ns, drawn.captured_ns)

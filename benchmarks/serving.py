@@ -159,7 +159,7 @@ def coded_parts(stamps: Stamps, *, echo: bool) -> Iterator[None]:
         return CodedTracker(tracker(name, weights), passage, stamps.came, echo=echo)
 
     def coded_renderer(name: str, source: object | None = None) -> Renderer:
-        return CodedRenderer(renderer(name, source), passage, echo=echo)
+        return CodedRenderer(renderer(name, source), passage)
 
     registry.tracker, registry.renderer = coded_tracker, coded_renderer
     try:

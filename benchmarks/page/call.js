@@ -6,6 +6,7 @@
 // With the sink "display" it comes out of a video element's frame callback, as a person would see it.
 
 import { camera } from "./camera.js";
+import { base64, chirps } from "./chirps.js";
 import * as dial from "./dial.js";
 import { readCode } from "./timecode.js";
 
@@ -13,22 +14,30 @@ import { readCode } from "./timecode.js";
 const KEPT_PX = 320;
 
 /** What has come in: see `benchmarks.call.Row`. */
-const log = { received: [], sent: [], pictures: [], errors: [] };
+const log = { received: [], sent: [], pictures: [], sounds: [], errors: [] };
 /** @type {Map<string, RTCPeerConnection>} by leg */
 const peers = new Map();
 /** @type {MediaStream} */
 let stream;
 let options;
+/** @type {Awaited<ReturnType<typeof chirps>> | undefined} */
+let bell;
+/** @type {import("../../web_client/sync.js").Synchrony | undefined} */
+let synchrony;
 
 const complain = (/** @type {unknown} */ error) => log.errors.push(String(error));
 
 /** @param {{codec: string, width: number, height: number, fps: number, pictures: number,
- *   sink: "track" | "display", sound: boolean, hears: boolean, keeps: boolean, tuned: boolean}} wanted */
+ *   sink: "track" | "display", sound: boolean, chirps: boolean, hears: boolean, keeps: boolean,
+ *   tuned: boolean, synchrony: boolean}} wanted */
 async function begin(wanted) {
   options = wanted;
   const sent = (/** @type {number} */ number, /** @type {number} */ index) => log.sent.push([number, index]);
   stream = new MediaStream([await camera(options, sent, complain)]);
-  if (options.sound) {
+  if (options.chirps) {
+    bell = await chirps((first, samples) => log.sounds.push([first, base64(samples)]));
+    stream.addTrack(bell.track);
+  } else if (options.sound) {
     const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     const microphone = await navigator.mediaDevices.getUserMedia({ audio: sound });
     stream.addTrack(microphone.getAudioTracks()[0]);
@@ -48,11 +57,20 @@ async function offer(leg) {
 
 async function accept(leg, sdp) {
   await peers.get(leg).setRemoteDescription({ type: "answer", sdp });
+  if (options.synchrony && leg !== "send") {
+    const { Synchrony } = await import("./sync.js");
+    synchrony = new Synchrony(document.querySelector("video"));
+    synchrony.watch(peers.get(leg));
+  }
 }
 
 function play(track) {
   if (track.kind === "audio") {
-    document.querySelector("audio").srcObject = new MediaStream([track]);
+    // Chromium hands on nothing of a track that no element plays.
+    const player = document.querySelector("audio");
+    player.muted = bell !== undefined;
+    player.srcObject = new MediaStream([track]);
+    bell?.listen(track);
   } else if (options.sink === "track") {
     readTrack(track).catch(complain);
   } else {
@@ -107,15 +125,17 @@ async function collect() {
     for (const each of (await peer.getStats()).values()) {
       if (/(in|out)bound-rtp$/.test(each.type)) counters[`${each.kind} ${each.type}`] = each;
       if (each.type === "candidate-pair" && each.nominated) counters[each.type] = each;
+      if (each.type === "media-playout") counters[each.type] = each;
     }
   }
   const states = [...peers.values()].map(({ connectionState }) => connectionState);
   const seen = { ...log, counters, state: states.join(", ") };
-  Object.assign(log, { received: [], sent: [], pictures: [], errors: [] });
+  Object.assign(log, { received: [], sent: [], pictures: [], sounds: [], errors: [] });
   return seen;
 }
 
 function end() {
+  synchrony?.leave();
   for (const peer of peers.values()) peer.close();
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS = {
     "latency": "what the avatar adds to a call's delay",
+    "voice_latency": "how late a microphone's sound comes back",
     "rooms": "milliseconds of CPU for each room of a frame's way",
     "sessions": "how many calls are held at once, and their memory",
     "soak": "what hours of calls at random leave behind",
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "quality": "how faithfully an avatar repeats its driver",
     "lipsync": "how well a mouth follows speech by listening",
     "avsync": "how far picture and sound are apart where they arrive",
+    "faults": "what loss, jitter, a narrow line or an outage does to a call",
     "mark": "what the live mark lives through, how well it hides, what it costs",
     "mark_false_alarms": "how often a live mark is found where none is",
     "likeness": "how well enrolment's geometry tells faces apart, on made heads",
