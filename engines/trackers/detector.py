@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.trackers.regions import Region
-from engines.types import Network, Rgb
+from engines.types import Network, Picture
 
 SIDE = 128
 _SCORE = 0.5
@@ -34,18 +33,23 @@ def _anchors() -> NDArray[np.float32]:
 _ANCHORS = _anchors()
 
 
-def detect(network: Network, rgb: Rgb) -> list[Region]:
+def detect(network: Network, picture: Picture) -> list[Region]:
     """All faces of the picture, largest first.
 
     `network` takes `(1, 128, 128, 3)` −1…1 and gives boxes with keypoints `(1, 896, 16)` and scores
     `(1, 896, 1)` before the sigmoid.
     """
-    height, width = rgb.shape[:2]
+    height, width = picture.shape
     scale = SIDE / max(height, width)
     left, top = (SIDE - width * scale) / 2, (SIDE - height * scale) / 2
-    to_square = np.array([[scale, 0, left], [0, scale, top]])
-    square = cv2.warpAffine(rgb, to_square, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
-    regressors, logits = network((square.astype(np.float32) * np.float32(2 / 255) - 1)[None])
+    square = picture.cut(np.array([[1, 0, -left], [0, 1, -top]]) / scale, SIDE)
+    # Beyond the picture it is black.
+    for edge, margin in ((square, math.ceil(top)), (square.swapaxes(0, 1), math.ceil(left))):
+        edge[:margin] = 0
+        edge[SIDE - margin :] = 0
+    pixels = np.multiply(square, np.float32(2 / 255), dtype=np.float32)
+    pixels -= 1
+    regressors, logits = network(pixels[None])
     scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
     chosen = scores >= _SCORE
     if not chosen.any():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engines.trackers.head_pose import head_pose
 from engines.trackers.regions import Region
-from engines.types import Face, Floats, Network, Picture, Rgb
+from engines.types import Face, Floats, Network, Picture
 
 SIDE = 256
 _PRESENT = 0.5
@@ -39,13 +39,13 @@ class Reading(NamedTuple):
     """Presence, 0…1."""
 
 
-def read_landmarks(network: Network, rgb: Rgb, region: Region) -> Reading | None:
+def read_landmarks(network: Network, picture: Picture, region: Region) -> Reading | None:
     """The landmarks of the face in `region`; `None`: there is no face in it.
 
     `network` takes `(1, 256, 256, 3)` bytes and gives landmarks `(1, 1, 1, 1434)` in pixels of the
     crop and the presence of a face `(1, 1, 1, 1)` before the sigmoid.
     """
-    raw, logit = network(region.crop(rgb, SIDE))
+    raw, logit = network(region.crop(picture, SIDE))
     score = 1 / (1 + math.exp(-min(max(float(logit.item()), -80.0), 80.0)))
     if score < _PRESENT:
         return None
@@ -54,7 +54,7 @@ def read_landmarks(network: Network, rgb: Rgb, region: Region) -> Reading | None
     landmarks = np.empty_like(points)
     landmarks[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     # MediaPipe scales depth by the length, in normalized coordinates, of the region's upper edge.
-    height, width = rgb.shape[:2]
+    height, width = picture.shape
     edge = math.hypot(math.cos(region.angle), math.sin(region.angle) * width / height)
     landmarks[:, 2] = points[:, 2] * (edge * region.size / SIDE)
     return Reading(landmarks, score)
@@ -67,7 +67,7 @@ def face(network: Network, picture: Picture, landmarks: NDArray[np.float64], sco
     """
     points: Floats = landmarks.astype(np.float32)
     (blendshapes,) = network(points[None, _EXPRESSIVE, :2])
-    height, width = picture.rgb.shape[:2]
+    height, width = picture.shape
     return Face(
         landmarks=points,
         blendshapes=blendshapes,

@@ -19,7 +19,7 @@ from engines.trackers.regions import Region
 from engines.trackers.smoothing import LandmarkFilter
 from engines.trackers.steady_clock import SteadyClock
 from engines.trackers.still import search
-from engines.types import Face, Picture, Rgb, Weights
+from engines.types import Face, Picture, Weights
 
 _MIN_SIDE = 16  # pixels; nothing smaller can hold a face
 
@@ -42,17 +42,16 @@ class LitertTracker:
         """Forgets the face that was followed."""
         self._filter.reset()
         self._attention = Attention()
-        self._shape: tuple[int, ...] = ()
+        self._shape: tuple[int, int] | None = None
         self._clock = SteadyClock()
 
     def track(self, picture: Picture) -> Face | None:
         """The followed face in this picture; `None`: there is none."""
-        rgb = np.ascontiguousarray(picture.rgb)
         now_ns = self._clock.advance(picture.pts_ns)
-        if min(rgb.shape[:2]) < _MIN_SIDE:
+        if min(picture.shape) < _MIN_SIDE:
             return None
-        self._fit(rgb)
-        reading = self._follow(rgb, now_ns) or self._acquire(rgb, now_ns)
+        self._fit(picture.shape)
+        reading = self._follow(picture, now_ns) or self._acquire(picture, now_ns)
         if reading is None:
             self._filter.reset()
             return None
@@ -65,49 +64,49 @@ class LitertTracker:
 
     def find(self, picture: Picture) -> Sequence[Face]:
         """All faces of a still picture, largest first; leaves the tracking state alone."""
-        rgb = np.ascontiguousarray(picture.rgb)
-        if min(rgb.shape[:2]) < _MIN_SIDE:
+        if min(picture.shape) < _MIN_SIDE:
             return []
+        whole = Picture(np.ascontiguousarray(picture.rgb), picture.pts_ns, picture.captured_ns)
         return [
             face(self._networks.blendshapes, picture, reading.landmarks, reading.score)
-            for reading in search(self._networks.detector, self._networks.mesh, rgb)
+            for reading in search(self._networks.detector, self._networks.mesh, whole)
         ]
 
     def close(self) -> None:
         """Frees the networks; calling it twice does no harm."""
         self._networks.close()
 
-    def _fit(self, rgb: Rgb) -> None:
+    def _fit(self, shape: tuple[int, int]) -> None:
         """Follows on where the stream changes to another size; starts anew at another shape."""
-        if self._shape and self._shape != rgb.shape:
-            (height, width), (new_height, new_width) = self._shape[:2], rgb.shape[:2]
+        if self._shape and self._shape != shape:
+            (height, width), (new_height, new_width) = self._shape, shape
             self._filter.reset()
             if abs(new_height / height - new_width / width) < 0.02:
                 self._attention.rescale(new_width / width)
             else:
                 self._attention = Attention()
-        self._shape = rgb.shape
+        self._shape = shape
 
-    def _follow(self, rgb: Rgb, now_ns: int) -> Reading | None:
+    def _follow(self, picture: Picture, now_ns: int) -> Reading | None:
         attention = self._attention
         if attention.wants_comparison(now_ns):
             before = attention.followed
-            attention.compare(detect(self._networks.detector, rgb), now_ns)
+            attention.compare(detect(self._networks.detector, picture), now_ns)
             if attention.followed is not before:
                 self._filter.reset()
         if attention.followed is None:
             return None
-        reading = read_landmarks(self._networks.mesh, rgb, attention.followed)
+        reading = read_landmarks(self._networks.mesh, picture, attention.followed)
         if reading is None:
             attention.lose()
             self._filter.reset()
         return reading
 
-    def _acquire(self, rgb: Rgb, now_ns: int) -> Reading | None:
+    def _acquire(self, picture: Picture, now_ns: int) -> Reading | None:
         if not self._attention.wants_search(now_ns):
             return None
-        for region in self._attention.choose(detect(self._networks.detector, rgb), now_ns):
-            reading = read_landmarks(self._networks.mesh, rgb, region)
+        for region in self._attention.choose(detect(self._networks.detector, picture), now_ns):
+            reading = read_landmarks(self._networks.mesh, picture, region)
             if reading is not None:
                 return reading
         return None

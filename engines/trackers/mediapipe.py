@@ -48,14 +48,14 @@ class MediapipeTracker:
     def track(self, picture: Picture) -> Face | None:
         """The followed face in this picture; `None`: there is none."""
         now_ms = self._clock.advance(picture.pts_ns) // 1_000_000
-        if min(picture.rgb.shape[:2]) < _MIN_SIDE:
+        if min(picture.shape) < _MIN_SIDE:
             return None
         faces = self._call(lambda: self._track(picture, now_ms))
         return replace(faces[0], picture=picture) if faces else None
 
     def find(self, picture: Picture) -> Sequence[Face]:
         """All faces of a still picture, largest first; leaves the tracking state alone."""
-        if min(picture.rgb.shape[:2]) < _MIN_SIDE:
+        if min(picture.shape) < _MIN_SIDE:
             return []
         faces = self._call(lambda: self._find(picture))
         return sorted(faces, key=lambda face: face_width(face.landmarks), reverse=True)
@@ -128,7 +128,7 @@ def _import() -> Any:
 
 
 def _faces(result: Any, picture: Picture) -> list[Face]:
-    height, width = picture.rgb.shape[:2]
+    height, width = picture.shape
     unit = np.array([width, height, width], np.float32)
     return [
         Face(

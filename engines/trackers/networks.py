@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +17,16 @@ from numpy.typing import NDArray
 
 from engines.backends.litert import load
 from engines.errors import EngineError
-from engines.types import ModelSpec, Network, Weights
-from engines.weights import MODELS
+from engines.types import Examined, ModelSpec, Network, Weights
+from engines.weights import MODELS, ModelStore
 
 _MODEL = "face_landmarker"
+_ALIKE = 0.01  # pixels of the crop: a hundredth of what landmarks tremble by
 
 _log = logging.getLogger(__name__)
+
+_agreeing: set[Path] = set()
+"""Files whose machine code was found to do what litert does; looked at once in a process."""
 
 
 class Networks(NamedTuple):
@@ -39,8 +45,42 @@ class Networks(NamedTuple):
             network.close()
 
 
+class _Specs(NamedTuple):
+    detector: ModelSpec
+    mesh: ModelSpec
+    blendshapes: ModelSpec
+
+
 def opened(weights: Weights) -> Networks:
     """The three, loaded; raises `ModelUnavailable`."""
+    specs = _specs(weights)
+    return Networks(load(specs.detector), mesh_network(specs.mesh), load(specs.blendshapes))
+
+
+def mesh_network(spec: ModelSpec) -> Network:
+    """The mesh network by whatever runs it fastest here; takes bytes in either case."""
+    found = _compiled(spec)
+    if isinstance(found, Examined):
+        _log.info("the network %s runs on litert: %s", spec.name, found.trouble)
+        return OfBytes(load(spec))
+    return found
+
+
+def examine(weights: ModelStore) -> Examined:
+    """Whether the mesh network runs as machine code, and why not; fetches nothing.
+
+    Where its file is here it is loaded, which takes a second.
+    """
+    if not weights.has(_MODEL):
+        return Examined(False, "", "", "its file is not here yet", "visavis models fetch")
+    found = _compiled(_specs(weights).mesh)
+    if isinstance(found, Examined):
+        return found
+    found.close()
+    return Examined(True, version("llvmlite"), "CPU")
+
+
+def _specs(weights: Weights) -> _Specs:
     path, sha256 = weights.path(_MODEL), MODELS[_MODEL].sha256
 
     def member(
@@ -48,41 +88,56 @@ def opened(weights: Weights) -> Networks:
     ) -> ModelSpec:
         return ModelSpec(name, path, sha256, f"{name}.tflite", inputs, outputs)
 
-    return Networks(
-        load(
-            member(
-                "face_detector",
-                {"input": (1, 128, 128, 3)},
-                {"regressors": (1, 896, 16), "classificators": (1, 896, 1)},
-            )
+    return _Specs(
+        member(
+            "face_detector",
+            {"input": (1, 128, 128, 3)},
+            {"regressors": (1, 896, 16), "classificators": (1, 896, 1)},
         ),
-        mesh_network(
-            member(
-                "face_landmarks_detector",
-                {"input_12": (1, 256, 256, 3)},
-                {"Identity": (1, 1, 1, 1434), "Identity_1": (1, 1, 1, 1)},
-            )
+        member(
+            "face_landmarks_detector",
+            {"input_12": (1, 256, 256, 3)},
+            {"Identity": (1, 1, 1, 1434), "Identity_1": (1, 1, 1, 1)},
         ),
-        load(
-            member(
-                "face_blendshapes",
-                {"serving_default_input_points:0": (1, 146, 2)},
-                {"StatefulPartitionedCall:0": (52,)},
-            )
+        member(
+            "face_blendshapes",
+            {"serving_default_input_points:0": (1, 146, 2)},
+            {"StatefulPartitionedCall:0": (52,)},
         ),
     )
 
 
-def mesh_network(spec: ModelSpec) -> Network:
-    """The mesh network by whatever runs it fastest here; takes bytes in either case."""
+def _compiled(spec: ModelSpec) -> Network | Examined:
+    """The network as machine code, or why it is not to be had."""
     try:
-        # Not on every platform, and slow to import.
-        from engines.backends import llvm  # noqa: PLC0415
+        # Not on every machine, and slow to import.
+        from engines.backends.llvm import network  # noqa: PLC0415
 
-        return llvm.load(spec)
-    except (ImportError, EngineError) as error:
-        _log.info("the network %s runs on litert; llvm passed over: %s", spec.name, error)
-    return OfBytes(load(spec))
+        compiled = network.load(spec)
+    except ImportError:
+        return Examined(False, "", "", "llvmlite is not installed", "pip install llvmlite")
+    except EngineError as error:
+        return Examined(False, version("llvmlite"), "", str(error))
+    if spec.path not in _agreeing:
+        reference = OfBytes(load(spec))
+        apart = _apart(compiled, reference)
+        reference.close()
+        if not apart <= _ALIKE:
+            compiled.close()
+            trouble = f"its landmarks are {apart:.3g} pixels from those of litert"
+            _log.warning("the network %s is not run as machine code: %s", spec.name, trouble)
+            return Examined(
+                False, version("llvmlite"), "", trouble, "report it with `visavis doctor`"
+            )
+        _agreeing.add(spec.path)
+    return compiled
+
+
+def _apart(one: Network, other: Network) -> float:
+    """By how much the answers to a made-up picture differ at most."""
+    picture = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
+    pairs = zip(one(picture), other(picture), strict=True)
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
 class OfBytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.types import Rgb
+from engines.types import Picture, Rgb
 
 _MARGIN = 1.5  # the square's side over the larger side of the face's box
 
@@ -52,16 +51,9 @@ class Region(NamedTuple):
             ]
         )
 
-    def crop(self, rgb: Rgb, side: int) -> Rgb:
+    def crop(self, picture: Picture, side: int) -> Rgb:
         """`(1, side, side, 3)`; what is beyond the picture repeats its border."""
-        pixels = cv2.warpAffine(
-            rgb,
-            self.matrix(side),
-            (side, side),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(pixels, np.uint8)[None]
+        return picture.cut(self.matrix(side), side)[None]
 
     def scaled(self, factor: float) -> Region:
         """The same region of a picture that is `factor` as large."""

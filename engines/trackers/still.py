@@ -9,19 +9,19 @@ import numpy as np
 from engines.trackers.detector import detect
 from engines.trackers.landmarks import Reading, read_landmarks
 from engines.trackers.regions import Region
-from engines.types import Network, Rgb
+from engines.types import Network, Picture, Rgb
 
 _TILES = (2, 4)
 _MIN_TILE = 64  # pixels
 
 
-def search(detector: Network, mesh: Network, rgb: Rgb) -> list[Reading]:
+def search(detector: Network, mesh: Network, picture: Picture) -> list[Reading]:
     """All faces; those that are small in the picture too, if there is no large one."""
     readings: list[Reading] = []
-    for views in _views(rgb):
+    for views in _views(picture.rgb):
         for view, x, y in views:
-            for region in detect(detector, view):
-                _add(readings, mesh, rgb, region._replace(x=region.x + x, y=region.y + y))
+            for region in detect(detector, Picture(view)):
+                _add(readings, mesh, picture, region._replace(x=region.x + x, y=region.y + y))
         if readings:
             break
     return sorted(readings, key=lambda reading: _region(reading).size, reverse=True)
@@ -56,10 +56,10 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / count) for i in range(count + 1)]
 
 
-def _add(readings: list[Reading], mesh: Network, rgb: Rgb, region: Region) -> None:
+def _add(readings: list[Reading], mesh: Network, picture: Picture, region: Region) -> None:
     """Reads the landmarks, once more where the first reading says, unless that face is known."""
-    reading = read_landmarks(mesh, rgb, region)
-    refined = reading and read_landmarks(mesh, rgb, _region(reading))
+    reading = read_landmarks(mesh, picture, region)
+    refined = reading and read_landmarks(mesh, picture, _region(reading))
     if refined and not any(_region(refined).overlaps(_region(other)) for other in readings):
         readings.append(refined)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from engines.errors import UnsupportedNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,19 @@ class Tile:
         return self.vectors * self.lanes
 
 
-def host(features: Mapping[str, bool]) -> Host:
-    """By LLVM's names of what the processor has."""
-    arm = platform.machine() in ("aarch64", "arm64")
+def host(machine: str, features: Mapping[str, bool]) -> Host:
+    """`machine`: as `platform.machine` names it; `features`: as LLVM names them.
+
+    Raises `UnsupportedNetwork` for a processor without fused multiplication of whole vectors, where
+    LLVM would make one call for each number.
+    """
+    if machine in ("aarch64", "arm64"):
+        return Host(4, 32, halves=True)
     if features.get("avx512f"):
         return Host(16, 32, halves=True)
-    if features.get("avx"):
+    if features.get("avx2") and features.get("fma"):
         return Host(8, 16, halves=features.get("f16c", False))
-    return Host(4, 32 if arm else 16, halves=arm)
+    raise UnsupportedNetwork("this processor has neither AVX2 nor NEON, or LLVM does not see them")
 
 
 _LEAST_SUMS = 8  # that two multipliers of four cycles each wait for

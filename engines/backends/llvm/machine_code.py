@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -35,8 +36,13 @@ class Code:
 
 
 def here() -> Host:
-    """This processor."""
-    return host(llvm.get_host_cpu_features())
+    """This processor; raises `UnsupportedNetwork` where it is too simple."""
+    return host(platform.machine(), llvm.get_host_cpu_features())
+
+
+def processor() -> str:
+    """Its name, as LLVM has it."""
+    return str(llvm.get_host_cpu_name())
 
 
 def _target() -> Any:
