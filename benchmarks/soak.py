@@ -141,6 +141,8 @@ class Soak:
         metrics = await self._quiet(http)
         values = held(self.server.process.pid, metrics, self.server.temporary)
         seen, _, _ = await caller.call(self.server, self._plan, self._found)
+        if not seen.ages_ms:
+            raise Broken("the reference call got no picture; is the machine too busy?")
         values["delay_ms"] = round(float(np.median(seen.ages_ms)), 1)
         look = Look(round(time.monotonic() - began, 1), self.steps, values)
         self.looks.append(look)

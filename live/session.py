@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engines.mark import Mark
-from live import messages, public_id, watches, wire
+from live import memory, messages, public_id, watches, wire
 from live.channel import Channel
 from live.clock import SessionClock, now_ns
 from live.connection import Connection
@@ -525,3 +525,4 @@ class Session:
         for thread, ended in zip(threads, await asyncio.gather(*joins), strict=True):
             if not ended:
                 logger.error("%s did not end within %s s", thread, _FREE_WITHIN_S)
+        await asyncio.to_thread(memory.give_back)

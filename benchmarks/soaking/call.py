@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
 
@@ -105,6 +106,15 @@ class SoakCall:
         async with self._http.request(method, url, **values) as answer:
             await answer.read()
             return answer
+
+    async def told(self) -> str:
+        """How the call goes, by both ends."""
+        answer = await self.ask("GET")
+        here = f"{self.pictures.frames} pictures came, {self.peer.connectionState} here"
+        if answer.status != HTTPStatus.OK:
+            return f"{answer.status}, {here}"
+        report = await answer.json()
+        return f"{report['state']}, {report['frames']}, {report['fps']}, {here}"
 
     def send(self, type: str, **values: Any) -> None:
         """A message by the data channel, if it is open."""

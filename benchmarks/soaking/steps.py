@@ -81,7 +81,8 @@ class Callers:
         try:
             await action()
         except TimeoutError as error:
-            raise Broken(f"{name}: the server did not do it in time") from error
+            told = "; ".join([await call.told() for call in self._calls]) or "no call is held"
+            raise Broken(f"{name}: not done in time. The server says: {told}") from error
         self.done[name] = self.done.get(name, 0) + 1
         await asyncio.sleep(lot.uniform(0.05, 0.6))
         return name
