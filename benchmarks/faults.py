@@ -54,7 +54,7 @@ LOSS_P99_MS, LOSS_FREEZE_MS = 200.0, 250.0
 FRESH_MS, SAME_DELAY_MS = 400.0, 10.0
 """After an outage."""
 
-_SHOWN = ("nackCount", "pliCount", "keyFramesDecoded")
+_SHOWN = {"NACK": "nackCount", "PLI": "pliCount", "key": "keyFramesDecoded"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +148,8 @@ def _figures(case: str, calls: Sequence[Observed]) -> dict[str, Any]:
         "unreadable": sum(seen.uncoded for seen in calls),
         "by_call": by_call,
     }
+    if all("sound" in one["browser"] for one in by_call):
+        figures["sound"] = _sound([one["browser"]["sound"] for one in by_call])
     if CASES[case].cut_s:
         figures["outage"] = _worst([one["outage"] for one in by_call])
     return figures
@@ -174,6 +176,15 @@ def _of_one(seen: Observed) -> dict[str, Any]:
     if seen.cut_ms is not None:
         figures["outage"] = freezes.recovery(seen.rows, *seen.cut_ms)
     return figures
+
+
+def _sound(calls: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What was made up for sound that did not come in time, in % of all; silence is not heard."""
+    heard, made_up, silent = (
+        sum(call[name] for call in calls)
+        for name in ("totalSamplesReceived", "concealedSamples", "silentConcealedSamples")
+    )
+    return {"concealed_percent": round(100 * (made_up - silent) / max(heard, 1), 2)}
 
 
 def _ages(seen: Observed) -> list[tuple[float, float]]:
@@ -228,21 +239,27 @@ def _progress(number: int, codec: str, case: str, kind: Kind, seen: Observed) ->
 
 
 def show(figures: Mapping[str, Any]) -> None:
-    """Prints the table."""
-    words = ("p50", "p95", "p99", "fps", "frozen", "longest", "unread.", "NACK", "PLI", "key")
-    print(f"\n{'':24}" + "".join(f"{word:>9}" for word in words))
+    """Prints the table: ms, and thousands of bits a second of the pictures, up and down."""
+    words = ("p50", "p95", "p99", "fps", "frozen", "longest", "unread", "up", "down", *_SHOWN)
+    print(f"\n{'':24}" + "".join(f"{word:>8}" for word in words))
     for name, by_kind in figures["cells"].items():
         for kind, one in by_kind.items():
-            age = one["age_ms"] or dict.fromkeys(("p50", "p95", "p99"), float("nan"))
-            counts = [call["browser"]["picture"] for call in one["by_call"]]
-            sums = [sum(each.get(n, 0) for each in counts) for n in _SHOWN]
-            cells = (
-                *(f"{age[p]:.0f}" for p in ("p50", "p95", "p99")),
-                *(one["fps"], one["frozen_ms"], one["longest_ms"], one["unreadable"], *sums),
-            )
-            print(f"{name:15}{kind:9}" + "".join(f"{cell:>9}" for cell in cells))
-            if "outage" in one:
-                print(f"{'':24}  " + ", ".join(f"{k} {v}" for k, v in one["outage"].items()))
+            print(f"{name:15}{kind:9}" + "".join(f"{cell:>8}" for cell in _cells(one)))
+            for also in ("outage", "sound"):
+                if also in one:
+                    found = ", ".join(f"{what} {value}" for what, value in one[also].items())
+                    print(f"{'':24}  {also}: {found}")
     for goal in figures["goals"]:
-        sign = "met" if goal["met"] else "MISSED"
-        print(f"goal {sign:7}{goal['what']}: {goal['found_ms']} ms (at most {goal['goal_ms']:.0f})")
+        sign = "met" if goal["met"] else "missed"
+        print(f"goal {sign:7}{goal['found_ms']} of {goal['goal_ms']:.0f} ms  {goal['what']}")
+
+
+def _cells(one: Mapping[str, Any]) -> list[Any]:
+    age = one["age_ms"] or dict.fromkeys(("p50", "p95", "p99"), float("nan"))
+    counted = [call["browser"] for call in one["by_call"]]
+    return [
+        *(f"{age[p]:.0f}" for p in ("p50", "p95", "p99")),
+        *(one[name] for name in ("fps", "frozen_ms", "longest_ms", "unreadable")),
+        *(round(mean(each[way]["kbits"] for each in counted)) for way in ("camera", "picture")),
+        *(sum(each["picture"].get(name, 0) for each in counted) for name in _SHOWN.values()),
+    ]

@@ -36,7 +36,16 @@ def observed(rows: list[Row], cut_ms: tuple[float, float] | None = None) -> Obse
         ended_ms=11_000.0,
         cut_ms=cut_ms,
         before={"video inbound-rtp": {"nackCount": 3, "bytesReceived": 0}},
-        after={"video inbound-rtp": {"nackCount": 10, "bytesReceived": 1_250_000}},
+        after={
+            "video inbound-rtp": {"nackCount": 10, "bytesReceived": 1_250_000},
+            "video outbound-rtp": {"bytesSent": 625_000},
+            "audio inbound-rtp": {
+                "totalSamplesReceived": 48_000,
+                "concealedSamples": 4800,
+                "silentConcealedSamples": 2400,
+                "bytesReceived": 12_500,
+            },
+        },
         passage=Passage(Counts(came=5, lost=1, passed=4), Counts(), [0.1, 0.3], 0.5),
         first_frame_ms=700.0,
         server_cpu_s=1.0,
@@ -114,10 +123,27 @@ def test_several_outages_are_as_good_as_the_worst() -> None:
 
 def test_counters_are_those_of_the_measured_part() -> None:
     one = figures("none", observed(evenly(1000, 11_000)))["cells"]["H264 none"]["echo"]["by_call"]
-    assert one[0]["browser"] == {"picture": {"nackCount": 7, "kbits": 1000}}
+    assert one[0]["browser"]["picture"] == {"nackCount": 7, "kbits": 1000}
+    assert one[0]["browser"]["camera"] == {"kbits": 500}
     assert one[0]["link"]["up"]["lost"] == 1
     assert one[0]["link"]["cpu_percent"] == 2.0
     assert one[0]["unreadable"] == 2
+
+
+def test_made_up_sound_counts_where_it_is_heard() -> None:
+    found = figures("none", observed(evenly(1000, 11_000)))
+    one = found["cells"]["H264 none"]["echo"]
+    assert one["sound"] == {"concealed_percent": 5.0}
+    assert one["by_call"][0]["browser"]["sound"]["kbits"] == 10
+
+
+def test_the_table_says_all_that_a_person_asks(capsys: pytest.CaptureFixture[str]) -> None:
+    faults.show(figures("outage", observed(evenly(1000, 11_000), (3500.0, 5000.0))))
+    told = capsys.readouterr().out
+    assert "longest" in told
+    assert "concealed_percent 5.0" in told
+    assert "fresh_ms" in told
+    assert "goal met" in told
 
 
 def test_the_buffer_is_told_by_the_picture() -> None:
