@@ -29,6 +29,7 @@ from engines.trackers.networks import OfBytes, mesh_network
 from engines.trackers.regions import Region
 from engines.types import ModelSpec, Network, Picture
 from engines.weights import MODELS, ModelStore
+from live.examination.models import examine
 from tests.scenes import scene
 
 FACE = Region(190, 180, 300, 0.1)
@@ -217,6 +218,7 @@ def test_without_llvmlite_the_network_runs_on_litert(
 ) -> None:
     assert isinstance(mesh_network(spec), llvm.LlvmNetwork)
     assert networks.examine(ModelStore()).usable
+    assert "machine code" in landmarks_run_on()
     monkeypatch.delitem(sys.modules, "engines.backends.llvm.network")
     monkeypatch.delattr("engines.backends.llvm.network")
     monkeypatch.delitem(sys.modules, "engines.backends.llvm.machine_code")
@@ -227,6 +229,15 @@ def test_without_llvmlite_the_network_runs_on_litert(
     np.testing.assert_array_equal(instead(crops[0])[0], reference(crops[0])[0])
     found = networks.examine(ModelStore())
     assert (found.usable, found.trouble) == (False, "llvmlite is not installed")
+    assert "llvmlite is not installed" in landmarks_run_on()
+
+
+def landmarks_run_on() -> str:
+    """What `visavis doctor` says of it."""
+    findings = examine(ModelStore().folder)
+    (found,) = (finding for finding in findings if finding.what == "landmarks run on")
+    assert found.ok
+    return found.found
 
 
 def test_code_that_finds_other_landmarks_is_not_used(

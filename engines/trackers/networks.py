@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from engines.backends.litert import load
 from engines.errors import EngineError
 from engines.types import Examined, ModelSpec, Network, Weights
-from engines.weights import MODELS, ModelStore
+from engines.weights import MODELS
 
-_MODEL = "face_landmarker"
+MODEL = "face_landmarker"
+"""The model's name in the store."""
 _ALIKE = 0.01  # pixels of the crop: a hundredth of what landmarks tremble by
 
 _log = logging.getLogger(__name__)
@@ -66,13 +67,11 @@ def mesh_network(spec: ModelSpec) -> Network:
     return found
 
 
-def examine(weights: ModelStore) -> Examined:
-    """Whether the mesh network runs as machine code, and why not; fetches nothing.
+def examine(weights: Weights) -> Examined:
+    """Whether the mesh network runs as machine code, and why not; it is loaded for that.
 
-    Where its file is here it is loaded, which takes a second.
+    Raises `ModelUnavailable`.
     """
-    if not weights.has(_MODEL):
-        return Examined(False, "", "", "its file is not here yet", "visavis models fetch")
     found = _compiled(_specs(weights).mesh)
     if isinstance(found, Examined):
         return found
@@ -81,7 +80,7 @@ def examine(weights: ModelStore) -> Examined:
 
 
 def _specs(weights: Weights) -> _Specs:
-    path, sha256 = weights.path(_MODEL), MODELS[_MODEL].sha256
+    path, sha256 = weights.path(MODEL), MODELS[MODEL].sha256
 
     def member(
         name: str, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]

