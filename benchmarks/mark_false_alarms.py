@@ -39,7 +39,7 @@ from engines.mark.code import encode
 from engines.mark.detection import least_score, score
 from live.errors import BadRequest
 
-_TRIALS, _QUICK_TRIALS = 6_000, 300
+_TRIALS, _QUICK_TRIALS = 6_000, 80
 _KEYS = 40
 """Wrong keys for each window."""
 _TAIL = 0.02

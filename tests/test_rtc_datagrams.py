@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import closing
 
 import pytest
+from OpenSSL import SSL
 
 from live import rtc
 from live.session import Session
@@ -99,6 +100,23 @@ async def test_without_screening_one_empty_datagram_ends_the_call() -> None:
     call = Bothered(without=["screened_datagrams"])
     assert await call.hear([b""]) == "closed"
     assert call.reasons == ["hung_up"]
+
+
+@in_loop
+async def test_what_a_closed_end_does_not_take_is_no_error() -> None:
+    without = [name for name in rtc.ADAPTATIONS if name != "quiet_leaving"]
+    with rtc.adapted(rtc.ADAPTATIONS):
+        session, peer = Session(request()), Peer(camera=CodedCamera(constant(256, 256)))
+        await peer.call(session.answer)
+        sctp = peer.connection.sctp
+        assert sctp is not None
+        assert sctp.transport._ssl is not None
+        sctp.transport._ssl.shutdown()  # as if the other end had said goodbye
+        await sctp.transport._send_data(b"still under way")
+        with rtc.adapted(without), pytest.raises(SSL.Error, match="shutdown"):
+            await sctp.transport._send_data(b"still under way")
+        await session.close()
+        await peer.close()
 
 
 @in_loop

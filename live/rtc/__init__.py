@@ -21,6 +21,7 @@ import aiortc
 import aiortc.rtp
 from aiortc import rtcrtpreceiver, rtcrtpsender
 from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtcdtlstransport import RTCDtlsTransport
 
 from live.rtc import (
     datagrams,
@@ -108,6 +109,8 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(aioice.ice.StunProtocol, "datagram_received", datagrams.screened),
         _Exchange(aioice.turn.TurnClientMixin, "datagram_received", datagrams.screened),
     ),
+    # A peer that leaves is not an error with a traceback for each message still under way.
+    "quiet_leaving": (_Exchange(RTCDtlsTransport, "_send_data", datagrams.sent_while_open),),
     # A machine with no network but its own can still call itself.
     "loopback": (_Exchange(aioice.ice, "get_host_addresses", network.with_loopback),),
 }
