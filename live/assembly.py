@@ -87,6 +87,7 @@ def assemble(settings: Settings) -> Rooms:
             renderers.lose,
             frozenset(purposes),
             recordings if is_recorded else None,
+            balance.turns,
         )
 
     recordings = _recordings(settings, registers)

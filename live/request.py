@@ -12,6 +12,7 @@ from live.consent.record import Purpose
 from live.consent.uses import modes_of
 from live.disclosure import Label
 from live.easel import Reserve
+from live.load.turns import Turns
 from live.provenance.statement import Statements
 from live.recording.recordings import Recordings
 
@@ -105,6 +106,8 @@ class SessionRequest:
     """What the call is for; a recorded one is for `RECORDING`, too."""
     recordings: Recordings | None = None
     """What makes the call's recording; `None`: it is not recorded."""
+    turns: Turns = field(default_factory=Turns)
+    """That calls take at drawing; the same for all calls of a process."""
     may_speak: bool = True
     """Whether the peer may have the avatar say things, by the data channel."""
     on_shown: Callable[[str, Permitted], Awaitable[None]] = _unnoted

@@ -29,6 +29,7 @@ from live.errors import Conflict, DeviceLost, Unprocessable
 from live.ingest import Camera, Microphone
 from live.load.effort import Effort
 from live.load.steps import FULL, Step
+from live.load.turns import Turn
 from live.measures import Counts, Durations, Tally
 from live.peer_clock import PeerClock
 from live.pipeline import ROOMS, Pipeline
@@ -116,6 +117,7 @@ class Session:
             self._show,
             self._counts,
             self._on_failure,
+            turn=Turn(request.turns),
             camera_patience_s=self._settings.camera_patience_s,
         )
         self._recording = CallRecording(

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from engines.aside import take_turns
 from live.clock import MILLISECOND, SECOND, now_ns
 from live.disclosure import Stamped
 from live.ears import Ears
 from live.ingest import CameraFrame, Mailbox
 from live.load.pace import Pace
+from live.load.turns import Turn, Turns
 from live.measures import Counts, Durations
 from live.pipeline import Pipeline
 
@@ -42,11 +44,13 @@ class Worker:
         counts: Counts,
         on_failure: Callable[[], None],
         *,
+        turn: Turn | None = None,
         camera_patience_s: float = 0.5,
     ) -> None:
         """`build`, `show` and `on_failure` are called on the worker's thread.
 
-        `camera_patience_s`: past this the avatar goes on without a picture of the camera.
+        `turn`: held while a picture is drawn; `None`: nobody else draws. `camera_patience_s`: past
+        this the avatar goes on without a picture of the camera.
 
         Counts under `dropped.failed` the pictures that a room could not deal with, and under
         `dropped.paced` those that were not to be drawn.
@@ -65,6 +69,7 @@ class Worker:
         self._frames = frames
         self._ears = ears
         self._camera_patience_ns = round(camera_patience_s * SECOND)
+        self._turn = turn or Turn(Turns())
         self._lag_ns = 0
         self._show = show
         self._counts = counts
@@ -93,9 +98,11 @@ class Worker:
             self.ready.set_exception(error)
             return
         self.ready.set_result(pipeline)
+        take_turns(self._turn)
         try:
             self._work(pipeline)
         finally:
+            take_turns(None)
             pipeline.close()
 
     def _work(self, pipeline: Pipeline) -> None:
@@ -116,7 +123,8 @@ class Worker:
             elif self._frames.closed or not self.live.is_set() or now - seen_ns < patience_ns:
                 continue
             try:
-                self._show(self._drawn(pipeline, frame))
+                with self._turn:
+                    self._show(self._drawn(pipeline, self._newest(frame)))
                 failures = 0
             except Exception as error:  # one picture's trouble must not end the call
                 failures += 1
@@ -128,6 +136,14 @@ class Worker:
                     return
             self.drawn += 1
             self.work_ns += now_ns() - now
+
+    def _newest(self, frame: CameraFrame | None) -> CameraFrame | None:
+        """What has come while this one waited for its turn, if anything has."""
+        newer = None if frame is None else self._frames.take(0)
+        if newer is None:
+            return frame
+        self._counts.add("dropped.superseded")
+        return newer
 
     def _drawn(self, pipeline: Pipeline, frame: CameraFrame | None) -> Stamped:
         """The next picture: of a frame, or without one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.aside import aside, take_turns
 from live.clock import SECOND
 from live.load.balance import Balance
 from live.load.costs import START_MS, Costs
@@ -21,6 +24,7 @@ from live.load.machine import Meter, Use, busy_s, cores
 from live.load.pace import Pace
 from live.load.places import MeasuredPlaces, SetPlaces
 from live.load.steps import ENOUGH_FPS, FULL, LAST_ENOUGH, STEPS, Step
+from live.load.turns import Turn, Turns
 
 CORES = 2.0
 
@@ -428,3 +432,100 @@ def test_a_balance_looks_while_the_server_runs(monkeypatch: pytest.MonkeyPatch) 
         assert len(looks) == had
 
     asyncio.run(scene())
+
+
+# Whose turn it is to draw.
+
+
+def test_one_draws_at_a_time_and_who_drew_longest_ago_goes_first() -> None:
+    turns = Turns()
+    drawing: list[str] = []
+    drawn_by: list[str] = []
+    first = Turn(turns)
+
+    def draw(name: str, turn: Turn, times: int) -> None:
+        for _ in range(times):
+            with turn:
+                drawing.append(name)
+                assert drawing == [name]
+                drawn_by.append(name)
+                drawing.remove(name)
+
+    with first:
+        threads = [threading.Thread(target=draw, args=(name, Turn(turns), 50)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        while len(turns._waiting) < 3:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert sorted(drawn_by) == sorted("abc" * 50)
+    assert len(set(drawn_by[:3])) == 3  # each once before anybody twice
+    assert turns.held_ns > 0
+
+
+def test_others_draw_while_a_network_computes_and_who_has_begun_goes_on_first() -> None:
+    turns = Turns()
+    order: list[str] = []
+    computing, computed = threading.Event(), threading.Event()
+
+    def with_network() -> None:
+        turn = Turn(turns)
+        take_turns(turn)
+        with turn:
+            order.append("network begins")
+            with aside:
+                computing.set()
+                computed.wait(5)
+            order.append("network's picture goes on")
+        take_turns(None)
+        with aside:  # nobody's turn is left where there is none
+            order.append("no turn")
+
+    def late() -> None:
+        with Turn(turns):
+            order.append("late")
+
+    thread = threading.Thread(target=with_network)
+    thread.start()
+    assert computing.wait(5)
+    with Turn(turns):
+        order.append("another")
+        other = threading.Thread(target=late)
+        other.start()
+        while not turns._waiting:
+            time.sleep(0.001)
+        computed.set()
+        while len(turns._waiting) < 2:
+            time.sleep(0.001)
+    thread.join(5)
+    other.join(5)
+    begun = order.index("network's picture goes on")
+    assert order[:3] == ["network begins", "another", "network's picture goes on"]
+    assert begun < order.index("late")
+    assert not turns._taken
+
+
+def test_a_turn_ends_with_what_fails_in_it() -> None:
+    turns = Turns()
+    turn = Turn(turns)
+    take_turns(turn)
+    with pytest.raises(ValueError, match="no picture"), turn, aside:
+        raise ValueError("no picture")
+    take_turns(None)
+    with Turn(turns):
+        pass
+    assert not turns._taken
+
+
+def test_calls_that_wait_for_their_turn_are_too_many_whatever_the_cores_do() -> None:
+    costs = Costs()
+    for _ in range(3):
+        costs.note(Use(0.9, 0.0, turns=0.6), 60, 1.0)
+    places = MeasuredPlaces(costs, 16)
+    assert places.free(0) == 3
+    assert "keeps the others waiting for 10 ms" in places.why_full(3)
+    governor = Governor(16)
+    for _ in range(3):
+        steps = governor.look({"a": Pull(30, 0.95, 0.1), "b": Pull(30, 0.5, 0)}, Use(2, 0, 0.97))
+    assert set(steps.values()) == {1}

@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from engines.aside import aside
 from engines.backends import signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.signature import Port
@@ -81,7 +82,8 @@ class LitertNetwork:
         signature.check(self._name, self._takes, inputs)
         for index, value in zip(self._inputs, inputs, strict=True):
             interpreter.set_tensor(index, value)
-        interpreter.invoke()
+        with aside:
+            interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from engines.aside import aside
 from engines.backends import model_file, signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.signature import ANY, Port
@@ -102,7 +103,8 @@ class OnnxNetwork:
         signature.check(self._name, self._takes, inputs)
         feed = dict(zip(self._takes, inputs, strict=True))
         try:
-            outputs: Sequence[NDArray[Any]] = session.run(list(self.outputs), feed)
+            with aside:
+                outputs: Sequence[NDArray[Any]] = session.run(list(self.outputs), feed)
         # Its exceptions have no common base of their own.
         except Exception as error:
             raise EngineError(

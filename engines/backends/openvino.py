@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.aside import aside
 from engines.backends import model_file, signature
 from engines.backends.signature import ANY, Port
 from engines.errors import BackendUnavailable, EngineError, UnsupportedNetwork
@@ -158,7 +159,8 @@ class OpenVinoNetwork:
             request = compiled.request(self._constants)
         given = dict(zip(self._takes, inputs, strict=True))
         try:
-            found = request.infer(_numbered(compiled.inputs, given))
+            with aside:
+                found = request.infer(_numbered(compiled.inputs, given))
         except RuntimeError as error:
             raise EngineError(
                 f"the network {self._name!r} failed while it ran; if the machine has memory to"

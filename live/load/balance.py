@@ -6,14 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
+from live.clock import SECOND
 from live.load.costs import Costs
 from live.load.effort import Effort
 from live.load.governor import Governor
 from live.load.machine import Meter, cores
 from live.load.places import MeasuredPlaces, Places, SetPlaces
 from live.load.steps import FULL, STEPS, Step
+from live.load.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -51,18 +54,24 @@ class Balance:
         """
         self.cores = on_cores or cores()
         self.costs = Costs()
+        self.turns = Turns()
+        """That all calls take at drawing."""
         self._governor = Governor(self.cores)
         self.places: Places = SetPlaces(places) if places else self._measured()
         self._meter = meter or Meter()
         self._now_s = now_s
         self._looked_s = now_s()
+        self._turned_ns = 0
         self._efforts: dict[str, tuple[Effort, Step]] = {}
 
     def look(self, calls: Iterable[Drawn]) -> None:
         """Tells each call its step, by what has happened since the last look."""
         now_s = self._now_s()
         took_s, self._looked_s = max(now_s - self._looked_s, 1e-3), now_s
-        use, held = self._meter.use(), {call.public_id: call for call in calls}
+        turned_ns, self._turned_ns = self._turned_ns, self.turns.held_ns
+        turns = (self._turned_ns - turned_ns) / (took_s * SECOND)
+        use = replace(self._meter.use(), turns=turns)
+        held = {call.public_id: call for call in calls}
         efforts = {name: call.effort() for name, call in held.items()}
         new = Effort(), FULL
         pulls, pictures = {}, 0.0

@@ -9,6 +9,8 @@ from live.load.machine import Use
 
 START_MS = 20.0
 """CPU milliseconds of a picture before any was drawn: 512 × 512 by `warp` on a slow core."""
+START_TURN_MS = 9.0
+"""And how long it is its turn for."""
 _FEWEST = 20.0
 """Pictures in a look, below which it says little."""
 _KEPT = 10
@@ -21,8 +23,9 @@ class Costs:
     """
 
     def __init__(self) -> None:
-        """Nothing is known but `START_MS`."""
+        """Nothing is known but what things start with."""
         self._picture_ms: deque[float] = deque(maxlen=_KEPT)
+        self._turn_ms: deque[float] = deque(maxlen=_KEPT)
         self._others: deque[float] = deque(maxlen=_KEPT)
         self._own: deque[float] = deque(maxlen=_KEPT)
 
@@ -32,6 +35,7 @@ class Costs:
         self._others.append(use.others)
         if pictures >= _FEWEST:
             self._picture_ms.append(1000 * use.own * took_s / pictures)
+            self._turn_ms.append(1000 * use.turns * took_s / pictures)
 
     @property
     def measured(self) -> bool:
@@ -42,6 +46,11 @@ class Costs:
     def picture_ms(self) -> float:
         """CPU milliseconds of one picture drawn in full, with all that a call needs beside it."""
         return median(self._picture_ms) if self._picture_ms else START_MS
+
+    @property
+    def turn_ms(self) -> float:
+        """Milliseconds for which a picture keeps other calls from drawing."""
+        return median(self._turn_ms) if self._turn_ms else START_TURN_MS
 
     @property
     def own(self) -> float:

@@ -15,9 +15,9 @@ from live.load.machine import LEAST_SHARE, Use
 from live.load.steps import STEPS
 
 _BUSY_FULL = 0.9
-"""Of the machine: from here on, calls wait for each other."""
+"""Of the machine, or of the time for turns: from here on, calls wait for each other."""
 _BUSY_RETURN = 0.8
-"""Of the machine, that a return may make it."""
+"""Of both, that a return may make of it."""
 _WORK_FULL = 0.9
 """Of the time in which a call's thread draws or waits to: the next picture would come too soon."""
 _WORK_RETURN = 0.8
@@ -87,10 +87,14 @@ class Governor:
             _note(self._held[name], pull)
         strained = [held for held in self._held.values() if held.strained_looks >= _STRAINED_LOOKS]
         if strained:
-            self._down(strained, shared=use.own + use.others > _BUSY_FULL * self._cores)
+            self._down(strained, shared=self._is_full(use))
         else:
             self._back(use)
         return {name: held.step for name, held in self._held.items()}
+
+    def _is_full(self, use: Use) -> bool:
+        busy = max((use.own + use.others) / self._cores, use.turns)
+        return busy > _BUSY_FULL
 
     def _down(self, strained: Iterable[_Held], *, shared: bool) -> None:
         everybody = list(self._held.values())
@@ -107,8 +111,9 @@ class Governor:
         returning = [held for held in self._held.values() if held.step == lowest]
         before = sum(_load(held, held.step) for held in self._held.values())
         after = before + sum(_load(h, h.step - 1) - _load(h, h.step) for h in returning)
+        more = after / max(before, 1e-6)
         others = min(use.others, LEAST_SHARE * self._cores)
-        if use.own * after / max(before, 1e-6) + others > _BUSY_RETURN * self._cores:
+        if max((use.own * more + others) / self._cores, use.turns * more) > _BUSY_RETURN:
             return
         if all(held.calm_looks >= held.patience and _may_return(held) for held in returning):
             for held in returning:

@@ -38,6 +38,8 @@ class Use:
     """With this process."""
     others: float
     """With everything else on the machine, and what a host takes from a virtual machine."""
+    turns: float = 0.0
+    """How much of the time it was some call's turn to draw (0…1): Python runs one at a time."""
 
 
 class Meter:

@@ -11,7 +11,7 @@ from live.load.machine import LEAST_SHARE
 from live.load.steps import ENOUGH_FPS, LAST_ENOUGH, STEPS
 
 HIGHEST_USE = 0.9
-"""Of the cores: work that comes by chance needs some left over, or it waits."""
+"""Of the cores, and of the time: work that comes by chance needs some left over, or it waits."""
 _BAND = 0.15
 """Of a call, by which there has to be more room than for one call more before it is taken, and
 less than for one before it is not: figures that waver must not open and shut the door."""
@@ -69,6 +69,12 @@ class MeasuredPlaces:
                 f"this machine is too busy to draw its calls {ENOUGH_FPS:.0f} times a second"
                 f" ({calls} now), so it takes no more"
             )
+        if self._fit_in_turn() < self._fit_on_cores():
+            return (
+                f"this server has room for {self._held()} calls (it holds {calls} now) that are"
+                f" drawn {ENOUGH_FPS:.0f} times a second: a picture keeps the others waiting for"
+                f" {self._costs.turn_ms:.0f} ms"
+            )
         return (
             f"this machine has room for {self._held()} calls (it holds {calls} now) that are drawn"
             f" {ENOUGH_FPS:.0f} times a second: a picture takes {self._costs.picture_ms:.0f} ms of"
@@ -77,7 +83,7 @@ class MeasuredPlaces:
 
     def _held(self) -> int:
         """Calls that fit, in whole ones that do not come and go with the last digit."""
-        fit = self._fit()
+        fit = min(self._fit_on_cores(), self._fit_in_turn())
         if self._places is None:
             self._places = math.floor(fit)
         elif fit >= self._places + 1 + _BAND or fit < self._places - _BAND:
@@ -85,10 +91,14 @@ class MeasuredPlaces:
         self._places = max(1, self._places)
         return self._places
 
-    def _fit(self) -> float:
-        cheapest = STEPS[LAST_ENOUGH]
-        each = cheapest.load() * self._costs.picture_ms / 1000
+    def _fit_on_cores(self) -> float:
+        """Calls that the cores left to us can draw."""
+        each = STEPS[LAST_ENOUGH].load() * self._costs.picture_ms / 1000
         return HIGHEST_USE * self._available() / each
+
+    def _fit_in_turn(self) -> float:
+        """Calls that can be drawn one after another, on however many cores."""
+        return HIGHEST_USE * 1000 / max(STEPS[LAST_ENOUGH].load() * self._costs.turn_ms, 1e-3)
 
     def _available(self) -> float:
         """Cores that others leave us."""

@@ -33,6 +33,11 @@ class LoadSeries(Collector):
             "Processor time of one picture in full, with all that a call needs beside it.",
             costs.picture_ms / 1000,
         )
+        yield GaugeMetricFamily(
+            "visavis_picture_turn_seconds",
+            "Time for which one picture keeps other calls from drawing.",
+            costs.turn_ms / 1000,
+        )
         steps = GaugeMetricFamily(
             "visavis_sessions_at_step", "Calls drawn at each step.", labels=["step"]
         )

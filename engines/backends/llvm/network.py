@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.aside import aside
 from engines.backends import signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.llvm import machine_code
@@ -76,7 +77,8 @@ class LlvmNetwork:
         picture = np.ascontiguousarray(inputs[0])
         found = np.empty(self._plan.floats_out, np.float32)
         pointers = (array.ctypes.data for array in (picture, found, program.weights, self._scratch))
-        program.code.run(*pointers)
+        with aside:
+            program.code.run(*pointers)
         return [self._output(found, name) for name in self._gives]
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.aside import aside
 from engines.backends.tensorrt.constants import Constants
 from engines.backends.tensorrt.engine import Engine, Runtime, Tensor
 from engines.backends.tensorrt.lane import Lane
@@ -100,7 +101,8 @@ class TensorRtNetwork:
             )
         given = dict(zip(self._tensors, inputs, strict=True))
         self._check(given)
-        with self._constants.held, self._lanes.lent(self._tensors) as lane:
+        # Outermost: who waits for a turn must hold nothing that another one waits for in its turn.
+        with aside, self._constants.held, self._lanes.lent(self._tensors) as lane:
             return lane.run(self._constants, given)
 
     def seat(self) -> Seat:
