@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         recorder.ended(server.stopped_cpu_s)
     figures = {
         "first": rows[0],
+        "rows": rows,
         "all": {name: spread.summary([row[name] for row in rows]) for name in rows[0]},
     }
     show(figures)
