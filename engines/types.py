@@ -424,6 +424,14 @@ class Translating(Protocol):
     also: tuple[Space, ...]
 
 
+@runtime_checkable
+class Backed(Protocol):
+    """A renderer that knows what stands behind the person."""
+
+    def plate(self, avatar: Avatar) -> Rgb | None:
+        """`(size, size, 3)` the background as if nobody stood before it; `None`: not known."""
+
+
 class Seat(Protocol):
     """Room for one session's pictures on a device."""
 

@@ -31,6 +31,7 @@ from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechS
 from live.server import Rooms
 from live.session import Session
 from live.settings import Settings
+from live.shape import Shape
 from live.voices import Voices
 
 
@@ -146,6 +147,7 @@ def _call_settings(settings: Settings, keys: OperatorKeys, label: Label) -> Call
             settings.voice.liveliness,
             settings.voice.skin,
         ),
+        shape=Shape(settings.video.shape),
         max_bitrate=settings.video.bitrate * 1000,
         connect_deadline_s=settings.sessions.connect_deadline_s,
         silence_deadline_s=settings.sessions.silence_deadline_s,

@@ -60,7 +60,7 @@ class Stamped:
         raise TypeError("a Stamped picture cannot be copied or pickled")
 
 
-Stamp = Callable[[Picture], Stamped]
+Stamp = Callable[[Picture | Planes], Stamped]
 
 
 def leaving(stamped: Stamped) -> Planes:
@@ -83,9 +83,12 @@ class Disclosure:
         self.label = label
         self._mark = mark
 
-    def __call__(self, picture: Picture) -> Stamped:
-        """The picture with label and mark, in an array of its own."""
-        planes = Planes.of(picture)
+    def __call__(self, picture: Picture | Planes) -> Stamped:
+        """The picture with label and mark.
+
+        In an array of its own; but planes are taken over: nobody else may have theirs.
+        """
+        planes = Planes.of(picture) if isinstance(picture, Picture) else picture
         if self.label.visible:
             draw(planes, self.label.text)
         self._mark.apply(planes.luma)

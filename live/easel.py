@@ -1,5 +1,7 @@
 """Motions go in, pictures come out: the renderer at work, and the one that takes its place.
 
+What it draws is square; where a wide picture is asked for, it is laid out on a canvas.
+
 A renderer may live on a device that can go away in the middle of a call. Then, or where it fails
 again and again, another one that needs no device draws the same avatar from the same picture on.
 """
@@ -18,6 +20,7 @@ from engines.types import (
     Avatar,
     Backdrop,
     BackdropKind,
+    Backed,
     Driver,
     Motion,
     Picture,
@@ -25,8 +28,11 @@ from engines.types import (
     Seat,
     Seated,
 )
+from live.canvas import Canvas
 from live.consent.permitted import Permitted
 from live.errors import Unprocessable
+from live.planes import Planes
+from live.shape import Shape
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +62,40 @@ class Reserve:
         _check_avatar(self.avatar, self.renderer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is drawn."""
+
+    avatar: Avatar
+    """As it was opened."""
+    before: Avatar
+    """The same before the background that is asked for."""
+    canvas: Canvas | None
+    """`None`: the picture stays square."""
+
+    @classmethod
+    def of(cls, renderer: Renderer, avatar: Avatar, backdrop: Backdrop, shape: Shape) -> _Shown:
+        """Takes as long as the renderer's `with_backdrop`, and the canvas."""
+        before = avatar
+        if backdrop.kind is not BackdropKind.KEEP:
+            before = renderer.with_backdrop(avatar, backdrop)
+        if shape is Shape.SQUARE:
+            return cls(avatar, before, None)
+        plate = renderer.plate(before) if isinstance(renderer, Backed) else None
+        if plate is None:
+            plate = renderer.render(before, Motion.neutral()).rgb
+        return cls(avatar, before, Canvas(plate, shape.width(len(plate))))
+
+
 class Easel:
     """One call's renderer and avatar. One thread draws; `ask` and `keep` may be any other's."""
 
     def __init__(
-        self, renderer: Renderer, avatar: Permitted, on_fall: Callable[[Fall], None]
+        self,
+        renderer: Renderer,
+        avatar: Permitted,
+        on_fall: Callable[[Fall], None],
+        shape: Shape = Shape.SQUARE,
     ) -> None:
         """Takes a seat where the renderer has seats; `on_fall` is called on the drawing thread.
 
@@ -74,19 +109,26 @@ class Easel:
         self.reserve_comes = False
         """Whether a reserve is being made: until then, a lost device is no reason to give up."""
         self._on_fall = on_fall
-        self._seat: Seat | None = renderer.seat() if isinstance(renderer, Seated) else None
-        self._shown = self.avatar = self._wanted = avatar.avatar
+        self._shape = shape
+        self._wanted = avatar.avatar
         self._backdrop = Backdrop()
-        self._asked: tuple[Avatar, Avatar] | None = None
+        self._shown = self._ready()
+        self._asked: _Shown | None = None
+        self._seat: Seat | None = renderer.seat() if isinstance(renderer, Seated) else None
         self._reserve: Reserve | None = None
         self._failures = 0
         self._lock = threading.Lock()
 
+    @property
+    def avatar(self) -> Avatar:
+        """That is shown, before its own background."""
+        return self._shown.avatar
+
     def ask(self, avatar: Permitted | None = None, backdrop: Backdrop | None = None) -> None:
         """Another avatar, another background, or both, from the next picture on.
 
-        Takes as long as the renderer's `with_backdrop`. Raises `Unprocessable` where another
-        renderer made the avatar, `TypeError` for one without a permit.
+        Takes as long as the renderer's `with_backdrop`, and the canvas. Raises `Unprocessable`
+        where another renderer made the avatar, `TypeError` for one without a permit.
         """
         if avatar is not None:
             _check_avatar(avatar, self.renderer)
@@ -96,7 +138,7 @@ class Easel:
                 if self._reserve is not None and not self._fits(self._reserve):
                     self._reserve, self.reserve_comes = None, self.fallen is None
             self._backdrop = backdrop or self._backdrop
-            self._asked = self._wanted, _before(self.renderer, self._wanted, self._backdrop)
+            self._asked = self._ready()
 
     def keep(self, reserve: Reserve | None) -> None:
         """Has a reserve at hand; `None`: there is none to be had.
@@ -114,14 +156,15 @@ class Easel:
         if self._asked is not None:
             with self._lock:
                 asked, self._asked = self._asked, None
-            if asked is not None and asked[0].made_by == self.renderer.name:
-                self.avatar, self._shown = asked
+            if asked is not None and asked.avatar.made_by == self.renderer.name:
+                self._shown = asked
 
-    def draw(self, motion: Motion) -> Picture:
-        """One picture; raises what the renderer raises."""
-        picture = self.renderer.render(self._shown, motion)
+    def draw(self, motion: Motion) -> Picture | Planes:
+        """One picture, in planes of its own where it is wide; raises what the renderer raises."""
+        shown = self._shown
+        picture = self.renderer.render(shown.before, motion)
         self._failures = 0
-        return picture
+        return picture if shown.canvas is None else shown.canvas.planes(picture)
 
     def fall(self, error: Exception) -> Reserve | None:
         """What takes over after this error, and has done so; `None`: nothing, for now."""
@@ -132,9 +175,9 @@ class Easel:
             return None
         with self._lock:
             before, self.renderer = self.renderer, reserve.renderer
-            self.avatar = self._wanted = reserve.avatar.avatar
+            self._wanted = reserve.avatar.avatar
             self._asked = None
-            self._shown = _before(self.renderer, self.avatar, self._backdrop)
+            self._shown = self._ready()
             self.fallen = Fall.DEVICE_LOST if lost else Fall.RENDER_FAILED
         self.close()
         logger.warning(
@@ -146,6 +189,9 @@ class Easel:
         )
         self._on_fall(self.fallen)
         return reserve
+
+    def _ready(self) -> _Shown:
+        return _Shown.of(self.renderer, self._wanted, self._backdrop, self._shape)
 
     def _fits(self, reserve: Reserve) -> bool:
         return reserve.avatar.id == self._wanted.id
@@ -160,12 +206,6 @@ class Easel:
 def misunderstood(driver: Driver, reserve: Reserve) -> bool:
     """Whether a driver has to be exchanged for this reserve."""
     return not understands(reserve.renderer, driver)
-
-
-def _before(renderer: Renderer, avatar: Avatar, backdrop: Backdrop) -> Avatar:
-    if backdrop.kind is BackdropKind.KEEP:
-        return avatar
-    return renderer.with_backdrop(avatar, backdrop)
 
 
 def _check_avatar(permitted: Permitted, renderer: Renderer) -> None:

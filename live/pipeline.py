@@ -37,6 +37,8 @@ from live.consent.permitted import Permitted
 from live.disclosure import Stamp, Stamped
 from live.easel import Easel, Fall, misunderstood
 from live.measures import Durations
+from live.planes import Planes
+from live.shape import Shape
 
 ROOMS = ("track", "drive", "render", "stamp")
 
@@ -78,17 +80,18 @@ class Pipeline:
         avatar: Permitted,
         stamp: Stamp,
         *,
+        shape: Shape = Shape.SQUARE,
         liveliness: float | None = None,
         on_fall: Callable[[Fall], None] = lambda fall: None,
     ) -> None:
         """Raises `SpaceMismatch`, `DeviceFull`, `Unprocessable` where another renderer made the
         avatar, and `TypeError` for one without a permit.
 
-        `liveliness`: of drivers that are `Lively`; `None`: as they come. `on_fall` is called on the
-        pipeline's thread where another renderer takes over.
+        `shape`: of what comes out. `liveliness`: of drivers that are `Lively`; `None`: as they
+        come. `on_fall` is called on the pipeline's thread where another renderer takes over.
         """
         check_spaces(driver, renderer)
-        self.easel = Easel(renderer, avatar, on_fall)
+        self.easel = Easel(renderer, avatar, on_fall, shape)
         self._tracker = tracker
         self._driver = driver
         self._stamp = stamp
@@ -205,7 +208,7 @@ class Pipeline:
                 raise
         return self._driver.drive(face, sounds, pts_ns)
 
-    def _draw(self) -> Picture:
+    def _draw(self) -> Picture | Planes:
         try:
             return self.easel.draw(self.motion)
         except Exception as error:

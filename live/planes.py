@@ -44,6 +44,10 @@ class Planes:
         i420 = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), np.uint8)
         return cls(i420, picture.pts_ns, picture.captured_ns)
 
+    def at(self, pts_ns: int, captured_ns: int) -> Planes:
+        """The same at other times."""
+        return Planes(self.i420, pts_ns, captured_ns)
+
     @property
     def luma(self) -> Plane:
         """`(h, w)` view, 16…235."""

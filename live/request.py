@@ -15,6 +15,7 @@ from live.easel import Reserve
 from live.load.turns import Turns
 from live.provenance.statement import Statements
 from live.recording.recordings import Recordings
+from live.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class CallSettings:
     statements: Statements
     """What is said of every call, signed."""
     label: Label = field(default_factory=Label)
+    shape: Shape = Shape.SQUARE
+    """Of the avatar's video."""
     ice_servers: tuple[IceServer, ...] = ()
     max_bitrate: int = 3_000_000
     """Of the avatar's video, bits a second."""

@@ -138,7 +138,16 @@ class Video(Section):
     """The picture that goes out."""
 
     size: int = Field(
-        default=512, ge=128, le=1024, multiple_of=16, description="Width and height in pixels."
+        default=512,
+        ge=128,
+        le=1024,
+        multiple_of=16,
+        description="Height in pixels, and width of a square picture.",
+    )
+    shape: Literal["square", "wide"] = Field(
+        default="square",
+        description="`wide`: 16:9, the avatar in the middle and its background carried on to both"
+        " sides (1280 × 720 with `size = 720`). A call may ask for the other one.",
     )
     bitrate: int = Field(default=3000, ge=100, le=20000, description="Upper limit in kbit/s.")
 

@@ -373,6 +373,7 @@ class Session:
                 parts.renderer(),
                 self._request.avatar,
                 Disclosure(settings.label, self._mark()),
+                shape=settings.shape,
                 liveliness=settings.speech.liveliness,
                 on_fall=self._on_fall,
             )

@@ -160,7 +160,7 @@ def by_track(one: Any, folder: Path) -> None:
 
 
 def by_film(one: Any, folder: Path) -> None:
-    with film(folder / "a.mp4", 64, Fraction(30), None) as out:
+    with film(folder / "a.mp4", (64, 64), Fraction(30), None) as out:
         out.show(one, 0, Motion.neutral())
 
 
@@ -306,9 +306,9 @@ def test_the_mark_is_found_in_what_is_rendered(
     camera: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, label: Label
 ) -> None:
     folder, call = tmp_path_factory.mktemp("rendered"), public_id.new()
-    render_camera(camera, folder / "a.mp4", pipeline(seed, label, call), 256)
+    render_camera(camera, folder / "a.mp4", pipeline(seed, label, call), (256, 256))
     voice = Recording(np.zeros(1600, np.float32), 16_000)
-    render_spoken(voice, folder / "b.mp4", pipeline(seed, label, call), 256)
+    render_spoken(voice, folder / "b.mp4", pipeline(seed, label, call), (256, 256))
     for file in (folder / "a.mp4", folder / "b.mp4"):
         shown = read_back(file)
         assert len(shown) >= 15

@@ -35,6 +35,7 @@ from tests.fakes import stamp
 from tests.heads import head
 
 SIZE = 128
+SQUARE = (SIZE, SIZE)
 TALK = Path(__file__).parent / "data" / "talk.mp4"
 
 
@@ -151,7 +152,7 @@ def test_every_frame_keeps_its_time_and_moves_as_the_driver_does(tmp_path: Path)
     source = video(tmp_path / "in.mp4", levels, ticks=ticks)
     told: list[tuple[int, int | None]] = []
     done = render_camera(
-        source, tmp_path / "out.mp4", pipeline(), SIZE, progress=lambda *n: told.append(n)
+        source, tmp_path / "out.mp4", pipeline(), SQUARE, progress=lambda *n: told.append(n)
     )
     assert done == Rendered(62, 0)
     assert told[-1] == (62, 62)
@@ -164,7 +165,7 @@ def test_every_frame_keeps_its_time_and_moves_as_the_driver_does(tmp_path: Path)
 
 def test_output_is_h264_of_the_size_with_a_label_on_every_frame(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 12)
-    render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE)
+    render_camera(source, tmp_path / "out.mp4", pipeline(), SQUARE)
     with av.open(str(tmp_path / "out.mp4")) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264"
@@ -182,7 +183,7 @@ def test_output_is_h264_of_the_size_with_a_label_on_every_frame(tmp_path: Path) 
 )
 def test_sound_comes_along(tmp_path: Path, suffix: str, codec: str, sound: str) -> None:
     source = video(tmp_path / f"in.{suffix}", [0.3] * 25, codec=codec, sound=sound)
-    render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE)
+    render_camera(source, tmp_path / "out.mp4", pipeline(), SQUARE)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
         heard = np.concatenate(
@@ -195,7 +196,7 @@ def test_sound_comes_along(tmp_path: Path, suffix: str, codec: str, sound: str) 
 
 def test_recorded_motion_is_one_line_a_frame(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 30 + [0.8] * 20)
-    render_camera(source, tmp_path / "o.mp4", pipeline(), SIZE, motions=tmp_path / "m.jsonl")
+    render_camera(source, tmp_path / "o.mp4", pipeline(), SQUARE, motions=tmp_path / "m.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     assert len(lines) == 50
     assert [line["pts_ns"] for line in lines] == sorted({line["pts_ns"] for line in lines})
@@ -207,7 +208,7 @@ def test_recorded_motion_is_one_line_a_frame(tmp_path: Path) -> None:
 
 def test_frames_without_a_face_are_rendered_and_counted(tmp_path: Path) -> None:
     source = video(tmp_path / "in.mp4", [0.3] * 20 + [0.0] * 10 + [0.3] * 5)
-    assert render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE) == Rendered(35, 10)
+    assert render_camera(source, tmp_path / "out.mp4", pipeline(), SQUARE) == Rendered(35, 10)
     assert len(frames_of(tmp_path / "out.mp4")) == 35
 
 
@@ -229,7 +230,7 @@ class TestRefusals:
         folder = source.parent
         before = sorted(path.name for path in folder.iterdir())
         with pytest.raises(Unprocessable, match=words) as caught:
-            render_camera(source, target, pipeline(), SIZE, motions=motions)
+            render_camera(source, target, pipeline(), SQUARE, motions=motions)
         assert "\n" not in str(caught.value)
         assert nothing_left(folder, *before)
 
@@ -271,7 +272,7 @@ class TestRefusals:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            render_camera(source, tmp_path / "out.mp4", pipeline(), SIZE, progress=interrupt)
+            render_camera(source, tmp_path / "out.mp4", pipeline(), SQUARE, progress=interrupt)
         assert nothing_left(tmp_path, "in.mp4")
 
 

@@ -17,7 +17,7 @@ from live.offline.spoken import Recording, joined, render_spoken
 from live.pipeline import Pipeline
 from tests.consents import permitted
 from tests.fakes import stamp
-from tests.test_offline import SIZE, BarRenderer, BrightnessTracker
+from tests.test_offline import SQUARE, BarRenderer, BrightnessTracker
 
 RATE = 24_000
 SECOND = 1_000_000_000
@@ -77,7 +77,7 @@ def test_stretches_become_one_recording() -> None:
 
 def test_the_driver_hears_all_of_it_once_and_ahead_of_its_time(tmp_path: Path) -> None:
     driver = Listener()
-    frames = render_spoken(SAID, tmp_path / "out.mp4", pipeline(driver), SIZE)
+    frames = render_spoken(SAID, tmp_path / "out.mp4", pipeline(driver), SQUARE)
     assert frames == round(30 * (1.0 + BEFORE_S + AFTER_S))
     begins = [sound.pts_ns for _, sound in driver.heard]
     assert begins[0] == round(BEFORE_S * SECOND)
@@ -98,7 +98,7 @@ def test_picture_and_sound_of_the_film_belong_together(tmp_path: Path) -> None:
         SAID,
         out,
         pipeline(SpeechDriver(seed=1, liveliness=0.0)),
-        SIZE,
+        SQUARE,
         motions=motions,
         progress=lambda done, total: told.append((done, total)),
     )
@@ -120,7 +120,7 @@ def test_picture_and_sound_of_the_film_belong_together(tmp_path: Path) -> None:
 def test_no_sound_no_film(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     with pytest.raises(UnusableSound, match="no sound"):
-        render_spoken(Recording(np.zeros(0, np.float32), RATE), out, pipeline(Listener()), SIZE)
+        render_spoken(Recording(np.zeros(0, np.float32), RATE), out, pipeline(Listener()), SQUARE)
     assert not list(tmp_path.iterdir())
     with pytest.raises(UnusableSound):
         read_sound(b"RIFF")

@@ -63,7 +63,7 @@ def test_a_list_comes_from_the_environment_as_json(monkeypatch: pytest.MonkeyPat
         ('[ice]\nservers = [{urls = "http://a"}]\n', "setting ice.servers.0.urls"),
         ('[label]\ntext = " "\n', "setting label.text: has to have printable"),
         ('[label]\ntext = "a\\nb"\n', "setting label.text: has to have printable"),
-        ("[video]\nqqqqqq = 1\n", "known are: size, bitrate"),
+        ("[video]\nqqqqqq = 1\n", "known are: size, shape, bitrate"),
         ("port = = 1\n", "other.toml is not TOML"),
     ],
 )

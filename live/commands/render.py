@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -25,12 +26,15 @@ from live.disclosure import Disclosure, chosen_label
 from live.offline import spoken
 from live.offline.camera import render_camera
 from live.offline.files import check_source, check_target, complete_or_absent
+from live.offline.film import Size
 from live.offline.publishing import duration_ms, publish
 from live.pipeline import Pipeline
 from live.provenance.credentials import Credentials
 from live.provenance.facts import AvatarFacts, DrivenBy, Facts, LabelFacts, MarkFacts
 from live.registers import Registers, open_registers
+from live.sections import Video
 from live.settings import Settings
+from live.shape import Shape
 from live.workshop import prepare
 
 if TYPE_CHECKING:
@@ -63,7 +67,14 @@ def add_to(subparsers: Subparsers) -> None:
     parser.add_argument("--pace", type=float, metavar="FACTOR", help="of the voice, 0.5…2")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.mp4")
     parser.add_argument("--renderer", metavar="NAME", help="that draws (warp)")
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="width and height (512)")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default={},
+        metavar="PIXELS",
+        help="height, and width of a square picture (512), or a wide picture's WIDTHxHEIGHT, such"
+        " as 1280x720",
+    )
     parser.add_argument(
         "--record-motion", type=Path, metavar="FILE.jsonl", help="writes each frame's motion"
     )
@@ -73,7 +84,7 @@ def add_to(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Renders one file."""
-    told = {"video": {"size": args.size}, "engines": {"renderer": args.renderer}}
+    told = {"video": args.size, "engines": {"renderer": args.renderer}}
     chosen = settings.load(args.config, told)
     logs.set_up(chosen.logs.level, chosen.logs.format)
     # Before the networks are loaded: a misspelt name should not cost seconds.
@@ -104,6 +115,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _size(text: str) -> dict[str, int | str]:
+    """What `--size` says, in the words of the settings."""
+    found = re.fullmatch(r"(?:(\d{1,5})x)?(\d{1,5})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("has to be a height such as 512, or 1280x720")
+    height = int(found[2])
+    if found[1] is None:
+        return {"size": height}
+    widths = {shape.width(height): shape for shape in Shape}
+    if int(found[1]) not in widths:
+        known = " or ".join(str(width) for width in widths)
+        raise argparse.ArgumentTypeError(
+            f"pictures {height} pixels high are {known} wide, not {found[1]}"
+        )
+    return {"size": height, "shape": widths[int(found[1])]}
+
+
+def _pixels(video: Video) -> Size:
+    return Shape(video.shape).width(video.size), video.size
+
+
 class _Rendering:
     """What is rendered, and what is to be said of it."""
 
@@ -129,7 +161,9 @@ class _Rendering:
         self._registers.avatars.note_loaded(self._found)
         stamp = Disclosure(self._label, Mark(self._registers.keys.mark, self._payload))
         permitted = Permitted(avatar, self._found.permit)
-        return Pipeline(tracker, driver, renderer, permitted, stamp)
+        return Pipeline(
+            tracker, driver, renderer, permitted, stamp, shape=Shape(chosen.video.shape)
+        )
 
     def facts(self, duration_ms: int) -> Facts:
         """What the credentials are to say."""
@@ -151,7 +185,7 @@ def _by_camera(args: argparse.Namespace, chosen: Settings) -> Work:
             args.camera_video,
             film,
             pipeline,
-            chosen.video.size,
+            _pixels(chosen.video),
             motions=args.record_motion,
             progress=progress,
         )
@@ -168,7 +202,7 @@ def _by_voice(args: argparse.Namespace, chosen: Settings) -> Work:
             recording,
             film,
             pipeline,
-            chosen.video.size,
+            _pixels(chosen.video),
             motions=args.record_motion,
             progress=progress,
         )

@@ -22,7 +22,7 @@ from engines.types import Picture, Rgb
 from live.clock import VIDEO_RATE, VOICE_RATE, ns_from_ticks
 from live.errors import Unprocessable
 from live.offline.files import check_source, check_target
-from live.offline.film import Film, Progress, film
+from live.offline.film import Film, Progress, Size, film
 from live.pipeline import Pipeline
 
 _COPIED_SOUND = ("aac", "mp3", "alac")  # what every player takes from an MP4
@@ -42,12 +42,12 @@ def render_camera(
     source: Path,
     target: Path,
     pipeline: Pipeline,
-    size: int,
+    size: Size,
     *,
     motions: Path | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Rendered:
-    """Runs a video through a pipeline whose pictures are `size` × `size`.
+    """Runs a video through a pipeline whose pictures are of this size.
 
     Writes `target`, and one line of JSON per frame to `motions`. Raises `Unprocessable` for a
     source that is no video or shows no face, and for a target that cannot be; nothing is left then.

@@ -18,6 +18,8 @@ from live.disclosure import Stamped
 from live.frames import to_frame
 from live.offline.files import complete_or_absent
 
+Size = tuple[int, int]
+"""Width and height in pixels."""
 Progress = Callable[[int, int | None], None]
 """Told the frames done, and those in all where that is known."""
 
@@ -34,20 +36,20 @@ class Film:
     def __init__(
         self,
         container: OutputContainer,
-        size: int,
+        size: Size,
         rate: Fraction,
         motions: IO[str] | None,
         *,
         encoder: Mapping[str, str] = _ENCODER,
     ) -> None:
-        """Pictures of `size` × `size`, about `rate` a second; `motions`: where they are told.
+        """Pictures of one size, about `rate` a second; `motions`: where they are told.
 
         `encoder`: options of libx264.
         """
         self.container = container
         self._motions = motions
         self._stream = container.add_stream("libx264", rate=rate, options=dict(encoder))
-        self._stream.width = self._stream.height = size
+        self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         self._stream.time_base = context.time_base = _TIME_BASE
@@ -71,7 +73,7 @@ class Film:
 
 
 @contextmanager
-def film(target: Path, size: int, rate: Fraction, motions: Path | None) -> Iterator[Film]:
+def film(target: Path, size: Size, rate: Fraction, motions: Path | None) -> Iterator[Film]:
     """A film that is written to `target`; neither it nor `motions` is left where it fails."""
     with ExitStack() as stack:
         log = None

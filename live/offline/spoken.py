@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from engines.types import Floats, Phone, Sound, Speech
 from live.clock import MILLISECOND, SECOND, VIDEO_RATE, VOICE_RATE, ns_from_ticks
 from live.errors import UnusableSound
-from live.offline.film import Progress, film
+from live.offline.film import Progress, Size, film
 from live.pipeline import Pipeline
 from live.resampling import resample
 
@@ -67,12 +67,12 @@ def render_spoken(
     recording: Recording,
     target: Path,
     pipeline: Pipeline,
-    size: int,
+    size: Size,
     *,
     motions: Path | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> int:
-    """Lets a pipeline whose pictures are `size` × `size` say a recording; returns the frames.
+    """Lets a pipeline whose pictures are of this size say a recording; returns the frames.
 
     Writes `target`, and one line of JSON per frame to `motions`. Raises `UnusableSound` for a
     recording without a sample.

@@ -27,6 +27,13 @@ def sessions() -> Json:
         "description": "What moves the avatar: the camera, the voice, or what is better founded.",
         "schema": text(default="auto", examples=["auto", "face", "speech"]),
     }
+    shape = {
+        "name": "shape",
+        "in": "query",
+        "description": "Of the picture: the avatar's square, or 16:9 with the avatar in the middle."
+        " The operator's unless said.",
+        "schema": text(enum=["square", "wide"]),
+    }
     match = {"name": "If-Match", "in": "header", "schema": text()}
     done = answer(204, None)
     return {
@@ -43,7 +50,7 @@ def sessions() -> Json:
                 429,
                 503,
                 body=sdp,
-                parameters=[avatar, driver],
+                parameters=[avatar, driver, shape],
             ),
         },
         "/sessions/{secret}": {

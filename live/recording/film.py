@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from live import opus
 from live.clock import SECOND, VIDEO_RATE, VOICE_RATE, SessionClock, ticks_from_ns
 from live.disclosure import Stamped, leaving
-from live.offline.film import Film
+from live.offline.film import Film, Size
 
 _ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1"}
 _USUAL_RATE = Fraction(30)
@@ -47,7 +47,7 @@ class CallFilm:
         pts_ns = planes.pts_ns
         if self._film is None:
             self._start_ns = pts_ns
-            self._film = self._begun(len(planes.luma))
+            self._film = self._begun(planes.luma.shape[::-1])
         ticks = ticks_from_ns(pts_ns - self._start_ns, VIDEO_RATE)
         self._ticks = max(ticks, self._ticks + 1)
         self._film.show(stamped, self._ticks)
@@ -75,7 +75,7 @@ class CallFilm:
         free = shutil.disk_usage(self._part.parent).free
         return free > self._part.stat().st_size + _SPARE
 
-    def _begun(self, size: int) -> Film:
+    def _begun(self, size: Size) -> Film:
         film = Film(self._container, size, _USUAL_RATE, None, encoder=_ENCODER)
         self._voice = self._container.add_stream("libopus", rate=VOICE_RATE, layout="mono")
         return film

@@ -21,6 +21,7 @@ from live.pool import Pool
 from live.renderers import DRIVER
 from live.request import SessionRequest
 from live.sections import IceServer
+from live.shape import Shape
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -65,15 +66,16 @@ class SessionRoutes:
         grant = granted(request)
         self._posts.take(grant.id)
         avatar, driver = self._wanted(request)
+        shape = _shape(request)
         self._calls.check(grant)
         self._pool.check_free()  # before anything is done for a call that cannot be
         offer = await read_text(request, SDP, wire.LONGEST_SDP)
         wanted = await self._request_call(avatar, driver)
         self._calls.check(grant)  # others may have been opened in the meantime
-        may_speak = Scope.SPEAK in grant.scopes
-        secret, session = await self._pool.open(
-            replace(wanted, may_speak=may_speak), lambda call: self._calls.add(grant, call)
-        )
+        wanted = replace(wanted, may_speak=Scope.SPEAK in grant.scopes)
+        if shape is not None:
+            wanted = replace(wanted, settings=replace(wanted.settings, shape=shape))
+        secret, session = await self._pool.open(wanted, lambda call: self._calls.add(grant, call))
         answer = await session.answer(offer)
         response = web.Response(
             status=201,
@@ -131,6 +133,16 @@ class SessionRoutes:
             raise Unprocessable("ICE restart is not supported; end this call and open a new one")
         if all(tag.value != self._etag for tag in tags):
             raise PreconditionFailed("If-Match names another state of this call")
+
+
+def _shape(request: web.Request) -> Shape | None:
+    """The shape that the query names; `None`: the operator's."""
+    shape = request.query.get("shape")
+    if shape is None:
+        return None
+    if shape not in set(Shape):
+        raise BadRequest(f"shape is one of {', '.join(Shape)}; leave it out for the usual one")
+    return Shape(shape)
 
 
 def ice_link(server: IceServer) -> str:

@@ -49,13 +49,22 @@ class Canvas:
         """`framed.rgb`, the person before another background; without a matte nothing changes."""
         if self.framed.matte is None or backdrop.kind is BackdropKind.KEEP:
             return self.framed.rgb
-        plate = choose_plate(clean_plate(self.framed), backdrop)
+        plate = self._behind(backdrop)
         margin = self.framed.margin
         behind = cv2.copyMakeBorder(plate, *(margin,) * 4, cv2.BORDER_REPLICATE)
         person = cut_person(self.framed, self.framed.rgb)
         rest = cv2.bitwise_not(cv2.extractChannel(person, 3))
         behind = cv2.multiply(behind, cv2.merge([rest, rest, rest]), scale=1 / 255)
         return rgb(cv2.add(cv2.cvtColor(person, cv2.COLOR_RGBA2RGB), behind))
+
+    def plate(self, backdrop: Backdrop, size: int) -> Rgb | None:
+        """`(size, size, 3)` what stands behind the person then; `None`: no matte."""
+        if self.framed.matte is None:
+            return None
+        return rgb(cv2.resize(self._behind(backdrop), (size, size), interpolation=cv2.INTER_AREA))
+
+    def _behind(self, backdrop: Backdrop) -> Rgb:
+        return choose_plate(clean_plate(self.framed), backdrop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from engines.types import (
     Motion,
     Picture,
     Portrait,
+    Rgb,
     Seat,
     Seated,
     Space,
@@ -92,6 +93,11 @@ class PortraitRenderer:
         if features.canvas.framed.matte is None or backdrop == features.backdrop:
             return avatar
         return replace(avatar, features=self._make.before(features, backdrop))
+
+    def plate(self, avatar: Avatar) -> Rgb | None:
+        """The background that is shown; `None`: no matte. Made anew: a tenth of a second."""
+        features: PortraitFeatures = avatar.features
+        return features.canvas.plate(features.backdrop, features.paste.size)
 
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held.

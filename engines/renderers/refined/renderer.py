@@ -81,6 +81,11 @@ class RefinedRenderer:
         warped = self._warp.with_backdrop(features.warped, backdrop)
         return replace(avatar, features=replace(features, warped=warped))
 
+    def plate(self, avatar: Avatar) -> Rgb | None:
+        """The background that is shown; `None`: no matte."""
+        features: RefinedFeatures = avatar.features
+        return self._warp.plate(features.warped)
+
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
         features: RefinedFeatures = avatar.features
