@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,13 @@ from numpy.typing import NDArray
 from engines.errors import UnusablePortrait
 from engines.face_geometry import eye_distance, mouth_width, rotation_matrix
 from engines.face_mesh import INNER_LIPS, LEFT_EYE, OVAL, RIGHT_EYE
+from engines.renderers import warp
 from engines.renderers.warp import WarpRenderer
 from engines.renderers.warp.deform import deform
 from engines.renderers.warp.framing import Framed, frame
 from engines.renderers.warp.mesh import Mesh, build_mesh
+from engines.renderers.warp.renderer import draw as draw_by
+from engines.renderers.warp.way import OPENCV, fastest
 from engines.types import (
     Avatar,
     Backdrop,
@@ -511,6 +515,32 @@ def many_motions(seed: int) -> list[Motion]:
         )
         for _ in range(12)
     ]
+
+
+@pytest.mark.parametrize("matte", [True, False])
+@pytest.mark.parametrize("size", [64, 203, 512])
+@pytest.mark.parametrize(
+    "pose", [(0, 0, 0, 0, 0, 0), (0.2, -0.5, 0.3, 0.2, -0.1, 0.2), (0, 0.4, 0, -9, 0, -0.4)]
+)
+def test_machine_code_draws_what_opencv_draws(
+    matte: bool, size: int, pose: tuple[float, ...]
+) -> None:
+    if fastest() is OPENCV:
+        pytest.skip("no machine code can be made here")
+    features = avatar(matte=matte, size=size).features
+    moved = deform(features.mesh, motion(pose=pose, expression=opened(0.6)))
+    one, other = (draw_by(features, moved, way) for way in (OPENCV, fastest()))
+    assert psnr(one, other) > 45
+
+
+def test_without_a_compiler_opencv_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "engines.renderers.warp.machine", None)
+    monkeypatch.delattr(warp, "machine", raising=False)
+    fastest.cache_clear()
+    try:
+        assert fastest() is OPENCV
+    finally:
+        fastest.cache_clear()
 
 
 def test_threads_that_share_an_avatar_do_not_disturb_each_other() -> None:

@@ -46,12 +46,6 @@ class Patch(NamedTuple):
         )
         return cls(left, top, right, bottom) if right > left and bottom > top else None
 
-    def common(self, other: Patch) -> Patch | None:
-        """What belongs to both; `None`: nothing does."""
-        left, top = max(self.left, other.left), max(self.top, other.top)
-        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
-        return Patch(left, top, right, bottom) if right > left and bottom > top else None
-
     def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The patch of a picture, as a view."""
         return picture[self.top : self.bottom, self.left : self.right]

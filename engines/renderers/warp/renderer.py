@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.errors import UnusablePortrait
 from engines.portraits import usable_face
-from engines.renderers.warp.compose import Behind, InverseMap, compose, reach_of
+from engines.renderers.warp.compose import Behind, InverseMap, reach_of
 from engines.renderers.warp.deform import Moved, deform
 from engines.renderers.warp.drawing import rgb
 from engines.renderers.warp.eye_drawing import draw_eyes
@@ -26,8 +26,7 @@ from engines.renderers.warp.light import Light, estimate_light, relight
 from engines.renderers.warp.mesh import Mesh, build_mesh
 from engines.renderers.warp.mouth import Mouth, draw_mouth, paint_mouth
 from engines.renderers.warp.plate import choose_plate, clean_plate, cut_person
-from engines.renderers.warp.rasterise import rasterise
-from engines.renderers.warp.rasteriser_code import rasteriser
+from engines.renderers.warp.way import Way, fastest
 from engines.types import Avatar, Backdrop, Floats, Motion, Picture, Portrait, Rgb, Space
 
 _MAP_SIDE = 192
@@ -43,12 +42,12 @@ class WarpFeatures:
     size: int
     margin: int
     texture: NDArray[np.uint8]
-    """`(s, s, 4)` colours multiplied by the matte, and the matte; all 255 without one. s is the
-    frame and a margin on each side. OpenCV looks four channels up in half the time of three."""
+    """`(s, s, 4)` colours multiplied by the matte, and the matte; s is the frame and a margin on
+    each side."""
     clean: Rgb | None
     """The background without the person; `None`: no matte."""
-    behind: Behind | None
-    """What is shown behind the person; `None`: no matte."""
+    behind: Behind
+    """What is shown behind the person; without a matte it is nowhere seen."""
     mesh: Mesh
     coordinates: Floats
     """`(n, 3)` vertex values to interpolate: texture x and y in pixels, light."""
@@ -66,8 +65,8 @@ class WarpRenderer:
     space = Space.MESH478
 
     def __init__(self) -> None:
-        """Makes the machine code that draws, which takes a tenth of a second the first time."""
-        rasteriser()
+        """Makes the machine code that draws: a tenth of a second, once in a process."""
+        fastest()
 
     def prepare(self, portrait: Portrait, *, id: str, consent: str, size: int = 512) -> Avatar:
         """Takes a portrait apart into what its pictures are made from; about half a second.
@@ -86,10 +85,11 @@ class WarpRenderer:
         white = np.mean(whites, axis=0) if whites else _USUAL_WHITE
         skin = remove_eyeballs(framed, eyes)
         if framed.matte is None:
-            texture, clean, behind = rgb(cv2.cvtColor(skin, cv2.COLOR_RGB2RGBA)), None, None
+            texture, clean = rgb(cv2.cvtColor(skin, cv2.COLOR_RGB2RGBA)), None
         else:
             texture, clean = cut_person(framed, skin), clean_plate(framed)
-            behind = Behind(clean, reach_of(texture[..., 3], _step(size)))
+        plate = np.zeros((size, size, 3), np.uint8) if clean is None else clean
+        behind = Behind(plate, reach_of(texture[..., 3], _step(size)))
         coordinates = np.ones((len(mesh.texture), 3), np.float32)
         coordinates[:, :2] = mesh.texture + framed.margin
         features = WarpFeatures(
@@ -110,10 +110,15 @@ class WarpRenderer:
     def with_backdrop(self, avatar: Avatar, backdrop: Backdrop) -> Avatar:
         """The same person before another background; without a matte nothing can change."""
         features: WarpFeatures = avatar.features
-        if features.clean is None or features.behind is None:
+        if features.clean is None:
             return avatar
         behind = replace(features.behind, plate=choose_plate(features.clean, backdrop))
         return replace(avatar, features=replace(features, behind=behind))
+
+    def plate(self, avatar: Avatar) -> Rgb | None:
+        """The background that is shown; `None`: no matte."""
+        features: WarpFeatures = avatar.features
+        return None if features.clean is None else features.behind.plate
 
     def render(self, avatar: Avatar, motion: Motion) -> Picture:
         """One picture, `(size, size, 3)`; a motion that is not finite or too large is held."""
@@ -122,11 +127,13 @@ class WarpRenderer:
         return Picture(picture, motion.pts_ns, motion.captured_ns)
 
 
-def draw(features: WarpFeatures, moved: Moved) -> Rgb:
-    """`(size, size, 3)` the avatar as its mesh has moved."""
-    maps = _inverse_map(features, moved)
-    picture = compose(features.texture, maps, moved.face[:, :2], features.size, features.behind)
-    soften_folds(picture, find_folds(maps.x, maps.y), maps.step)
+def draw(features: WarpFeatures, moved: Moved, way: Way | None = None) -> Rgb:
+    """`(size, size, 3)` the avatar as its mesh has moved; `way`: the fastest unless told."""
+    way = way or fastest()
+    maps = _inverse_map(features, moved, way)
+    picture = way.compose(features.texture, maps, features.behind)
+    x, y, _ = maps.planes
+    soften_folds(picture, find_folds(x, y), maps.step)
     draw_eyes(picture, features.eyes, moved)
     draw_mouth(picture, features.mouth, moved)
     return picture
@@ -145,15 +152,15 @@ def _resting_map(size: int, margin: int) -> Floats:
     return np.stack([x, y, np.ones_like(x)]).astype(np.float32)
 
 
-def _inverse_map(features: WarpFeatures, moved: Moved) -> InverseMap:
+def _inverse_map(features: WarpFeatures, moved: Moved, way: Way) -> InverseMap:
     values = features.coordinates.copy()
     values[:, 2] = relight(features.light, features.mesh, moved)
     step = _step(features.size)
-    x, y, light = rasterise(
+    planes = way.rasterise(
         (moved.vertices + 0.5) / step - 0.5,
         moved.depth,
         values,
         features.mesh.triangles,
         features.at_rest,
     )
-    return InverseMap(x, y, light, step)
+    return InverseMap(planes, step)

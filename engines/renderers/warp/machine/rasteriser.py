@@ -6,13 +6,13 @@ are those of a plane through its corners. The nearest of what is drawn stays.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from engines.backends.llvm.machine_code import Code
 from engines.backends.llvm.text import Function, Value
+from engines.renderers.warp.machine.formulas import ROUNDING, Number, read, whole
 
 VERTEX = 6
 """Floats of a vertex: x, y, depth, three values."""
@@ -42,88 +42,22 @@ def rasteriser() -> Code:
         return []
 
     function.loop(count, 1, triangle)
-    declared = [f"declare float @llvm.{name}.f32(float)" for name in ("ceil", "floor", "fabs")]
-    return Code("\n".join([*declared, str(function)]), _ENTRY)
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """A float32 in the making: a formula of these is written as instructions."""
-
-    function: Function
-    name: Value
-
-    def __add__(self, other: _Number | float) -> _Number:
-        return self._made("fadd", other)
-
-    def __sub__(self, other: _Number | float) -> _Number:
-        return self._made("fsub", other)
-
-    def __mul__(self, other: _Number | float) -> _Number:
-        return self._made("fmul", other)
-
-    def __truediv__(self, other: _Number | float) -> _Number:
-        return self._made("fdiv", other)
-
-    def below(self, other: _Number | float) -> Value:
-        return self.function.let(f"fcmp olt float {self.name}, {_name(other)}")
-
-    def above(self, other: _Number | float) -> Value:
-        return self.function.let(f"fcmp ogt float {self.name}, {_name(other)}")
-
-    def least(self, other: _Number | float) -> _Number:
-        return self.where(self.below(other), other)
-
-    def most(self, other: _Number | float) -> _Number:
-        return self.where(self.above(other), other)
-
-    def where(self, condition: Value, other: _Number | float) -> _Number:
-        """This where the condition holds, else the other."""
-        chosen = f"select i1 {condition}, float {self.name}, float {_name(other)}"
-        return _Number(self.function, self.function.let(chosen))
-
-    def rounded(self, way: str) -> _Number:
-        call = f"call float @llvm.{way}.f32(float {self.name})"
-        return _Number(self.function, self.function.let(call))
-
-    def index(self) -> Value:
-        """As a whole number."""
-        return self.function.let(f"fptosi float {self.name} to i64")
-
-    def _made(self, operation: str, other: _Number | float) -> _Number:
-        made = f"{operation} float {self.name}, {_name(other)}"
-        return _Number(self.function, self.function.let(made))
-
-
-def _name(value: _Number | float) -> Value:
-    """LLVM takes a float's constant as the double of the same value."""
-    if isinstance(value, _Number):
-        return value.name
-    single = struct.unpack("f", struct.pack("f", value))[0]
-    return f"0x{struct.pack('>d', single).hex()}"
-
-
-def _read(function: Function, pointer: Value) -> _Number:
-    return _Number(function, function.let(f"load float, ptr {pointer}, align 4"))
-
-
-def _float(function: Function, index: Value) -> _Number:
-    return _Number(function, function.let(f"sitofp i64 {index} to float"))
+    return Code("\n".join([*ROUNDING, str(function)]), _ENTRY)
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """A side of a triangle: what is inside lies on its one side in every row."""
 
-    x: _Number
-    y: _Number
-    per_row: _Number
+    x: Number
+    y: Number
+    per_row: Number
     begins: Value
     """Whether rows begin here."""
     ends: Value
     """Whether they end here; a level side does neither."""
 
-    def cut(self, row: _Number, first: _Number, last: _Number) -> tuple[_Number, _Number]:
+    def cut(self, row: Number, first: Number, last: Number) -> tuple[Number, Number]:
         """What it leaves of a row from `first` to `last`."""
         at = self.x + self.per_row * (row - self.y)
         return first.most(at).where(self.begins, first), last.least(at).where(self.ends, last)
@@ -134,16 +68,16 @@ class _Triangle:
     """Three corners of `VERTEX` numbers each."""
 
     function: Function
-    corners: tuple[list[_Number], list[_Number], list[_Number]]
+    corners: tuple[list[Number], list[Number], list[Number]]
 
     @classmethod
     def read(cls, function: Function, number: Value) -> _Triangle:
         place = function.at("%triangles", function.times(number, 3 * _INDEX))
 
-        def corner(which: int) -> list[_Number]:
+        def corner(which: int) -> list[Number]:
             index = function.let(f"load i64, ptr {function.at(place, which * _INDEX)}")
             vertex = function.at("%vertices", function.times(index, VERTEX * _FLOAT))
-            return [_read(function, function.at(vertex, n * _FLOAT)) for n in range(VERTEX)]
+            return [read(function, function.at(vertex, n * _FLOAT)) for n in range(VERTEX)]
 
         return cls(function, (corner(0), corner(1), corner(2)))
 
@@ -152,14 +86,14 @@ class _Triangle:
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         self.function.when(area.rounded("fabs").above(_SMALLEST), lambda: self._rows(area, side))
 
-    def _rows(self, area: _Number, side: Value) -> None:
+    def _rows(self, area: Number, side: Value) -> None:
         function, (a, b, c) = self.function, self.corners
         turned = area.below(0.0)
         gradients = [self._gradient(number, area) for number in range(2, VERTEX)]
         depth = (a[2] + BEHIND).where(turned, a[2])
         at_corner = [depth, *a[3:]]
         edges = [self._edge(*ends, turned) for ends in ((a, b), (b, c), (c, a))]
-        last = _float(function, side) - 1.0
+        last = whole(function, side) - 1.0
         top = (a[1].least(b[1]).least(c[1]) - _EDGE).most(0.0).rounded("ceil")
         bottom = (a[1].most(b[1]).most(c[1]) + _EDGE).least(last).rounded("floor")
         left = a[0].least(b[0]).least(c[0])
@@ -167,7 +101,7 @@ class _Triangle:
 
         def row(number: Value, _: list[Value]) -> list[Value]:
             index = function.plus(top.index(), number)
-            y = _float(function, index)
+            y = whole(function, index)
             first, end = left, right
             for edge in edges:
                 first, end = edge.cut(y, first, end)
@@ -180,7 +114,7 @@ class _Triangle:
             start = function.let(f"mul i64 {index}, {side}")
 
             def pixel(way: Value, _: list[Value]) -> list[Value]:
-                x = first + _float(function, way)
+                x = first + whole(function, way)
                 values = [
                     here + across * x for here, (across, _) in zip(begin, gradients, strict=True)
                 ]
@@ -194,7 +128,7 @@ class _Triangle:
         self._counted(top, bottom, row)
 
     def _counted(
-        self, first: _Number, last: _Number, body: Callable[[Value, list[Value]], list[Value]]
+        self, first: Number, last: Number, body: Callable[[Value, list[Value]], list[Value]]
     ) -> None:
         """Repeats the body for each whole number from the first to the last, if there are any."""
         count = (last - first + 1.0).index()
@@ -204,7 +138,7 @@ class _Triangle:
     def _repeat(self, count: Value, body: Callable[[Value, list[Value]], list[Value]]) -> None:
         self.function.loop(count, 1, body)
 
-    def _gradient(self, number: int, area: _Number) -> tuple[_Number, _Number]:
+    def _gradient(self, number: int, area: Number) -> tuple[Number, Number]:
         """How much a value changes from pixel to pixel, across and down."""
         a, b, c = self.corners
         u, v = b[number] - a[number], c[number] - a[number]
@@ -212,7 +146,7 @@ class _Triangle:
         down = (v * (b[0] - a[0]) - u * (c[0] - a[0])) / area
         return across, down
 
-    def _edge(self, one: list[_Number], other: list[_Number], turned: Value) -> _Edge:
+    def _edge(self, one: list[Number], other: list[Number], turned: Value) -> _Edge:
         down = other[1] - one[1]
         falls, rises = down.above(0.0), down.below(0.0)
         either = self.function.let
@@ -224,7 +158,7 @@ class _Triangle:
             ends=either(f"select i1 {turned}, i1 {rises}, i1 {falls}"),
         )
 
-    def _put(self, pixel: Value, values: list[_Number], side: Value) -> None:
+    def _put(self, pixel: Value, values: list[Number], side: Value) -> None:
         """Writes a pixel's depth and values where what is there is further away."""
         function = self.function
         plane = function.let(f"mul i64 {side}, {side}")
@@ -237,4 +171,4 @@ class _Triangle:
             for value, place in zip(values, places, strict=True):
                 function.do(f"store float {value.name}, ptr {place}, align 4")
 
-        function.when(values[0].below(_read(function, places[0])), write)
+        function.when(values[0].below(read(function, places[0])), write)
