@@ -8,8 +8,13 @@ after every small call into native code, which costs more than the calls: so the
 from __future__ import annotations
 
 import threading
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter_ns
 from typing import Protocol
+
+_WORTH_NS = 500_000
+"""What stepping aside costs is a wait, at times as long as another picture takes."""
 
 
 class Turn(Protocol):
@@ -35,22 +40,31 @@ def take_turns(turn: Turn | None) -> None:
 
 
 class Aside:
-    """`with aside:` around a call of some tenths of a millisecond or more that needs no Python."""
+    """One kind of native work: `with aside():` around a call that needs no Python.
 
-    def __enter__(self) -> None:
-        """Leaves this thread's turn, if it has one."""
-        if _here.turn is not None:
-            _here.turn.leave()
+    The turn is left where the work has shown to take long enough. Safe to use from any thread, as
+    long as that holds nothing meanwhile that another one could wait for in its turn.
+    """
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Waits for it again."""
-        if _here.turn is not None:
-            _here.turn.resume()
+    def __init__(self) -> None:
+        """How long it takes is not known yet."""
+        self._quickest_ns = 0
 
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Leaves this thread's turn, if it has one, and waits for it again."""
+        turn = _here.turn if self._quickest_ns >= _WORTH_NS else None
+        if turn is not None:
+            turn.leave()
+        began_ns = perf_counter_ns()
+        try:
+            yield
+        finally:
+            self._note(perf_counter_ns() - began_ns)
+            if turn is not None:
+                turn.resume()
 
-aside = Aside()
+    def _note(self, took_ns: int) -> None:
+        """Of a busy machine's times the shortest ones tell most; they are forgotten slowly."""
+        known_ns = self._quickest_ns
+        self._quickest_ns = min(took_ns, known_ns + known_ns // 64) if known_ns else took_ns

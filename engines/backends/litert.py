@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from engines.aside import aside
+from engines.aside import Aside
 from engines.backends import signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.signature import Port
@@ -66,6 +66,7 @@ class LitertNetwork:
         self._inputs = _numbers(taken, self._takes)
         self._outputs = _numbers(given, gives)
         self._interpreter: Interpreter | None = interpreter
+        self._aside = Aside()
 
     def bind(self, **constants: NDArray[Any]) -> Network:
         """The same network with these inputs fixed."""
@@ -82,7 +83,7 @@ class LitertNetwork:
         signature.check(self._name, self._takes, inputs)
         for index, value in zip(self._inputs, inputs, strict=True):
             interpreter.set_tensor(index, value)
-        with aside:
+        with self._aside():
             interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
 

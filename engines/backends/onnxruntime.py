@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from engines.aside import aside
+from engines.aside import Aside
 from engines.backends import model_file, signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.signature import ANY, Port
@@ -87,6 +87,7 @@ class OnnxNetwork:
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         """What the model's file says about itself."""
         self._session: onnxruntime.InferenceSession | None = session
+        self._aside = Aside()
 
     def bind(self, **constants: NDArray[Any]) -> Network:
         """The same network with these inputs fixed."""
@@ -103,7 +104,7 @@ class OnnxNetwork:
         signature.check(self._name, self._takes, inputs)
         feed = dict(zip(self._takes, inputs, strict=True))
         try:
-            with aside:
+            with self._aside():
                 outputs: Sequence[NDArray[Any]] = session.run(list(self.outputs), feed)
         # Its exceptions have no common base of their own.
         except Exception as error:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.aside import aside
+from engines.aside import Aside
 from engines.backends import model_file, signature
 from engines.backends.signature import ANY, Port
 from engines.errors import BackendUnavailable, EngineError, UnsupportedNetwork
@@ -131,6 +131,7 @@ class OpenVinoNetwork:
         self._takes, self._gives = dict(takes), dict(gives)
         self._constants = dict(constants or {})
         self._idle: list[Any] = []
+        self._aside = Aside()
         self.inputs: Mapping[str, tuple[int, ...]] = signature.shapes(takes)
         """Names and shapes, in the order in which they are taken."""
         self.outputs: Mapping[str, tuple[int, ...]] = signature.shapes(gives)
@@ -159,7 +160,7 @@ class OpenVinoNetwork:
             request = compiled.request(self._constants)
         given = dict(zip(self._takes, inputs, strict=True))
         try:
-            with aside:
+            with self._aside():
                 found = request.infer(_numbered(compiled.inputs, given))
         except RuntimeError as error:
             raise EngineError(

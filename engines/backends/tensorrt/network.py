@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.aside import aside
+from engines.aside import Aside
 from engines.backends.tensorrt.constants import Constants
 from engines.backends.tensorrt.engine import Engine, Runtime, Tensor
 from engines.backends.tensorrt.lane import Lane
@@ -57,6 +57,7 @@ class TensorRtNetwork:
         self._lanes = lanes
         self._constants = constants
         self._own = own
+        self._aside = Aside()
         self._tensors = [each for each in engine.inputs if each.name not in constants.addresses]
         self.inputs: Mapping[str, tuple[int, ...]] = {
             each.name: each.shape for each in self._tensors
@@ -102,7 +103,7 @@ class TensorRtNetwork:
         given = dict(zip(self._tensors, inputs, strict=True))
         self._check(given)
         # Outermost: who waits for a turn must hold nothing that another one waits for in its turn.
-        with aside, self._constants.held, self._lanes.lent(self._tensors) as lane:
+        with self._aside(), self._constants.held, self._lanes.lent(self._tensors) as lane:
             return lane.run(self._constants, given)
 
     def seat(self) -> Seat:
