@@ -70,6 +70,9 @@ class Metrics:
         self._running: Callable[[], Iterable[Tally]] = tuple
         registry.register(_Frames(self._totals))
         registry.register(_Speech(self._totals))
+        self.loop_lag = measures.Histogram()
+        """How late the event loop is (`live.loop_lag`)."""
+        registry.register(_LoopLag(self.loop_lag))
 
     def watch_sessions(
         self, running: Callable[[], Iterable[Tally]], places: Callable[[], int]
@@ -206,6 +209,21 @@ class _Speech(Collector):
         )
         first.add_metric([], *_steps(totals.times.get("first_sound", measures.Histogram())))
         yield first
+
+
+class _LoopLag(Collector):
+    """How late the event loop is, made when someone asks."""
+
+    def __init__(self, lag: measures.Histogram) -> None:
+        self._lag = lag
+
+    def collect(self) -> Iterator[Metric]:
+        """Since the server's start."""
+        family = HistogramMetricFamily(
+            "visavis_loop_lag_seconds", "By how much the event loop comes late to what is due."
+        )
+        family.add_metric([], *_steps(self._lag))
+        yield family
 
 
 def _tasks() -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from live import origin, problems
+from live import loop_lag, origin, problems
 from live.access.connections import Connections
 from live.access.cors import Cors
 from live.access.gate import Gate
@@ -102,7 +102,7 @@ def application(rooms: Rooms) -> web.Application:
     speech = SpeechRoutes(rooms.pool, rooms.voices, posts)
     leaving = Leaving(rooms.registers.consents, rooms.store, rooms.prepared, rooms.pool)
     desk = _desk(rooms, leaving)
-    app.cleanup_ctx.append(desk.staffed)
+    app.cleanup_ctx.extend([desk.staffed, loop_lag.watched(rooms.metrics.loop_lag)])
     enrolments = EnrolmentRoutes(desk, leaving, posts, settings.consent.days)
     consents = ConsentRoutes(rooms.registers.consents, posts)
     certificate = partial(own_certificate, settings.provenance, settings.keys)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,8 @@ def test_metrics_count_what_happened_without_telling_who(tmp_path: Path) -> None
         text = await answer.text()
         assert "visavis_sessions 1.0" in text
         assert "visavis_places 4.0" in text
+        assert "visavis_loop_lag_seconds_count" in text
+        assert re.search(r"^visavis_tasks [1-9]", text, re.MULTILINE)
         assert 'visavis_refusals_total{problem="NotFound"} 1.0' in text
         route = 'method="GET",route="/sessions/{secret}",status="200"'
         assert f"visavis_http_requests_total{{{route}}} 1.0" in text
