@@ -22,6 +22,7 @@ from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host, host
 from engines.backends.llvm.plan import planned
 from engines.backends.llvm.program import ENTRY, assembly
+from engines.backends.llvm.source import content
 from engines.errors import EngineError, UnsupportedNetwork
 from engines.face_geometry import eye_distance
 from engines.trackers import networks
@@ -86,7 +87,7 @@ def test_code_for_other_processors_gives_the_same(
     other: Host, spec: ModelSpec, reference: Network, crops: list[NDArray[np.uint8]]
 ) -> None:
     """LLVM lays narrower vectors into whatever registers are here."""
-    network = llvm.LlvmNetwork(spec, llvm.Program(llvm.content(spec), other))
+    network = llvm.LlvmNetwork(spec, llvm.Program(content(spec), other))
     points, _ = network(crops[0])
     expected, _ = reference(crops[0])
     assert apart(points, expected) < 1e-3
@@ -181,22 +182,22 @@ def test_wrong_arrays_and_ports_are_refused(spec: ModelSpec) -> None:
 
 def test_networks_of_another_kind_are_refused(spec: ModelSpec) -> None:
     for member in ("face_detector.tflite", "face_blendshapes.tflite"):
-        graph = Graph(llvm.content(replace(spec, member=member)))
+        graph = Graph(content(replace(spec, member=member)))
         with pytest.raises(UnsupportedNetwork, match="litert"):
             planned(graph, machine_code.here())
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", bytes(4096)])
-def test_files_that_are_no_model_are_refused(content: bytes) -> None:
+@pytest.mark.parametrize("file", [b"", b"no model", bytes(4096)])
+def test_files_that_are_no_model_are_refused(file: bytes) -> None:
     with pytest.raises(EngineError, match="fetch it anew"):
-        planned(Graph(content), machine_code.here())
+        planned(Graph(file), machine_code.here())
 
 
 def test_a_file_of_another_hash_is_refused(spec: ModelSpec) -> None:
     with pytest.raises(EngineError, match="damaged"):
-        llvm.content(replace(spec, sha256="0" * 64))
+        content(replace(spec, sha256="0" * 64))
     with pytest.raises(EngineError, match="cannot be read"):
-        llvm.content(replace(spec, member="nothing.tflite"))
+        content(replace(spec, member="nothing.tflite"))
 
 
 def test_code_that_is_none_is_refused() -> None:
@@ -205,7 +206,7 @@ def test_code_that_is_none_is_refused() -> None:
 
 
 def test_the_assembly_is_the_same_each_time(spec: ModelSpec) -> None:
-    graph = Graph(llvm.content(spec))
+    graph = Graph(content(spec))
     texts = {assembly(planned(graph, Host(8, 16, True))) for _ in range(2)}
     assert len(texts) == 1
 

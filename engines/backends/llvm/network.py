@@ -58,6 +58,7 @@ class LlvmNetwork:
         """Names and shapes, in the order in which they are given."""
         self._program: Program | None = program
         self._scratch = aligned(plan.scratch)
+        self._aside = Aside()
 
     def bind(self, **constants: NDArray[Any]) -> Network:
         """The same network with these inputs fixed."""
