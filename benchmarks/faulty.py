@@ -15,6 +15,7 @@ from benchmarks.netem.cases import CALM, Case
 from benchmarks.netem.link import Passage
 from benchmarks.processes import busy_s, tree_cpu_s
 from benchmarks.serving import Serving
+from benchmarks.stages import Counters
 
 _INBOUND = (
     "packetsReceived",
@@ -54,9 +55,11 @@ class Observed:
     """By the page's clock, as are the others."""
     ended_ms: float
     cut_ms: tuple[float, float] | None
-    before: calling.Counters
-    after: calling.Counters
+    """When an outage began and ended, if there was one."""
+    before: Counters
+    after: Counters
     passage: Passage
+    """What became of the datagrams since the call began; how late the link was, since its fault."""
     first_frame_ms: float
     server_cpu_s: float
     link_cpu_s: float
@@ -95,19 +98,19 @@ def call(
         passage = link.passage()
         rows = [row for row in after.rows if began_ms <= row.at_ms <= ended_ms]
         return Observed(
-            first_seen(rows),
-            sum(row.number < 0 for row in rows),
-            began_ms,
-            ended_ms,
-            cut_ms,
-            before.counters,
-            after.counters,
-            passage,
-            made.first_frame_ms,
-            server_s,
-            passage.cpu_s - link_s,
-            max(0.0, machine_s - tree_s),
-            _told(target.report()),
+            rows=first_seen(rows),
+            uncoded=sum(row.number < 0 for row in rows),
+            began_ms=began_ms,
+            ended_ms=ended_ms,
+            cut_ms=cut_ms,
+            before=before.counters,
+            after=after.counters,
+            passage=passage,
+            first_frame_ms=made.first_frame_ms,
+            server_cpu_s=server_s,
+            link_cpu_s=passage.cpu_s - link_s,
+            others_cpu_s=max(0.0, machine_s - tree_s),
+            report=_told(target.report()),
         )
 
 
@@ -122,7 +125,7 @@ def _wait(link: Link, seconds: float, cut_s: float, clock_ms: float) -> tuple[fl
     return 1000 * cut.began_s - clock_ms, 1000 * cut.ended_s - clock_ms
 
 
-def counters(before: calling.Counters, after: calling.Counters, took_s: float) -> dict[str, Any]:
+def counters(before: Counters, after: Counters, took_s: float) -> dict[str, Any]:
     """What the browser counted: of the camera's way up, the picture's and the sound's way down."""
     found = {}
     for name, stream, names, total in (
@@ -145,7 +148,7 @@ def counters(before: calling.Counters, after: calling.Counters, took_s: float) -
 def _told(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What the server says of the pictures, without what it says of the call."""
     names = ("frames", "latency_ms", "stages_ms", "quality")
-    return report and {name: report[name] for name in names if name in report}
+    return None if report is None else {name: report[name] for name in names if name in report}
 
 
 def _grown(
