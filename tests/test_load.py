@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.aside import aside, take_turns
+from engines.aside import Aside, take_turns
 from live.clock import SECOND
 from live.load.balance import Balance
 from live.load.costs import START_MS, Costs
@@ -464,9 +464,43 @@ def test_one_draws_at_a_time_and_who_drew_longest_ago_goes_first() -> None:
     assert turns.held_ns > 0
 
 
+def long_work() -> Aside:
+    """Such as has shown to take a while."""
+    aside = Aside()
+    with aside():
+        time.sleep(0.002)
+    return aside
+
+
+def test_nobody_steps_aside_for_a_moment() -> None:
+    class Watched:
+        left = 0
+
+        def leave(self) -> None:
+            self.left += 1
+
+        def resume(self) -> None:
+            pass
+
+    turn, short, long = Watched(), Aside(), long_work()
+    take_turns(turn)
+    for _ in range(20):
+        with short():
+            pass
+    assert turn.left == 0
+    with long():
+        pass
+    assert turn.left == 1
+    with long():  # it was quick once, so it may be again
+        pass
+    assert turn.left == 1
+    take_turns(None)
+
+
 def test_others_draw_while_a_network_computes_and_who_has_begun_goes_on_first() -> None:
     turns = Turns()
     order: list[str] = []
+    aside = long_work()
     computing, computed = threading.Event(), threading.Event()
 
     def with_network() -> None:
@@ -474,12 +508,12 @@ def test_others_draw_while_a_network_computes_and_who_has_begun_goes_on_first() 
         take_turns(turn)
         with turn:
             order.append("network begins")
-            with aside:
+            with aside():
                 computing.set()
                 computed.wait(5)
             order.append("network's picture goes on")
         take_turns(None)
-        with aside:  # nobody's turn is left where there is none
+        with aside():  # nobody's turn is left where there is none
             order.append("no turn")
 
     def late() -> None:
@@ -510,7 +544,7 @@ def test_a_turn_ends_with_what_fails_in_it() -> None:
     turns = Turns()
     turn = Turn(turns)
     take_turns(turn)
-    with pytest.raises(ValueError, match="no picture"), turn, aside:
+    with pytest.raises(ValueError, match="no picture"), turn, long_work()():
         raise ValueError("no picture")
     take_turns(None)
     with Turn(turns):
