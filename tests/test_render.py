@@ -121,6 +121,32 @@ def test_a_rendered_film_says_what_it_is(
     assert mark.payload.hex() == facts.mark.payload
 
 
+@pytest.mark.parametrize(
+    ("size", "pixels"), [("160", (160, 160)), ("160x160", (160, 160)), ("256x144", (256, 144))]
+)
+def test_films_have_the_size_that_is_asked_for(
+    registers: Registers, voice: Path, tmp_path: Path, size: str, pixels: tuple[int, int]
+) -> None:
+    assert _render("--speech", str(voice), "--size", size) == 0
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == pixels
+        first = next(container.decode(video=0))
+        assert (first.width, first.height) == pixels
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [("1000x720", "720 or 1280 wide"), ("big", "512, or 1280x720"), ("x", "512, or"), ("-5", "")],
+)
+def test_sizes_that_are_refused(
+    registers: Registers, voice: Path, size: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        _render("--speech", str(voice), "--size", size)
+    assert words in capsys.readouterr().err
+
+
 def test_an_operators_certificate_is_named(
     registers: Registers,
     tmp_path: Path,

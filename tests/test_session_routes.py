@@ -8,6 +8,7 @@ import pytest
 from live import wire
 from live.server import Rooms
 from live.settings import Settings
+from live.shape import Shape
 from tests.http_fakes import (
     FRAGMENT,
     OFFER,
@@ -59,6 +60,19 @@ def test_a_call_from_offer_to_end(tmp_path: Path) -> None:
     play(scene, rooms(tmp_path, settings=settings))
 
 
+def test_a_call_may_ask_for_another_shape(tmp_path: Path) -> None:
+    async def scene(server: Client, of: Rooms) -> None:
+        asked = {"": Shape.SQUARE, "&shape=wide": Shape.WIDE, "&shape=square": Shape.SQUARE}
+        for query, expected in asked.items():
+            answer = await server.post(f"/sessions?avatar=ada{query}", data=OFFER, headers=SDP)
+            assert answer.status == 201
+            call = of.pool.get(answer.headers["Location"].rpartition("/")[2])
+            assert isinstance(call, FakeCall)
+            assert call.request.settings.shape is expected
+
+    play(scene, rooms(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("query", "headers", "body", "status", "words"),
     [
@@ -66,6 +80,7 @@ def test_a_call_from_offer_to_end(tmp_path: Path) -> None:
         ("avatar=", SDP, OFFER, 400, "avatar=ID"),
         ("avatar=nobody", SDP, OFFER, 404, "no such avatar"),
         ("avatar=../x", SDP, OFFER, 400, "lower-case"),
+        ("avatar=ada&shape=round", SDP, OFFER, 400, "square, wide"),
         ("avatar=ada&driver=feet", SDP, OFFER, 422, "auto, face, implicit, speech"),
         ("avatar=ada", {"Content-Type": "application/json"}, OFFER, 415, "application/sdp"),
         ("avatar=ada", {}, OFFER, 415, "application/sdp"),

@@ -103,6 +103,8 @@ async function refusal(response) {
  */
 export async function openSession(offer, avatar, driver, signal) {
   const query = new URLSearchParams({ avatar, driver });
+  const shape = new URLSearchParams(location.search).get("shape"); // of the page: ?shape=wide
+  if (shape) query.set("shape", shape);
   const response = await ask(`/sessions?${query}`, {
     method: "POST",
     headers: { "Content-Type": "application/sdp" },

@@ -32,6 +32,7 @@ export class Stage {
       const { width, height } = this.#ambient;
       this.#ambient.getContext("2d")?.drawImage(this.#still, 0, 0, width, height);
     });
+    for (const event of ["resize", "emptied"]) this.#video.addEventListener(event, () => this.#fit());
     this.mirror = recall("mirror", "on") === "on";
     this.#fullButton.hidden = !document.fullscreenEnabled;
     document.addEventListener("fullscreenchange", () => {
@@ -61,6 +62,12 @@ export class Stage {
     this.#video.srcObject = stream;
     // Where playing is refused, the first click in the page starts it.
     if (stream) this.#video.play().catch(() => undefined);
+  }
+
+  /** Gives the stage the shape of what the server sends. */
+  #fit() {
+    const { videoWidth, videoHeight } = this.#video;
+    this.#theatre.style.setProperty("--wide", String(videoWidth / videoHeight || 1));
   }
 
   /** @param {MediaStream} stream of the camera and the microphone, as far as there are any */

@@ -70,6 +70,23 @@ def test_avatar_moves_as_the_camera_does(visit: Visiting, codec: str, mirror: bo
     assert not visiting.foreign
 
 
+def test_wide_call_fills_the_page(visit: Visiting) -> None:
+    visiting = visit(viewport={"width": 900, "height": 640})
+    page = visiting.start("?shape=wide")
+    page.wait_for_function("() => document.querySelector('#video').videoWidth > 0")
+    video = page.evaluate("(({ videoWidth, videoHeight }) => [videoWidth, videoHeight])(video)")
+    assert video == [912, 512]
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert stage["width"] / stage["height"] == pytest.approx(912 / 512, rel=0.01)
+    page.click("#primary")
+    wait_for_phase(page, "lobby")
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert stage["width"] == pytest.approx(stage["height"], rel=0.01)
+    assert not visiting.complaints
+
+
 def test_call_changes_while_it_runs(visit: Visiting) -> None:
     page = visit().start()
     expect(page.locator("#disclosure")).to_have_text("AI avatar")
