@@ -32,6 +32,7 @@ _AHEAD_NS = LOOK_AHEAD_NS + 150_000_000  # is listened to before it is needed, t
 _MOST_AHEAD_NS = 120 * _SECOND  # sound further ahead is a mistake, not an utterance
 _KEPT_NS = _SECOND
 _SAME_NS = 15_000_000  # pieces that meet within this are one stream
+_ROUNDING_NS = 500_000  # between pieces of which one follows the other
 _BRIDGED_NS = 400_000_000  # shorter gaps are silence in the stream, longer ones end it
 _LONGEST_STEP = RATE // 2
 _LOWEST_HZ = 25.0
@@ -99,7 +100,23 @@ class Listener:
             count = min(len(samples), _LONGEST_STEP, max(_samples(until_ns - start), HOP))
             if count < len(samples):
                 self._waiting.insert(0, (start + _length_ns(samples[:count]), samples[count:]))
+            else:
+                samples = self._with_next(start, samples, until_ns)
+                count = len(samples)
             self._take(start, samples[:count])
+
+    def _with_next(self, start: int, samples: Floats, until_ns: int) -> Floats:
+        """A piece with those that go on where it ends: what is said of each takes as long."""
+        joined = [samples]
+        length = len(samples)
+        while self._waiting and self._waiting[0][0] < until_ns:
+            gap = self._waiting[0][0] - start - length * _SECOND // RATE
+            more = len(self._waiting[0][1])
+            if abs(gap) > _ROUNDING_NS or length + more > _LONGEST_STEP:
+                break
+            joined.append(self._waiting.pop(0)[1])
+            length += more
+        return samples if len(joined) == 1 else np.concatenate(joined)
 
     def around(self, pts_ns: int, before_ns: int, after_ns: int) -> Moment:
         """The frames that are known from `before_ns` before to `after_ns` after a time."""
