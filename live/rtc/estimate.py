@@ -17,9 +17,9 @@ from typing import NamedTuple
 _HIGHEST = 3_500_000
 _LEAST = 250_000
 """A picture of 512 × 512 can still be made of it."""
-_STANDING_MS = 50.0
+_STANDING_MS = 45.0
 _EMPTY_MS = 25.0
-_LOOK_MS, _LOOK_PACKETS = 100, 6
+_LOOK_MS, _LOOK_PACKETS = 80, 6
 """The fastest of at least so many: of one or two it would be chance."""
 _RATE_MS = 300
 _UPDATE_MS = 40
@@ -27,9 +27,12 @@ _BASE_S = 20
 _REPORT_MS = 1000
 _DRAIN_MS = 900
 """At most; by then half the rate has emptied a queue of 450 ms."""
-_DRAINING, _DRAINED = 0.5, 0.88
+_DRAINING, _DRAINED = 0.45, 0.85
 _PUT_UP_WITH = 1.3
 _GROWTH_A_SECOND = 0.12
+_GROWTH_NEAR = 0.01
+_NEAR, _PAST = 0.85, 1.1
+_REMEMBERED_MS = 30_000
 _WRAP_MS = 64_000.0
 _TICKS_PER_MS = (1 << 18) / 1000
 
@@ -56,6 +59,8 @@ class StandingQueueEstimator:
         self._updated_ms = self._told_ms = 0
         self._standing_ms = _STANDING_MS
         self._cut: _Cut | None = None
+        self._limit: tuple[int, float] | None = None
+        """When a queue stood last, and what arrived then in bits a second."""
         self._streams: dict[int, None] = {}
 
     def add(
@@ -78,8 +83,7 @@ class StandingQueueEstimator:
             self._cut = _Cut(now, self.queue_ms, min(self._bitrate, self._arriving))
             self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
         else:
-            self._bitrate *= 1 + _GROWTH_A_SECOND * elapsed_ms / 1000
-            self._bitrate = min(self._bitrate, _HIGHEST)
+            self._grow(elapsed_ms, now)
             self._standing_ms += (_STANDING_MS - self._standing_ms) * elapsed_ms / 20_000
         changed = abs(self._bitrate - before) > 0.05 * before
         if not changed and now - self._told_ms < _REPORT_MS:
@@ -113,8 +117,19 @@ class StandingQueueEstimator:
             kept = cut.arriving
         else:
             kept = _DRAINED * cut.arriving
-        self._bitrate = max(kept, _LEAST)
-        self._cut = None
+            self._limit = now, cut.arriving
+        self._bitrate, self._cut = max(kept, _LEAST), None
+
+    def _grow(self, elapsed_ms: int, now: int) -> None:
+        """Slowly where the last queue began: each time that it is found out costs a queue."""
+        growth = _GROWTH_A_SECOND
+        if self._limit is not None:
+            since_ms, limit = self._limit
+            if now - since_ms > _REMEMBERED_MS or self._bitrate > _PAST * limit:
+                self._limit = None
+            elif self._bitrate > _NEAR * limit:
+                growth = _GROWTH_NEAR
+        self._bitrate = min(self._bitrate * (1 + growth * elapsed_ms / 1000), _HIGHEST)
 
     def _note(self, now: int, delay: float, octets: int) -> None:
         self._recent.append((now, delay, octets))
