@@ -33,6 +33,8 @@ export class Conversation extends EventTarget {
   #frameTimer = 0;
   /** @type {unknown} the server's last word on the face in the camera's picture */
   #faceState;
+  /** @type {unknown} the step at which the server draws, as it was last told */
+  #quality;
   #stage;
   #notice;
   #inputs;
@@ -174,6 +176,7 @@ export class Conversation extends EventTarget {
     this.overlay.clear();
     this.#meter = new Meter();
     this.#faceState = undefined;
+    this.#quality = undefined;
     const hear = (/** @type {string} */ type, /** @type {(detail: any) => void} */ act) =>
       call.addEventListener(type, (event) => {
         if (event instanceof CustomEvent && call === this.#call) act(event.detail);
@@ -271,7 +274,8 @@ export class Conversation extends EventTarget {
     const words = typeof message.message === "string" ? message.message : "";
     if (message.type === "state" && message.state === "ended") {
       this.leave();
-      this.#notice.show("call", "said", "This avatar cannot be shown any more", words);
+      const isOfAvatar = /^(consent|avatar)_/.test(String(message.reason));
+      this.#notice.show("call", "said", isOfAvatar ? "This avatar cannot be shown any more" : "The server has ended the call", words);
     } else if (message.type === "state" && message.state === "degraded") {
       this.#notice.flash("renderer", "A simpler avatar now", words, 8000);
     } else if (message.type === "state" && message.state === "recording") {
@@ -283,6 +287,7 @@ export class Conversation extends EventTarget {
     } else if (message.type === "state") {
       this.#faceState = message.state;
       this.#showFaceState();
+      this.#showQuality(message.quality);
     }
   }
 
@@ -298,6 +303,17 @@ export class Conversation extends EventTarget {
     else if (!this.#notice.topic) {
       this.#notice.show("face", "said", "Your face is out of view", "Face the camera in good light; the avatar follows again by itself.");
     }
+  }
+
+  /**
+   * Says so, once, where a busy server draws so seldom that it is seen.
+   * @param {unknown} step of the server: `full`, `25_fps` … `10_fps`, `hold`
+   */
+  #showQuality(step) {
+    if (step === this.#quality) return;
+    const isSeen = step === "hold" || parseInt(String(step)) < 25;
+    if (isSeen) this.#notice.flash("quality", "The server is busy", step === "hold" ? "The picture stands for now; your voice goes on." : `The avatar moves ${parseInt(String(step))} times a second for now.`, 4000);
+    this.#quality = step;
   }
 
   async #tick() {
