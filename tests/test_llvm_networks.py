@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +29,7 @@ from engines.trackers.regions import Region
 from engines.types import ModelSpec, Network, Picture
 from engines.weights import MODELS, ModelStore
 from live.examination.models import examine
+from tests.fences import fenced
 from tests.scenes import scene
 
 FACE = Region(190, 180, 300, 0.1)
@@ -123,25 +122,6 @@ def test_it_touches_no_memory_but_its_own(
                 program.code.run(*(a.ctypes.data for a in (picture, found, weights, scratch)))
             points = found.view(np.float32)[:1434].copy()
         assert apart(points, expected) < 1e-3
-
-
-@contextmanager
-def fenced(size: int, at_end: bool) -> Iterator[NDArray[np.uint8]]:
-    """Zeros between two pages without any rights, right before the second or behind the first."""
-    page = mmap.PAGESIZE
-    room = -(-size // page) * page
-    block = mmap.mmap(-1, room + 2 * page)
-    whole = np.frombuffer(block, np.uint8)
-    libc = ctypes.CDLL(None, use_errno=True)
-    fences = [ctypes.c_void_p(whole.ctypes.data + offset) for offset in (0, page + room)]
-    for fence in fences:
-        assert libc.mprotect(fence, page, 0) == 0
-    start = page + (room - size if at_end else 0)
-    try:
-        yield whole[start : start + size]
-    finally:
-        for fence in fences:
-            assert libc.mprotect(fence, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
 
 
 def test_sessions_share_code_and_weights_and_nothing_else(
@@ -253,7 +233,7 @@ def test_code_that_finds_other_landmarks_is_not_used(
     monkeypatch.setattr(networks, "_agreeing", set())
     monkeypatch.setattr(llvm.LlvmNetwork, "__call__", wrong)
     assert isinstance(mesh_network(spec), OfBytes)
-    assert "0.1 pixels" in networks.examine(ModelStore()).trouble
+    assert "0.1 from" in networks.examine(ModelStore()).trouble
 
 
 def test_a_simple_processor_runs_litert(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:

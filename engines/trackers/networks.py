@@ -1,13 +1,15 @@
 """The networks of MediaPipe's Face Landmarker: its file goes in, what runs its parts comes out.
 
-The mesh network runs for every picture and takes most of a tracker's time, so it runs as machine
-code of its own where that can be made (`engines.backends.llvm`), else as the others do.
+Two of them run for every picture and take most of a tracker's time, so they run as machine code of
+their own where that can be made (`engines.backends.llvm`), else as the detector does.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +24,11 @@ from engines.weights import MODELS
 
 MODEL = "face_landmarker"
 """The model's name in the store."""
-_ALIKE = 0.01  # pixels of the crop: a hundredth of what landmarks tremble by
 
 _log = logging.getLogger(__name__)
 
-_agreeing: set[Path] = set()
-"""Files whose machine code was found to do what litert does; looked at once in a process."""
+_agreeing: set[tuple[Path, str]] = set()
+"""Networks whose machine code was found to do what litert does; looked at once in a process."""
 
 
 class Networks(NamedTuple):
@@ -52,30 +53,62 @@ class _Specs(NamedTuple):
     blendshapes: ModelSpec
 
 
+@dataclass(frozen=True)
+class _Compiled:
+    """How a network is run as machine code, and how that is tried."""
+
+    module: str
+    """Of `engines.backends.llvm`; its `load` makes the network."""
+    plain: Callable[[ModelSpec], Network]
+    """The same network on litert."""
+    sample: Callable[[], NDArray[Any]]
+    """Something made up for both to look at."""
+    alike: float
+    """By how much their answers may differ."""
+
+
+def _points() -> NDArray[Any]:
+    return np.random.default_rng(0).uniform(0, 256, (1, 146, 2)).astype(np.float32)
+
+
+def _noise() -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
+
+
+# In pixels of the crop: a hundredth of what landmarks tremble by. Blendshapes are 0…1.
+_MESH = _Compiled("network", lambda spec: OfBytes(load(spec)), _noise, 0.01)
+_BLENDSHAPES = _Compiled("mixer_network", load, _points, 1e-3)
+
+
 def opened(weights: Weights) -> Networks:
     """The three, loaded; raises `ModelUnavailable`."""
     specs = _specs(weights)
-    return Networks(load(specs.detector), mesh_network(specs.mesh), load(specs.blendshapes))
+    return Networks(
+        load(specs.detector), mesh_network(specs.mesh), blendshapes_network(specs.blendshapes)
+    )
 
 
 def mesh_network(spec: ModelSpec) -> Network:
     """The mesh network by whatever runs it fastest here; takes bytes in either case."""
-    found = _compiled(spec)
-    if isinstance(found, Examined):
-        _log.info("the network %s runs on litert: %s", spec.name, found.trouble)
-        return OfBytes(load(spec))
-    return found
+    return _fastest(spec, _MESH)
+
+
+def blendshapes_network(spec: ModelSpec) -> Network:
+    """The blendshapes' network by whatever runs it fastest here."""
+    return _fastest(spec, _BLENDSHAPES)
 
 
 def examine(weights: Weights) -> Examined:
-    """Whether the mesh network runs as machine code, and why not; it is loaded for that.
+    """Whether these two run as machine code, and why not; they are loaded for that.
 
     Raises `ModelUnavailable`.
     """
-    found = _compiled(_specs(weights).mesh)
-    if isinstance(found, Examined):
-        return found
-    found.close()
+    specs = _specs(weights)
+    for spec, way in ((specs.mesh, _MESH), (specs.blendshapes, _BLENDSHAPES)):
+        found = _compiled(spec, way)
+        if isinstance(found, Examined):
+            return found
+        found.close()
     return Examined(True, version("llvmlite"), "CPU")
 
 
@@ -106,36 +139,41 @@ def _specs(weights: Weights) -> _Specs:
     )
 
 
-def _compiled(spec: ModelSpec) -> Network | Examined:
+def _fastest(spec: ModelSpec, way: _Compiled) -> Network:
+    found = _compiled(spec, way)
+    if isinstance(found, Examined):
+        _log.info("the network %s runs on litert: %s", spec.name, found.trouble)
+        return way.plain(spec)
+    return found
+
+
+def _compiled(spec: ModelSpec, way: _Compiled) -> Network | Examined:
     """The network as machine code, or why it is not to be had."""
     try:
         # Not on every machine, and slow to import.
-        from engines.backends.llvm import network  # noqa: PLC0415
-
-        compiled = network.load(spec)
+        module = importlib.import_module(f"engines.backends.llvm.{way.module}")
+        network: Network = module.load(spec)
     except ImportError:
         return Examined(False, "", "", "llvmlite is not installed", "pip install llvmlite")
     except EngineError as error:
         return Examined(False, version("llvmlite"), "", str(error))
-    if spec.path not in _agreeing:
-        reference = OfBytes(load(spec))
-        apart = _apart(compiled, reference)
+    known = spec.path, spec.member
+    if known not in _agreeing:
+        reference = way.plain(spec)
+        apart = _apart(network, reference, way.sample())
         reference.close()
-        if not apart <= _ALIKE:
-            compiled.close()
-            trouble = f"its landmarks are {apart:.3g} pixels from those of litert"
+        if not apart <= way.alike:
+            network.close()
+            trouble = f"its answers are {apart:.3g} from those of litert"
             _log.warning("the network %s is not run as machine code: %s", spec.name, trouble)
-            return Examined(
-                False, version("llvmlite"), "", trouble, "report it with `visavis doctor`"
-            )
-        _agreeing.add(spec.path)
-    return compiled
+            return Examined(False, version("llvmlite"), "", trouble, "report it: visavis doctor")
+        _agreeing.add(known)
+    return network
 
 
-def _apart(one: Network, other: Network) -> float:
-    """By how much the answers to a made-up picture differ at most."""
-    picture = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
-    pairs = zip(one(picture), other(picture), strict=True)
+def _apart(one: Network, other: Network, sample: NDArray[Any]) -> float:
+    """By how much their answers differ at most."""
+    pairs = zip(one(sample), other(sample), strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 

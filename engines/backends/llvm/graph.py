@@ -60,6 +60,13 @@ class Graph:
         """Of the one input."""
         return self._name(self.input)
 
+    def is_stored(self, tensor: int) -> bool:
+        """Whether its values are in the file."""
+        return (
+            self._buffers[self._graph.tensors[self._stored.get(tensor, tensor)].buffer].data
+            is not None
+        )
+
     def constant(self, tensor: int) -> NDArray[np.float32]:
         """The values of a tensor that is stored in the file; raises `EngineError`."""
         found = self._graph.tensors[self._stored.get(tensor, tensor)]

@@ -215,10 +215,8 @@ class Widened:
     def function(self, name: str) -> Function:
         """Takes the bytes and the floats."""
         f = Function(name, [("ptr", "%bytes"), ("ptr", "%floats")])
-        # An assembler takes a float as the sixteen digits of the double that is equal to it.
-        (digits,) = struct.unpack(">Q", struct.pack(">d", float(np.float32(self.factor))))
         lanes = _BYTES_AT_ONCE
-        factor = "<" + ", ".join([f"float 0x{digits:016X}"] * lanes) + ">"
+        factor = "<" + ", ".join([f"float {_number(self.factor)}"] * lanes) + ">"
 
         def some(first: Value, _: list[Value]) -> list[Value]:
             values = f.load_bytes(f.at("%bytes", first), lanes)
@@ -228,3 +226,56 @@ class Widened:
 
         f.loop(self.count, lanes, some)
         return f
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """Each row less its mean, over its standard deviation, times a factor for each channel."""
+
+    channels: int
+    epsilon: float
+    """Added to the variance."""
+    lanes: int
+
+    def function(self, name: str) -> Function:
+        """Takes the number of rows, the result, the rows and the factors."""
+        pointers = ("%into", "%rows", "%factors")
+        f = Function(name, [("i64", "%count"), *(("ptr", pointer) for pointer in pointers)])
+        places = range(0, self.channels * FLOAT, self.lanes * FLOAT)
+        share = _number(1 / self.channels)
+
+        def row(number: Value, _: list[Value]) -> list[Value]:
+            further = f.times(number, self.channels * FLOAT)
+            into, source = f.at("%into", further), f.at("%rows", further)
+            values = [f.load(f.at(source, place), self.lanes) for place in places]
+            mean = f.let(f"fmul float {self._sum(f, values)}, {share}")
+            centre = f.everywhere(mean, self.lanes)
+            kind = f"<{self.lanes} x float>"
+            apart = [f.let(f"fsub {kind} {value}, {centre}") for value in values]
+            squares = [f.scaled(value, value, self.lanes) for value in apart]
+            variance = f.let(f"fmul float {self._sum(f, squares)}, {share}")
+            safe = f.let(f"fadd float {variance}, {_number(self.epsilon)}")
+            deviation = f.let(f"call float @llvm.sqrt.f32(float {safe})")
+            inverse = f.everywhere(f.let(f"fdiv float 1.0, {deviation}"), self.lanes)
+            for place, value in zip(places, apart, strict=True):
+                factor = f.load(f.at("%factors", place), self.lanes)
+                factor = f.scaled(factor, inverse, self.lanes)
+                f.store(f.scaled(value, factor, self.lanes), f.at(into, place), self.lanes)
+            return []
+
+        f.loop("%count", 1, row)
+        return f
+
+    def _sum(self, f: Function, values: list[Value]) -> Value:
+        total, *others = values
+        for other in others:
+            total = f.add(total, other, self.lanes)
+        kind = f"<{self.lanes} x float>"
+        name = f"@llvm.vector.reduce.fadd.v{self.lanes}f32"
+        return f.let(f"call reassoc float {name}(float 0.0, {kind} {total})")
+
+
+def _number(value: float) -> Value:
+    """A float32 as an assembler takes it: the sixteen digits of the double that is equal to it."""
+    (digits,) = struct.unpack(">Q", struct.pack(">d", float(np.float32(value))))
+    return f"0x{digits:016X}"

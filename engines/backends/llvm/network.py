@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,28 +14,29 @@ from engines.aside import Aside
 from engines.backends import signature
 from engines.backends.bound import BoundNetwork
 from engines.backends.llvm import machine_code
+from engines.backends.llvm.blocks import aligned
 from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host
 from engines.backends.llvm.plan import Plan, planned
 from engines.backends.llvm.program import ENTRY, assembly
+from engines.backends.llvm.source import content
 from engines.backends.signature import Port
 from engines.errors import EngineError
 from engines.types import ModelSpec, Network
 
-_ALIGNED = 64  # bytes
 _MOST_PROGRAMS = 4
 
 
 class Program:
     """A network's code and weights; shared by all who run it."""
 
-    def __init__(self, content: bytes, processor: Host | None = None) -> None:
+    def __init__(self, file: bytes, processor: Host | None = None) -> None:
         """`processor`: this one unless told. Raises `UnsupportedNetwork`, `EngineError`."""
-        graph = Graph(content)
+        graph = Graph(file)
         self.plan: Plan = planned(graph, processor or machine_code.here())
         self.input_name = graph.input_name
         self.code = machine_code.Code(assembly(self.plan), ENTRY)
-        self.weights = _aligned(len(self.plan.weights))
+        self.weights = aligned(len(self.plan.weights))
         self.weights[:] = np.frombuffer(self.plan.weights, np.uint8)
 
 
@@ -58,7 +57,7 @@ class LlvmNetwork:
         self.outputs: Mapping[str, tuple[int, ...]] = signature.shapes(self._gives)
         """Names and shapes, in the order in which they are given."""
         self._program: Program | None = program
-        self._scratch = _aligned(plan.scratch)
+        self._scratch = aligned(plan.scratch)
         self._aside = Aside()
 
     def bind(self, **constants: NDArray[Any]) -> Network:
@@ -85,7 +84,7 @@ class LlvmNetwork:
     def close(self) -> None:
         """Frees its memory; calling it twice does no harm."""
         self._program = None
-        self._scratch = _aligned(0)
+        self._scratch = aligned(0)
 
     def _output(self, found: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         start, shape = self._plan.outputs[name]
@@ -101,32 +100,6 @@ def load(spec: ModelSpec) -> LlvmNetwork:
     return LlvmNetwork(spec, _program(spec.path, spec.member, spec.sha256))
 
 
-def content(spec: ModelSpec) -> bytes:
-    """The network's own file; raises `EngineError` where it is damaged or cannot be read."""
-    try:
-        whole = spec.path.read_bytes()
-        if spec.sha256 and hashlib.sha256(whole).hexdigest() != spec.sha256:
-            raise EngineError(
-                f"the file {spec.path.name} is damaged; remove it so that it is fetched anew"
-            )
-        if not spec.member:
-            return whole
-        with zipfile.ZipFile(spec.path) as archive:
-            return archive.read(spec.member)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise EngineError(
-            f"the file {spec.path.name} cannot be read ({error}); remove it so that it is fetched"
-            " anew"
-        ) from error
-
-
 @lru_cache(maxsize=_MOST_PROGRAMS)
 def _program(path: Path, member: str, sha256: str) -> Program:
     return Program(content(ModelSpec(path.name, path, sha256, member)))
-
-
-def _aligned(size: int) -> NDArray[np.uint8]:
-    """Zeros that begin where a vector may be read at once."""
-    whole = np.zeros(size + _ALIGNED, np.uint8)
-    start = -whole.ctypes.data % _ALIGNED
-    return whole[start : start + size]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from engines.backends.llvm.graph import Graph, Operation
 from engines.backends.llvm.host import Host, Tile
 from engines.backends.llvm.kernels import FLOAT, Added, Dense, Depthwise
+from engines.backends.llvm.memory import Memory, Packed
 from engines.errors import UnsupportedNetwork
 
-_LINE = 64  # bytes that caches keep together
 _HEAD_VECTORS = 8
 _SAME, _VALID = 0, 1  # the schema's words for margins of zeros, and for none
 _MEND = "run it by litert"
@@ -105,31 +105,10 @@ class Plan:
 _ROWS_AT_ONCE = 256  # pixels: pictures of so many are done in one go, larger ones row by row
 
 
-class _Memory:
-    """Hands out pieces of one block of memory."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._shared: dict[tuple[object, ...], int] = {}
-
-    def take(self, floats: int) -> int:
-        place = self.size
-        self.size += -(-floats * FLOAT // _LINE) * _LINE
-        return place
-
-    def share(self, floats: int, *key: object) -> int:
-        """The same piece for the same key; for what nobody needs after the step."""
-        if key not in self._shared:
-            self._shared[key] = self.take(floats)
-        return self._shared[key]
-
-
 class _Planner:
     def __init__(self, graph: Graph, host: Host) -> None:
         self._graph, self._host = graph, host
-        self._scratch = _Memory()
-        self._packed: list[bytes] = []
-        self._length = 0
+        self._scratch, self._packed = Memory(), Packed()
         self._longest = 0
         shape = graph.shape(graph.input)
         if len(shape) != 4:
@@ -149,7 +128,7 @@ class _Planner:
         steps.append(head)
         zeros = self._scratch.take(self._longest)
         return Plan(
-            picture, outputs, floats_out, steps, zeros, self._scratch.size, b"".join(self._packed)
+            picture, outputs, floats_out, steps, zeros, self._scratch.size, self._packed.content
         )
 
     def _stem(self, convolution: Operation, slopes: Operation) -> Stem:
@@ -208,8 +187,8 @@ class _Planner:
                 into_few, matrix.reshape(channels, -1), narrow.inputs[2], first_slopes.inputs[1]
             ),
             Depthwise(width, channels, host),
-            self._keep(self._graph.constant(deep.inputs[1])),
-            self._keep(self._graph.constant(deep.inputs[2])),
+            self._packed.keep(self._graph.constant(deep.inputs[1])),
+            self._packed.keep(self._graph.constant(deep.inputs[2])),
             self._product(
                 into_many, grown.reshape(self._channels, -1), wide.inputs[2], last_slopes.inputs[1]
             ),
@@ -245,8 +224,10 @@ class _Planner:
         kernel = Dense(tile, (length,), length, count, activated=False, halves=self._host.halves)
         product = Product(
             kernel,
-            self._pack(np.pad(np.concatenate(matrices), ((0, count - start), (0, 0))), kernel),
-            self._keep(np.pad(np.concatenate(biases), (0, count - start))),
+            self._packed.matrix(
+                np.pad(np.concatenate(matrices), ((0, count - start), (0, 0))), kernel
+            ),
+            self._packed.keep(np.pad(np.concatenate(biases), (0, count - start))),
         )
         return Head(product, self._at), outputs, count
 
@@ -256,24 +237,10 @@ class _Planner:
         """`matrix`: `(result, source)`."""
         return Product(
             kernel,
-            self._pack(matrix, kernel),
-            self._keep(self._graph.constant(bias)),
-            self._keep(self._graph.constant(slopes)),
+            self._packed.matrix(matrix, kernel),
+            self._packed.keep(self._graph.constant(bias)),
+            self._packed.keep(self._graph.constant(slopes)),
         )
-
-    def _pack(self, matrix: NDArray[np.float32], kernel: Dense) -> int:
-        """In the order in which the kernel reads it."""
-        at_once = kernel.tile.channels
-        tiles = matrix.reshape(-1, at_once, matrix.shape[1]).transpose(0, 2, 1)
-        return self._keep(tiles.astype(np.float16) if kernel.halves else tiles)
-
-    def _keep(self, values: NDArray[np.floating]) -> int:
-        content = np.ascontiguousarray(values).tobytes()
-        content += bytes(-len(content) % _LINE)
-        place = self._length
-        self._packed.append(content)
-        self._length += len(content)
-        return place
 
 
 def planned(graph: Graph, host: Host) -> Plan:

@@ -15,15 +15,40 @@ from engines.backends.llvm.text import Body, Function, Value
 
 ENTRY = "run"
 _DECLARED = [
-    "declare {0} @llvm.fma.v{1}f32({0}, {0}, {0})".format(f"<{lanes} x float>", lanes)
+    f"declare {result} @llvm.{name}.v{lanes}f32({', '.join(given)})"
     for lanes in (4, 8, 16)
-]
-_POINTERS = ("%picture", "%outputs", "%weights", "%scratch")
+    for vector in (f"<{lanes} x float>",)
+    for name, result, given in (
+        ("fma", vector, [vector] * 3),
+        ("vector.reduce.fadd", "float", ["float", vector]),
+    )
+] + ["declare float @llvm.sqrt.f32(float)"]
+POINTERS = ("%picture", "%outputs", "%weights", "%scratch")
 
 
-class _Kernel(Protocol):
+class Kernel(Protocol):
+    """A hashable description of a loop."""
+
     def function(self, name: str) -> Function:
         """Its code."""
+
+
+class Kernels:
+    """The loops that a program calls, each written once."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._functions: dict[Kernel, Function] = {}
+
+    def __call__(self, kernel: Kernel) -> Function:
+        """The function to call."""
+        if kernel not in self._functions:
+            self._functions[kernel] = kernel.function(f"kernel{len(self._functions)}")
+        return self._functions[kernel]
+
+    def assembly(self, run: Function) -> str:
+        """The whole module, with what calls them."""
+        return "\n".join([*_DECLARED, *map(str, self._functions.values()), str(run)])
 
 
 def assembly(plan: Plan) -> str:
@@ -34,8 +59,8 @@ def assembly(plan: Plan) -> str:
 class _Program:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._kernels: dict[_Kernel, Function] = {}
-        self._run = Function(ENTRY, [("ptr", pointer) for pointer in _POINTERS], public=True)
+        self._kernel = Kernels()
+        self._run = Function(ENTRY, [("ptr", pointer) for pointer in POINTERS], public=True)
         for step in plan.steps:
             match step:
                 case Stem():
@@ -44,16 +69,7 @@ class _Program:
                     self._bottleneck(step)
                 case Head():
                     self._head(step)
-
-    @property
-    def text(self) -> str:
-        parts = [*_DECLARED, *map(str, self._kernels.values()), str(self._run)]
-        return "\n".join(parts)
-
-    def _kernel(self, kernel: _Kernel) -> Function:
-        if kernel not in self._kernels:
-            self._kernels[kernel] = kernel.function(f"kernel{len(self._kernels)}")
-        return self._kernels[kernel]
+        self.text = self._kernel.assembly(self._run)
 
     def _scratch(self, place: int | Value) -> Value:
         return self._run.at("%scratch", place)

@@ -88,8 +88,11 @@ class Function:
         self.do(f"store <{lanes} x float> {value}, ptr {pointer}, align 4")
 
     def spread(self, pointer: Value, lanes: int) -> Value:
+        """A vector of the one float at a place."""
+        return self.everywhere(self.let(f"load float, ptr {pointer}, align 4"), lanes)
+
+    def everywhere(self, one: Value, lanes: int) -> Value:
         """A vector of one float, again and again."""
-        one = self.let(f"load float, ptr {pointer}, align 4")
         first = self.let(f"insertelement <{lanes} x float> poison, float {one}, i32 0")
         kind = f"<{lanes} x float>"
         return self.let(
