@@ -35,8 +35,9 @@ _SETTINGS: tuple[dict[str, object], ...] = (
 )
 _WORDS = "One and two and three. Four comes after that, and five is the last one."
 _WAYS_TO_SPEAK = 3
-_FREED_WITHIN_S = 12.0
-"""After a client that vanished: the server's deadline of silence, 6 s, and as much again."""
+_FREED_WITHIN_S = 20.0
+"""After a client that vanished: the server's deadline of silence, 6 s, and what a busy machine, with
+other calls on it, takes longer."""
 _BACK_WITHIN_S = 10.0
 
 
