@@ -297,8 +297,7 @@ class Session:
 
     def effort(self) -> Effort:
         """What drawing it has taken so far."""
-        counts, worker = self._counts, self._worker
-        return Effort(counts["in"], counts["dropped.superseded"], worker.drawn, worker.work_ns)
+        return Effort(self._counts["in"], self._worker.drawn, self._worker.work_ns)
 
     def ease(self, step: Step) -> None:
         """Draws it at this step from its next picture on; the peer is told soon."""

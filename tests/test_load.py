@@ -263,13 +263,13 @@ def test_what_fits_is_drawn_in_full() -> None:
 
 
 def test_too_many_calls_go_down_together_until_they_fit_and_stay_there() -> None:
-    machine = Machine()
+    machine = Machine(picture_ms=14.5)
     machine.run("abcde", 30)
     assert set(machine.steps.values()) == {1}
     assert min(machine.fps.values()) == pytest.approx(25)
     later = machine.run("abcde", 600)
     assert sum(a != b for a, b in pairwise(later)) == 0
-    machine.picture_ms = 21.0
+    machine.picture_ms = 22.0
     machine.run("abcde", 60)
     assert max(machine.fps.values()) * 0.9 <= min(machine.fps.values())
     assert STEPS[machine.governor.step].name == "15_fps"
@@ -298,7 +298,7 @@ def test_a_return_that_is_regretted_is_tried_more_and_more_seldom() -> None:
     steps = []
     for _ in range(600):  # nobody could know it beforehand: alone at its best step it is too slow
         step = governor.step
-        pull = Pull(30, 0.95 if step == 0 else 0.5, 0.0)
+        pull = Pull(30, 0.95 if step == 0 else 0.5, 0.0 if step else 0.2)
         steps.append(governor.look({"a": pull}, Use(0.5, 0.0))["a"])
     changes = [at for at, (a, b) in enumerate(pairwise(steps)) if a != b]
     pauses = [after - before for before, after in pairwise(changes)]
@@ -307,7 +307,7 @@ def test_a_return_that_is_regretted_is_tried_more_and_more_seldom() -> None:
 
 
 def test_a_call_that_is_slow_by_itself_goes_down_alone() -> None:
-    machine = Machine(own_ms={"b": 30.0}, picture_ms=8)
+    machine = Machine(own_ms={"b": 45.0}, picture_ms=8)
     machine.run("abc", 30)
     assert machine.steps["a"] == machine.steps["c"] == 0
     assert STEPS[machine.steps["b"]].name == "20_fps"
@@ -324,7 +324,7 @@ def test_nothing_happens_for_one_bad_second() -> None:
     governor = Governor(CORES)
     for look in range(40):
         bad = look % 10 == 5
-        steps = governor.look({"a": Pull(30, 1.0 if bad else 0.5, 0.0)}, Use(1.9, 0.1))
+        steps = governor.look({"a": Pull(30, 1.0 if bad else 0.5, 0.3 * bad)}, Use(1.9, 0.1))
         assert steps == {"a": 0}
 
 
@@ -377,7 +377,6 @@ class Drawing:
         drawn_now = round(self.step.pictures(30)) - lost
         self.counted = Effort(
             had.came + 30,
-            had.replaced + lost,
             had.drawn + drawn_now,
             had.work_ns + round(work * SECOND),
         )

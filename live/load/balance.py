@@ -77,7 +77,7 @@ class Balance:
         pulls, pictures = {}, 0.0
         for name, effort in efforts.items():
             before, step = self._efforts.get(name, new)
-            pulls[name] = effort.since(before, took_s)
+            pulls[name] = effort.since(before, took_s, step)
             pictures += (effort.drawn - before.drawn) * step.cost
         self.costs.note(use, pictures, took_s)
         was = self._governor.step

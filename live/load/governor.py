@@ -16,16 +16,15 @@ from live.load.steps import STEPS
 
 _BUSY_FULL = 0.9
 """Of the machine, or of the time for turns: from here on, calls wait for each other."""
-_BUSY_RETURN = 0.8
+_BUSY_RETURN = 0.9
 """Of both, that a return may make of it."""
-_WORK_FULL = 0.9
-"""Of the time in which a call's thread draws or waits to: the next picture would come too soon."""
-_WORK_RETURN = 0.8
-_LOST = 0.05
-"""Of the camera's pictures, that a newer one took the place of."""
-_LOST_AT_WORK = 0.6
-"""Of the time that has to be spent on drawing where so many are lost because of it: on a network
-that delivers in bursts they are lost without."""
+_WORK_RETURN = 0.95
+"""Of a call's time, likewise."""
+_LACKING = 0.05
+"""Of a call's pictures: from here on it does not keep up."""
+_LACKING_AT_WORK = 0.6
+"""Of the time that has to be spent on drawing where pictures lack because of it: a network that
+delivers in bursts brings some too late to be drawn at all."""
 _STRAINED_LOOKS = 2
 _CALM_LOOKS = 4
 _LONGEST_CALM_LOOKS = 64
@@ -41,13 +40,13 @@ class Pull:
     """Pictures a second that it would draw at its best step."""
     work: float
     """Of the time that its thread spent on drawing, or on waiting until it could (0…1)."""
-    lost: float
-    """Of the camera's pictures, those that came while another was drawn and were replaced."""
+    lacking: float
+    """Of the pictures that were to be drawn at its step, those that were not."""
 
     @property
     def strained(self) -> bool:
         """Whether it does not keep up."""
-        return self.work > _WORK_FULL or (self.lost > _LOST and self.work > _LOST_AT_WORK)
+        return self.lacking > _LACKING and self.work > _LACKING_AT_WORK
 
 
 @dataclass(slots=True)
