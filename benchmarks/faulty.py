@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import browser, calling, targets
+from benchmarks import browser, calling
 from benchmarks.call import CallPlan, Row, first_seen
 from benchmarks.netem import Link
 from benchmarks.netem.cases import CALM, Case
 from benchmarks.netem.link import Passage
 from benchmarks.processes import busy_s, tree_cpu_s
-from benchmarks.serving import Serving
 from benchmarks.stages import Counters
+from benchmarks.targets import Target
 
 _INBOUND = (
     "packetsReceived",
@@ -61,7 +61,6 @@ class Observed:
     passage: Passage
     """What became of the datagrams since the call began; how late the link was, since its fault."""
     first_frame_ms: float
-    server_cpu_s: float
     link_cpu_s: float
     others_cpu_s: float
     report: dict[str, Any] | None
@@ -69,14 +68,13 @@ class Observed:
 
 def call(
     tabs: browser.Tabs,
-    server: Serving,
+    target: Target,
     plan: CallPlan,
     camera: browser.Camera,
     case: Case,
     seed: int,
 ) -> Observed:
-    """Makes one call, and lets the fault begin in it; raises `CallFailed`."""
-    target = targets.own(server.address, plan)
+    """Makes one call, and lets the fault begin in it; raises `CallFailed`, `LinkFailed`."""
     began = time.monotonic()
     with (
         Link(CALM, CALM, seed) as link,
@@ -87,13 +85,12 @@ def call(
         clock_ms = made.clock_ms()
         before = made.collect()
         link_s = link.passage().cpu_s  # and its lateness from here on
-        server_s, tree_s, machine_s = server.usage.cpu_s, tree_cpu_s(os.getpid()), busy_s()
+        tree_s, machine_s = tree_cpu_s(os.getpid()), busy_s()
         began_ms = 1000 * time.monotonic() - clock_ms
         link.change(up=case.faults, down=case.faults)
         cut_ms = _wait(link, plan.seconds, case.cut_s, clock_ms)
         ended_ms = 1000 * time.monotonic() - clock_ms
         after = made.collect()
-        server_s = server.usage.cpu_s - server_s
         tree_s, machine_s = tree_cpu_s(os.getpid()) - tree_s, busy_s() - machine_s
         passage = link.passage()
         rows = [row for row in after.rows if began_ms <= row.at_ms <= ended_ms]
@@ -107,7 +104,6 @@ def call(
             after=after.counters,
             passage=passage,
             first_frame_ms=made.first_frame_ms,
-            server_cpu_s=server_s,
             link_cpu_s=passage.cpu_s - link_s,
             others_cpu_s=max(0.0, machine_s - tree_s),
             report=_told(target.report()),

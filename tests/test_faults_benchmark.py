@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import faults, faulty, freezes
+from benchmarks import faults, faults_figures, faulty, freezes
 from benchmarks.call import Row
 from benchmarks.faulty import Observed
 from benchmarks.netem.cases import CASES, DELAY_MS
@@ -48,7 +48,6 @@ def observed(rows: list[Row], cut_ms: tuple[float, float] | None = None) -> Obse
         },
         passage=Passage(Counts(came=5, lost=1, passed=4), Counts(), [0.1, 0.3], 0.5),
         first_frame_ms=700.0,
-        server_cpu_s=1.0,
         link_cpu_s=0.2,
         others_cpu_s=0.0,
         report=None,
@@ -56,7 +55,9 @@ def observed(rows: list[Row], cut_ms: tuple[float, float] | None = None) -> Obse
 
 
 def figures(case: str, *calls: Observed) -> dict[str, Any]:
-    return faults.figures_of(faults.Calls(dict, {("H264", case): {"echo": list(calls)}}))
+    return faults_figures.figures_of(
+        faults_figures.Calls(dict, {("H264", case): {"echo": list(calls)}})
+    )
 
 
 def test_even_pictures_have_no_freeze() -> None:
@@ -95,7 +96,7 @@ def test_a_call_without_pictures_misses_its_goals() -> None:
     found = figures("loss5", observed([]))
     assert found["cells"]["H264 loss5"]["echo"]["age_ms"] is None
     assert [goal["met"] for goal in found["goals"]] == [False, False]
-    faults.show(found)
+    faults_figures.show(found)
 
 
 def test_goals_under_loss_and_after_an_outage() -> None:
@@ -138,7 +139,7 @@ def test_made_up_sound_counts_where_it_is_heard() -> None:
 
 
 def test_the_table_says_all_that_a_person_asks(capsys: pytest.CaptureFixture[str]) -> None:
-    faults.show(figures("outage", observed(evenly(1000, 11_000), (3500.0, 5000.0))))
+    faults_figures.show(figures("outage", observed(evenly(1000, 11_000), (3500.0, 5000.0))))
     told = capsys.readouterr().out
     assert "longest" in told
     assert "concealed_percent 5.0" in told

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Browser
 
-from benchmarks import browser, clip, faulty, freezes
+from benchmarks import browser, clip, faulty, freezes, targets
 from benchmarks.call import CallPlan
 from benchmarks.netem import Faults
 from benchmarks.netem.cases import DELAY_MS, Case
@@ -19,7 +19,8 @@ def test_an_outage_is_seen_where_it_was_made(launch: Callable[..., Browser]) -> 
     plan = CallPlan("H264", "display", warm_s=0.5, seconds=4.0)
     case = Case("an outage, and some loss", Faults(DELAY_MS, loss=0.02), cut_s=0.8)
     with Serving("echo", {"LOGS__LEVEL": "error"}) as server:
-        seen = faulty.call(browser.Chromium(chromium), server, plan, camera, case, seed=1)
+        target = targets.own(server.address, plan)
+        seen = faulty.call(browser.Chromium(chromium), target, plan, camera, case, seed=1)
     chromium.close()
     assert min(row.age_ms for row in seen.rows) >= 2 * DELAY_MS
     up, down = seen.passage.up, seen.passage.down
