@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -248,6 +249,42 @@ def test_what_no_cut_shortens_is_put_up_with() -> None:
     told = delayed(estimator, 1_000, [110.0] * 900)
     assert min(told) < 600_000  # once
     assert told[-1] > 900_000
+
+
+def followed(*, carries: float, jitter_ms: float) -> tuple[list[float], list[float]]:
+    """A camera of 1.4 Mbit/s that does as it is told, a round trip later, for 30 s.
+
+    Gives its rates and the lengths of the queue in ms, picture by picture.
+    """
+    chance, estimator = random.Random(1), StandingQueueEstimator()
+    rate, told, busy_ms, last_ms = 1.4e6, [1.4e6] * 12, 0.0, 0.0
+    rates, queues = [], []
+    for number in range(900):
+        for part in range(4):
+            sent_ms = number * 1000 / 30 + 3 * part
+            busy_ms = max(busy_ms, sent_ms) + rate / 30 / 4 / carries * 1000
+            late_ms = 20 + chance.random() * jitter_ms
+            last_ms = max(last_ms, busy_ms + late_ms)
+            tick = round(sent_ms / 1000 * (1 << 18)) % (1 << 24)
+            found = estimator.add(round(last_ms), tick, round(rate / 30 / 4 / 8), 1)
+            told.append(min(1.4e6, found[0]) if found else told[-1])
+        rate = told[-12]
+        rates.append(rate)
+        queues.append(busy_ms - sent_ms)
+    return rates, queues
+
+
+def test_a_camera_keeps_just_below_what_the_path_carries() -> None:
+    rates, queues = followed(carries=800_000, jitter_ms=5)
+    assert 600_000 < sum(rates[150:]) / len(rates[150:]) < 800_000
+    assert sorted(queues[60:])[-45] < 110  # of 95 in 100 pictures
+    assert max(queues) < 400
+
+
+@pytest.mark.parametrize("jitter_ms", [50, 100])
+def test_a_camera_keeps_its_rate_through_jitter(jitter_ms: float) -> None:
+    rates, _ = followed(carries=1e9, jitter_ms=jitter_ms)
+    assert sum(rates) / len(rates) > 1_200_000
 
 
 def test_a_rate_falls_with_what_is_lost_and_comes_back() -> None:

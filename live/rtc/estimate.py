@@ -4,8 +4,8 @@ aiortc follows the gradient of the delay by a Kalman filter, for which jitter is
 of it halve the rate until a camera sends 60 kbit/s. What matters is whether a queue stands: then
 even the fastest packet of a fifth of a second is late, by the queue's length (as in CoDel, RFC
 8289). Then the rate is cut to half of what arrives until the queue is empty, set to a little less
-than what arrived, and grows again slowly. Where a cut does not shorten the queue there is none, but
-a path whose delay varies that much; such a length is put up with from then on.
+than what arrived, and grows again slowly. Where a cut does not shorten the queue, or it is there
+again at once, there is none, but a path whose delay varies so much; that is put up with.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import NamedTuple
 _HIGHEST = 3_500_000
 _LEAST = 250_000
 """A picture of 512 × 512 can still be made of it."""
-_STANDING_MS = 45.0
+_STANDING_MS = 50.0
 _EMPTY_MS = 25.0
-_LOOK_MS, _LOOK_PACKETS = 80, 6
+_LOOK_MS, _LOOK_PACKETS = 100, 6
 """The fastest of at least so many: of one or two it would be chance."""
 _RATE_MS = 300
 _UPDATE_MS = 40
@@ -29,10 +29,12 @@ _DRAIN_MS = 900
 """At most; by then half the rate has emptied a queue of 450 ms."""
 _DRAINING, _DRAINED = 0.45, 0.85
 _PUT_UP_WITH = 1.3
+_SOON_MS = 2500
+"""After a cut the rate needs longer than that to fill a queue again."""
 _GROWTH_A_SECOND = 0.12
-_GROWTH_NEAR = 0.01
+_GROWTH_NEAR = 0.03
 _NEAR, _PAST = 0.85, 1.1
-_REMEMBERED_MS = 30_000
+_REMEMBERED_MS = 20_000
 _WRAP_MS = 64_000.0
 _TICKS_PER_MS = (1 << 18) / 1000
 
@@ -59,6 +61,7 @@ class StandingQueueEstimator:
         self._updated_ms = self._told_ms = 0
         self._standing_ms = _STANDING_MS
         self._cut: _Cut | None = None
+        self._mended_ms = -_SOON_MS
         self._limit: tuple[int, float] | None = None
         """When a queue stood last, and what arrived then in bits a second."""
         self._streams: dict[int, None] = {}
@@ -79,6 +82,8 @@ class StandingQueueEstimator:
         before = self._bitrate
         if self._cut is not None:
             self._drain(self._cut, now)
+        elif self.queue_ms >= self._standing_ms and now - self._mended_ms < _SOON_MS:
+            self._put_up_with(self.queue_ms)
         elif self.queue_ms >= self._standing_ms:
             self._cut = _Cut(now, self.queue_ms, min(self._bitrate, self._arriving))
             self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
@@ -105,7 +110,8 @@ class StandingQueueEstimator:
 
     @property
     def _arriving(self) -> float:
-        return 8000 * self._octets / _RATE_MS
+        span_ms = self._recent[-1][0] - self._recent[0][0]
+        return 8000 * self._octets / max(span_ms, _RATE_MS // 2)
 
     def _drain(self, cut: _Cut, now: int) -> None:
         if self.queue_ms > _EMPTY_MS and now - cut.began_ms < _DRAIN_MS:
@@ -113,12 +119,16 @@ class StandingQueueEstimator:
             self._cut = cut._replace(arriving=min(cut.arriving, self._arriving))
             return
         if self.queue_ms > cut.queue_ms / 2:
-            self._standing_ms = max(self._standing_ms, _PUT_UP_WITH * cut.queue_ms)
+            self._put_up_with(cut.queue_ms)
             kept = cut.arriving
         else:
             kept = _DRAINED * cut.arriving
             self._limit = now, cut.arriving
         self._bitrate, self._cut = max(kept, _LEAST), None
+        self._mended_ms = now
+
+    def _put_up_with(self, queue_ms: float) -> None:
+        self._standing_ms = max(self._standing_ms, _PUT_UP_WITH * queue_ms)
 
     def _grow(self, elapsed_ms: int, now: int) -> None:
         """Slowly where the last queue began: each time that it is found out costs a queue."""
