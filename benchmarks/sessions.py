@@ -14,6 +14,9 @@ most 150 ms (ITU-T G.114's bound for easy conversation). Two servers are asked:
 * one that is told to take a call more than that all the same, opened at once: what becomes of calls
   beyond what fits, whether they were told, and how fairly they share.
 
+`--places` has the first server take so many calls, too: on a machine that others keep busy it would
+rightly take few.
+
 `--url` calls a Visavis server that runs somewhere, as it is: its own figures stand for the ages
 where its pictures carry no code, and its CPU is unknown.
 """
@@ -56,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="measured at each level (12; 4 with --quick)")
     parser.add_argument("--warm", type=float, help="before that (5; 2.5)")
     parser.add_argument("--avatar", default="mira", help="avatar (mira)")
+    parser.add_argument(
+        "--places", type=int, help="calls that our server has to take, whatever it finds itself"
+    )
     parser.add_argument("--silent", action="store_true", help="no microphones")
     parser.add_argument("--url", help="of a Visavis server to call instead of one of our own")
     parser.add_argument("--token-file", type=Path, help="holds an access token for --url")
@@ -69,7 +75,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.url is not None:
         figures = asyncio.run(ramp(None, media, args))
     else:
-        with Serving("avatar", _SETTINGS) as server:
+        places = {} if args.places is None else {"SESSIONS__PLACES": str(args.places)}
+        with Serving("avatar", _SETTINGS | places) as server:
             figures = asyncio.run(ramp(server, media, args))
         recorder.ended(server.stopped_cpu_s)
         more = len(figures["levels"]) + (0 if figures["broken"] else 1)
