@@ -24,10 +24,27 @@ def latency(record: Record) -> list[Markup]:
             plots.bars("Delay, 95th percentile", _of(kinds, "p95"), "ms"),
         )
     ]
+    parts += _movement(record.figures.get("movement") or {})
     for index, (name, cell) in enumerate(cells.items()):
         body = _cell(kinds[name], cell)
         parts.append(part(name, *body) if index < _OPEN_CELLS else folded(name, *body))
     return parts
+
+
+def _movement(found: Mapping[str, Any]) -> list[Markup]:
+    """The black box beside the time code: both have to agree where nothing smooths."""
+    rows = [
+        (kind, one["time_code_ms"], *(_sure(one.get(part)) for part in ("jaw", "yaw")))
+        for kind, one in found.items()
+        if "time_code_ms" in one
+    ]
+    head = ("", "by time code, ms", "by the jaw's movement", "by the head's")
+    about = "Delay by the time code, and by movement alone, without any help of the server"
+    return [table(head, rows, about)] if rows else []
+
+
+def _sure(found: Mapping[str, Any] | None) -> str | None:
+    return None if found is None else f"{found['ms']:.1f} ± {found['uncertainty_ms']:.1f}"
 
 
 def _kinds(cell: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

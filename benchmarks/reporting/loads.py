@@ -62,8 +62,9 @@ def sessions(record: Record) -> list[Markup]:
     ]
     words = f"{figures['held']} calls are held; {figures['why']}."
     beyond = figures.get("beyond") or {}
-    if beyond.get("words"):
-        words += f" One more: {beyond['words']}"
+    more = beyond.get("words") or beyond.get("outcome")
+    if more:
+        words += f" One call more: {more}."
     return [
         Markup(f'<p class="note">{text(words)}</p>'),
         side_by_side(*drawn),

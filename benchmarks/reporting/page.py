@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,11 @@ def page(records: Sequence[Record], changes: Markup | None = None) -> str:
     order = list(SECTIONS)
     known = sorted(records, key=lambda one: order.index(one.name) if one.name in order else 99)
     names = {id(record): f"r{index}" for index, record in enumerate(known)}
+    alike = Counter(_title(record) for record in known)
     links = "".join(
-        f'<li><a href="#{names[id(record)]}">{text(_title(record))}</a></li>' for record in known
+        f'<li><a href="#{names[id(record)]}">{text(_title(record))}'
+        f"{text(f' ({record.file})' if alike[_title(record)] > 1 else '')}</a></li>"
+        for record in known
     )
     if changes:
         links = f'<li><a href="#changes">Changes</a></li>{links}'

@@ -36,8 +36,8 @@ _SETTINGS: tuple[dict[str, object], ...] = (
 _WORDS = "One and two and three. Four comes after that, and five is the last one."
 _WAYS_TO_SPEAK = 3
 _FREED_WITHIN_S = 20.0
-"""After a client that vanished: the server's deadline of silence, 6 s, and what a busy machine, with
-other calls on it, takes longer."""
+"""After a client that vanished: the server's deadline of silence, 6 s, and what a busy machine with
+other calls on it, adds."""
 _BACK_WITHIN_S = 10.0
 
 
