@@ -78,12 +78,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         bench = Bench(args, stack, matrix, theirs)
         kinds: list[str] = [*KINDS]
-        moved = ["echo", "avatar"] if args.movement else []
+        coded = theirs is None or bench.is_coded(matrix[0])
+        moved = ["echo", "avatar"] if args.movement or not coded else []
         if theirs is not None:
-            (kinds if bench.is_coded(matrix[0]) else moved).append(THEIRS)
+            (kinds if coded else moved).append(THEIRS)
         runs = bench.runs(args.rounds or (1 if args.quick else 4), matrix, kinds)
         if moved:
             figures["movement"] = {kind: bench.movement(matrix[0], kind) for kind in moved}
+            figures["movement_after_code_ms"] = movement.apart(figures["movement"]["echo"])
     for server in bench.servers.values():
         recorder.ended(server.stopped_cpu_s)
     figures["cells"] = {cell.name: figures_of(runs, cell, kinds) for cell in matrix}

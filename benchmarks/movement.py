@@ -4,6 +4,10 @@ A black box's view: nothing is asked of the server. The clip's face, tracked pic
 the movement sent, at the times at which its pictures were drawn; what a caller decoded, tracked the
 same way after the call, is the movement seen. In an echo the two trackings have the same lag, which
 cancels; over the avatar it stays, with the driver's smoothing, as it does for a person who looks.
+
+What it finds of an echo is held against the time codes of the same pictures (`apart`). The rest is
+codecs': where bits are short they leave something of the picture before, above all of a mouth, so
+what moves is later than the picture it is in. Two of ours in a row make that 0.5 ms.
 """
 
 from __future__ import annotations
@@ -39,6 +43,13 @@ def measured(seen: Seen, clip: Sequence[Rgb]) -> dict[str, Any]:
     # The mean: movement is late by how late its pictures are on the whole.
     mean = round(float(np.mean(seen.ages_ms)), 1) if seen.ages_ms else None
     return {"time_code_ms": mean, **{name: _delay(sent, back, name) for name in SIGNALS}}
+
+
+def apart(echo: Mapping[str, Any]) -> dict[str, float]:
+    """By how much later an echo is by each signal than by its time code, in ms."""
+    code = echo["time_code_ms"]
+    known = {name: echo[name] for name in SIGNALS if not isinstance(echo[name], str)}
+    return {} if code is None else {n: round(one["ms"] - code, 1) for n, one in known.items()}
 
 
 def show(figures: Mapping[str, Mapping[str, Any]]) -> None:

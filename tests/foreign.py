@@ -113,12 +113,17 @@ async def _answered(
     if echo:
         peer.on("track", peer.addTrack)
     elif track is None and published is not None:
-        peer.on("track", published.set_result)
+        peer.on("track", lambda one: _publish(one, published))
     if track is not None:
         peer.addTrack(track)
     await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
     await peer.setLocalDescription(await peer.createAnswer())
     return str(peer.localDescription.sdp)
+
+
+def _publish(track: MediaStreamTrack, published: asyncio.Future[MediaStreamTrack]) -> None:
+    if track.kind == "video":
+        published.set_result(track)
 
 
 def _described(server: Foreign, sdp: str) -> web.Response:

@@ -11,10 +11,14 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.request import urlopen
 
+import cv2
 import numpy as np
 import pytest
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +30,8 @@ from benchmarks import (
     host,
     latency,
     latency_figures,
+    movement,
+    packets,
     stages,
     stamps,
     targets,
@@ -266,6 +272,41 @@ def test_stamps_of_one_process_are_read_by_another(tmp_path: Path) -> None:
     assert passed.keys() == {7}
     assert passed[7].came_ns == 1000 < passed[7].left_ns
     assert stamps.passed(tmp_path / "nowhere") == {}
+
+
+# By movement
+
+
+def test_what_moves_is_as_late_as_its_time_code_says() -> None:
+    """The project's clip through the server's own codec, and late by turns."""
+    found = clip.read(clip.DEFAULT, 145, (320, 320))
+    times = [round(index * 10_000 / 30) for index in range(len(found))]
+    late = 350 + np.random.default_rng(3).gamma(4, 12, len(found)).astype(int)
+    decoder, back = get_decoder(packets.parameters("VP8")), []
+    for data in packets.encoded("VP8", found):
+        frames: Any = decoder.decode(JitterFrame(data, 0))
+        back += [frame.to_ndarray(format="bgr24") for frame in frames]
+    seen = replace(
+        run_of([float(each) / 10 for each in late]),
+        shown=list(zip(times, range(len(found)), strict=True)),
+        pictures=[
+            ((time + each) / 10, cv2.imencode(".jpg", bgr)[1].tobytes())
+            for time, each, bgr in zip(times, late, back, strict=True)
+        ],
+    )
+    figures = movement.measured(seen, found)
+    assert figures["time_code_ms"] == pytest.approx(40, abs=1)
+    off = movement.apart(figures)
+    assert off.keys() == {"jaw", "yaw"}
+    for name, ms in off.items():
+        assert abs(ms) < 3 * figures[name]["uncertainty_ms"] + 1
+    assert figures["jaw"]["uncertainty_ms"] < 2
+
+
+def test_what_does_not_move_alike_is_not_held_against_its_code() -> None:
+    echo = {"time_code_ms": 10.0, "jaw": {"ms": 12.5, "uncertainty_ms": 1.0}, "yaw": "still"}
+    assert movement.apart(echo) == {"jaw": 2.5}
+    assert movement.apart(echo | {"time_code_ms": None}) == {}
 
 
 # Servers of others
