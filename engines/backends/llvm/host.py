@@ -29,7 +29,7 @@ class Host:
         fitting = [
             (pixels, across)
             for across in (8, 4, 2, 1)
-            for pixels in (16, 8, 4, 2, 1)
+            for pixels in (8, 4, 2, 1)
             if not vectors % across and not width % pixels
             if pixels * across <= max(4, self.registers * 3 // 4)
         ]
