@@ -152,28 +152,30 @@ class Outgoing:
         for start in range(0, len(packets), burst):
             if start:
                 await asyncio.sleep(0.001)
-            now = now_ns()
-            for packet in packets[start : start + burst]:
-                await self._send_first(packet, now)
+            await self._send_first(packets[start : start + burst])
         if self._video and self._sends_twice(now_ns()):
             task = asyncio.ensure_future(self._send_twice(packets))
             self._again.add(task)
             task.add_done_callback(self._again.discard)
 
-    async def _send_first(self, packet: RtpPacket, now: int) -> None:
-        sender = self._of
-        packet.extensions.abs_send_time = (wall.current_ntp_time() >> 14) & 0x00FFFFFF
-        data = packet.serialize(private(sender, "rtp_header_extensions_map"))
-        await sender.transport._send_rtp(data)
-        if self._video:
-            self._kept[packet.sequence_number] = _Sent(packet, now)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            self.path.sent(len(data), now)
-        set_private(sender, "ntp_timestamp", wall.current_ntp_time())
-        set_private(sender, "rtp_timestamp", packet.timestamp)
-        set_private(sender, "octet_count", private(sender, "octet_count") + len(packet.payload))
-        set_private(sender, "packet_count", private(sender, "packet_count") + 1)
+    async def _send_first(self, packets: Sequence[RtpPacket]) -> None:
+        sender, transport, now = self._of, self._of.transport, now_ns()
+        extensions = private(sender, "rtp_header_extensions_map")
+        time_of_day = wall.current_ntp_time()
+        for packet in packets:
+            packet.extensions.abs_send_time = (time_of_day >> 14) & 0x00FFFFFF
+            data = packet.serialize(extensions)
+            await transport._send_rtp(data)
+            if self._video:
+                self._kept[packet.sequence_number] = _Sent(packet, now)
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+                self.path.sent(len(data), now)
+        set_private(sender, "ntp_timestamp", time_of_day)
+        set_private(sender, "rtp_timestamp", packets[-1].timestamp)
+        octets = sum(len(packet.payload) for packet in packets)
+        set_private(sender, "octet_count", private(sender, "octet_count") + octets)
+        set_private(sender, "packet_count", private(sender, "packet_count") + len(packets))
 
     # What goes out again
 
