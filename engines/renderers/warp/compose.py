@@ -29,22 +29,30 @@ class Behind:
     plate: Rgb
     """`(size, size, 3)`, C-contiguous."""
     reach: NDArray[np.uint8]
-    """`(s, s)` of the texture; 0 where a pixel of the map that lands there is off the person, and
-    so are those around it."""
+    """`(s, s)` of the texture; 0 where a pixel of the picture that is looked up there shows that
+    the person is not near."""
+
+
+_AROUND = np.ones((3, 3), np.uint8)
+_EVERY = 2
+"""Rows and columns of the map from one place where the person is looked for to the next."""
 
 
 def reach_of(matte: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     """`Behind.reach` of a texture's matte."""
-    # a row and a column of the map, diagonally, of a head that is drawn at two thirds of its size
-    return rgb(cv2.dilate(matte, disk(3 * step)))
+    # a place beyond, diagonally, of a head that is drawn at two thirds of its size
+    return rgb(cv2.dilate(matte, disk(3 * _EVERY * step)))
 
 
 def spans(maps: InverseMap, behind: Behind) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """`(m,)` twice: between which columns of the picture, in multiples of the map's step, the
     person may be in each row of the map; the same column: nowhere."""
-    x, y, _ = maps.planes
-    near = cv2.remap(behind.reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) > 0
+    x, y = np.ascontiguousarray(maps.planes[:2, ::_EVERY, ::_EVERY])
+    near = cv2.remap(behind.reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    # where the map is squeezed, more of the texture lies between two places than `reach` covers
+    near = cv2.dilate(near, _AROUND) > 0
     first = near.argmax(axis=1)
     beyond = len(near) - near[:, ::-1].argmax(axis=1)
     beyond = np.where(near.any(axis=1), beyond, first)
-    return first * maps.step, beyond * maps.step
+    step, rows = _EVERY * maps.step, maps.planes.shape[1]
+    return (first * step).repeat(_EVERY)[:rows], (beyond * step).repeat(_EVERY)[:rows]

@@ -12,19 +12,28 @@ _LEAP = 5.0
 """Times the usual step of the map: a larger one is a fold's edge."""
 
 
-def find_folds(x: Floats, y: Floats) -> NDArray[np.uint8]:
-    """255 where one part of the face hides another: there the inverse map leaps.
+def find_folds(planes: Floats) -> NDArray[np.uint8]:
+    """`(m, m)` 255 where one part of the face hides another: there the inverse map leaps.
 
-    `x`, `y`: `(h, w)` texture positions in pixels.
+    `planes`: `(2, m, m)` texture positions in pixels.
     """
-    leaps = np.zeros(x.shape, np.uint8)
-    usual = abs(float(x[0, 1] - x[0, 0]))
-    for plane in (x, y):
-        for now, before in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-            leap = cv2.absdiff(plane[now], plane[before]) > _LEAP * usual
-            leaps[now] |= leap
-            leaps[before] |= leap
-    return leaps * np.uint8(255)
+    side = planes.shape[1]
+    leap = _LEAP * abs(float(planes[0, 0, 1] - planes[0, 0, 0]))
+    # both planes as one: what lies between the last row of one and the first of the other is left
+    # out
+    both = planes.reshape(2 * side, side)
+    across = cv2.absdiff(both[:, 1:], both[:, :-1]) > leap
+    down = cv2.absdiff(both[1:], both[:-1]) > leap
+    across = across[:side] | across[side:]
+    down = down[: side - 1] | down[side:]
+    folds = np.zeros((side, side), np.uint8)
+    if across.any() or down.any():
+        for leaps, now, before in (
+            (across, folds[:, 1:], folds[:, :-1]),
+            (down, folds[1:], folds[:-1]),
+        ):
+            now[leaps] = before[leaps] = 255
+    return folds
 
 
 def soften_folds(picture: Rgb, folds: NDArray[np.uint8], step: int) -> None:

@@ -29,8 +29,10 @@ from engines.renderers.warp.plate import choose_plate, clean_plate, cut_person
 from engines.renderers.warp.way import Way, fastest
 from engines.types import Avatar, Backdrop, Floats, Motion, Picture, Portrait, Rgb, Space
 
-_MAP_SIDE = 192
-"""Pixels of the inverse map, at most: it is smooth, so it is drawn small and enlarged."""
+_SMALLEST_MAP = 180
+"""Pixels of the inverse map: it is smooth, so it is drawn small and enlarged. What is smaller draws
+stairs where one part of the face hides another."""
+_STEPS = (16, 8, 4, 2)
 _SIZES = (64, 2048)
 _USUAL_WHITE = np.full(3, 200.0)
 
@@ -132,8 +134,7 @@ def draw(features: WarpFeatures, moved: Moved, way: Way | None = None) -> Rgb:
     way = way or fastest()
     maps = _inverse_map(features, moved, way)
     picture = way.compose(features.texture, maps, features.behind)
-    x, y, _ = maps.planes
-    soften_folds(picture, find_folds(x, y), maps.step)
+    soften_folds(picture, find_folds(maps.planes[:2]), maps.step)
     draw_eyes(picture, features.eyes, moved)
     draw_mouth(picture, features.mouth, moved)
     return picture
@@ -141,7 +142,7 @@ def draw(features: WarpFeatures, moved: Moved, way: Way | None = None) -> Rgb:
 
 def _step(size: int) -> int:
     """Pixels of the picture per pixel of the map."""
-    return -(-size // _MAP_SIDE)
+    return next((step for step in _STEPS if size >= step * _SMALLEST_MAP), 1)
 
 
 def _resting_map(size: int, margin: int) -> Floats:

@@ -5,7 +5,6 @@ To import it takes llvmlite; the first pictures' code takes a tenth of a second 
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +16,14 @@ from engines.renderers.warp.machine.rasteriser import VERTEX, rasteriser
 from engines.types import Floats, Rgb
 
 _FAR = 1e5
+_USUAL_STEP = 2  # of pictures of 512
 
 
 def make() -> None:
     """Makes the code; raises `EngineError` where that does not work."""
     here()
     rasteriser()
-    composer()
+    composer(_USUAL_STEP)
 
 
 def rasterise(
@@ -46,15 +46,15 @@ def rasterise(
 
 def compose(texture: NDArray[np.uint8], maps: InverseMap, behind: Behind) -> Rgb:
     """As `Way.compose`."""
-    picture = behind.plate.copy()
-    size, rows = len(picture), maps.planes.shape[1]
-    columns = rows * maps.step
-    enlarged = np.empty((3, rows, columns), np.float32)
-    for plane, wide in zip(maps.planes, enlarged, strict=True):
-        cv2.resize(plane, (columns, rows), dst=wide)
+    size, rows = len(behind.plate), maps.planes.shape[1]
+    width = -(-size // LANES) * LANES
+    picture = np.empty((size, width, 3), np.uint8)
+    picture[:, :size] = behind.plate
     first, beyond = spans(maps, behind)
-    numbers = np.empty(5 + 2 * rows, np.int64)
-    numbers[:5] = size, len(texture), rows, columns, maps.step
-    numbers[5::2], numbers[6::2] = first, -((first - beyond) // LANES)
-    composer().run(*(array.ctypes.data for array in (texture, enlarged, picture, numbers)))
-    return picture
+    left = first // LANES * LANES
+    numbers = np.empty(4 + 2 * rows, np.int64)
+    numbers[:4] = size, width, len(texture), rows
+    numbers[4::2], numbers[5::2] = left, np.where(first < beyond, -((left - beyond) // LANES), 0)
+    arrays = (texture, np.ascontiguousarray(maps.planes), picture, numbers)
+    composer(maps.step).run(*(array.ctypes.data for array in arrays))
+    return np.ascontiguousarray(picture[:, :size])

@@ -9,8 +9,17 @@ from __future__ import annotations
 from functools import cache
 
 from engines.backends.llvm.machine_code import Code
-from engines.backends.llvm.text import Body, Function, Value
-from engines.renderers.warp.machine.formulas import LANES, ROUNDING, Number, read_row, row_of, whole
+from engines.backends.llvm.text import Function, Value
+from engines.renderers.warp.machine.formulas import (
+    LANES,
+    ROUNDING,
+    Number,
+    constant_row,
+    read,
+    read_row,
+    row_of,
+    whole,
+)
 
 _ENTRY = "compose"
 _POINTERS = ("%texture", "%maps", "%picture", "%numbers")
@@ -22,84 +31,135 @@ _MASK = f"<{LANES} x i1>"
 _ALL = f"<{', '.join(['i1 true'] * LANES)}>"
 
 
+LARGEST_MAP = 512
+"""Pixels of a map's side."""
+_PLANES = 3
+_LINE = LARGEST_MAP + 2 * LANES
+"""Floats of a line of the map: it goes on beyond its ends as it ends."""
+
+
 @cache
-def composer() -> Code:
+def composer(step: int) -> Code:
     """`run(texture, maps, picture, numbers)`: four addresses.
 
-    `texture`: `(t, t, 4)` uint8, colours multiplied by the matte. `maps`: `(3, m, w)` float32,
-    column and row of the texture and light, enlarged to the picture's columns. `picture`: `(s, s,
-    3)` uint8, drawn over. `numbers`: int64 s, t, m, w, the picture's pixels per row of the map, and
-    `(m, 2)`: for each row of the map the first column of the picture, and how many times `LANES`
-    columns there are.
+    `step`: pixels of the picture for each of the map: 1, 2, 4, 8 or 16. `texture`: `(t, t, 4)`
+    uint8, colours multiplied by the matte. `maps`: `(3, m, m)` float32, column and row of the
+    texture, and light. `picture`: `(h, w, 3)` uint8, w a multiple of `LANES`: drawn over.
+    `numbers`: int64 h, w, t, m, and `(m, 2)`: for each row of the map the first column of the
+    picture, a multiple of `LANES`, and how many times `LANES` columns there are.
     """
     function = Function(_ENTRY, [("ptr", pointer) for pointer in _POINTERS], public=True)
-    _Composer(function).write()
+    _Composer(function, step).write()
     declared = f"declare {_INTS} {_GATHER}({_PLACES}, i32, {_MASK}, {_INTS})"
     return Code("\n".join([*ROUNDING, declared, str(function)]), _ENTRY)
 
 
 class _Composer:
-    def __init__(self, function: Function) -> None:
-        self._function = function
-        self._size, self._side, self._rows, self._width, self._step = (
+    def __init__(self, function: Function, step: int) -> None:
+        self._function, self._step = function, step
+        self._height, self._width, self._side, self._rows = (
             function.let(f"load i64, ptr {function.at('%numbers', 8 * number)}")
-            for number in range(5)
+            for number in range(4)
         )
-        self._spans = function.at("%numbers", 40)
-        self._plane = self._times(self._times(self._rows, self._width), "4")
+        self._spans = function.at("%numbers", 32)
+        self._plane = self._times(self._times(self._rows, self._rows), "4")
         self._furthest = (whole(function, self._side) - 2.0).row()
-        self._last = whole(function, self._side) - 1.0
-        self._last_row = self._last.row()
+        self._last_row = (whole(function, self._side) - 1.0).row()
+        self._line = function.let(f"alloca [{_PLANES * _LINE} x float], align 64")
 
     def write(self) -> None:
         """Every row of the picture."""
-        self._function.loop(self._size, 1, self._row)
+        self._function.loop(self._height, 1, self._row)
 
     def _row(self, row: Value, _: list[Value]) -> list[Value]:
         function = self._function
-        # pixels have their centres half a pixel from their edges, those of the map too
-        at = (whole(function, row) + 0.5) / whole(function, self._step) - 0.5
-        at = at.most(0.0)
-        above = at.rounded("floor")
-        share = (at - above).row()
-        first = above.index()
-        beyond = (above + 1.0).least(whole(function, self._rows) - 1.0).index()
-        lines = [
-            function.at("%maps", self._times(self._times(line, self._width), "4"))
-            for line in (first, beyond)
-        ]
         nearest = function.let(f"udiv i64 {row}, {self._step}")
         span = function.at(self._spans, function.times(nearest, 16))
         left = function.let(f"load i64, ptr {span}")
         count = function.let(f"load i64, ptr {function.at(span, 8)}")
-        start = self._times(row, self._size)
-        end = function.plus(self._size, -LANES)
+        start = self._times(row, self._width)
 
         def pixels(number: Value, _: list[Value]) -> list[Value]:
             column = function.plus(left, function.times(number, LANES))
-            inside = function.let(f"icmp ult i64 {column}, {end}")
-            column = function.choose(inside, column, end)
-            places = [function.at(line, function.times(column, 4)) for line in lines]
-            x, y, light = (self._mapped(places, plane, share) for plane in range(3))
-            place = function.at(
-                "%picture", function.times(function.let(f"add i64 {start}, {column}"), 3)
+            x, y, light = (self._mapped(column, plane) for plane in range(_PLANES))
+            pixel = function.let(f"add i64 {start}, {column}")
+            self._put(
+                function.at("%picture", function.times(pixel, 3)), self._looked_up(x, y), light
             )
-            self._put(place, self._looked_up(x, y), light)
             return []
 
-        some = function.let(f"icmp sgt i64 {count}, 0")
-        function.when(some, lambda: _each(function, count, pixels))
+        def draw() -> None:
+            self._read_line(row)
+            function.loop(count, 1, pixels)
+
+        function.when(function.let(f"icmp sgt i64 {count}, 0"), draw)
         return []
+
+    def _read_line(self, row: Value) -> None:
+        """What the map has for a row of the picture, between two of its own."""
+        function = self._function
+        # pixels have their centres half a pixel from their edges, those of the map too
+        at = ((whole(function, row) + 0.5) * (1 / self._step) - 0.5).most(0.0)
+        above = at.rounded("floor")
+        share = (at - above).row()
+        below = (above + 1.0).least(whole(function, self._rows) - 1.0)
+        first, other = (
+            function.at("%maps", self._times(self._times(line.index(), self._rows), "4"))
+            for line in (above, below)
+        )
+        end = function.plus(self._rows, -LANES)
+
+        def piece(column: Value, _: list[Value]) -> list[Value]:
+            inside = function.let(f"icmp slt i64 {column}, {end}")
+            place = function.times(function.choose(inside, column, end), 4)
+            for plane in range(_PLANES):
+                offset = function.let(f"add i64 {place}, {self._times(self._plane, str(plane))}")
+                here, next_ = (
+                    read_row(function, function.at(one, offset)) for one in (first, other)
+                )
+                self._keep(here.toward(next_, share), plane, place, LANES)
+            return []
+
+        function.loop(self._rows, LANES, piece)
+        last = function.times(function.plus(self._rows, -1), 4)
+        for plane in range(_PLANES):
+            for ends, offset in (("0", 0), (last, LANES + 1)):
+                value = read(function, function.at(self._lines(plane, LANES), ends))
+                self._keep(value.row(), plane, ends if offset else "0", offset)
+
+    def _lines(self, plane: int, column: int) -> Value:
+        return self._function.at(self._line, 4 * (plane * _LINE + column))
+
+    def _keep(self, values: Number, plane: int, place: Value, column: int) -> None:
+        self._function.store(
+            values.name, self._function.at(self._lines(plane, column), place), LANES
+        )
 
     def _times(self, one: Value, other: Value) -> Value:
         return self._function.let(f"mul i64 {one}, {other}")
 
-    def _mapped(self, lines: list[Value], plane: int, share: Number) -> Number:
-        """The map's values here, between two of its rows."""
+    def _mapped(self, column: Value, plane: int) -> Number:
+        """A line's values at some columns of the picture, between two of its own."""
         function = self._function
-        offset = self._times(self._plane, str(plane))
-        one, other = (read_row(function, function.at(line, offset)) for line in lines)
-        return one.toward(other, share)
+        step = self._step
+        shifted = LANES - 1 if step > 1 else LANES
+        cell = function.let(f"udiv i64 {column}, {step}")
+        line = function.at(self._lines(plane, shifted), function.times(cell, 4))
+        values = read_row(function, line)
+        at = [(lane + 0.5) / step - 0.5 + (step > 1) for lane in range(LANES)]
+        here = self._picked(values, [int(place) for place in at])
+        if step == 1:
+            return here
+        beside = self._picked(values, [int(place) + 1 for place in at])
+        return here.toward(beside, constant_row(function, [place % 1 for place in at]))
+
+    def _picked(self, values: Number, lanes: list[int]) -> Number:
+        order = ", ".join(f"i32 {lane}" for lane in lanes)
+        picked = (
+            f"shufflevector {values.kind} {values.name}, {values.kind} poison,"
+            f" <{LANES} x i32> <{order}>"
+        )
+        return Number(self._function, self._function.let(picked), values.kind)
 
     def _looked_up(self, x: Number, y: Number) -> list[Number]:
         """Four channels of the texture between its pixels; beyond its edges it goes on as there."""
@@ -181,7 +241,3 @@ class _Composer:
             f"shufflevector {pair} {two}, {pair} {third}, <{3 * LANES} x i32> <{order}>"
         )
         function.do(f"store {triple} {woven}, ptr {place}, align 1")
-
-
-def _each(function: Function, count: Value, body: Body) -> None:
-    function.loop(count, 1, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engines.backends.llvm.text import Function, Value
@@ -93,11 +94,7 @@ class Number:
     def _named(self, value: Number | float) -> Value:
         if isinstance(value, Number):
             return value.name
-        # LLVM takes a float's constant as the double of the same value
-        single = struct.unpack("f", struct.pack("f", value))[0]
-        constant = f"0x{struct.pack('>d', single).hex()}"
-        lanes = [f"float {constant}"] * LANES
-        return constant if self.kind == "float" else f"<{', '.join(lanes)}>"
+        return _constant(value) if self.kind == "float" else _constants([value] * LANES)
 
 
 def read(function: Function, pointer: Value) -> Number:
@@ -119,3 +116,18 @@ def row_of(function: Function, whole_numbers: Value, kind: str) -> Number:
     """A row of unsigned whole numbers as floats; `kind`: of one, such as `i8`."""
     made = f"uitofp <{LANES} x {kind}> {whole_numbers} to {_ROW}"
     return Number(function, function.let(made), _ROW)
+
+
+def constant_row(function: Function, values: Sequence[float]) -> Number:
+    """`LANES` constants."""
+    return Number(function, _constants(values), _ROW)
+
+
+def _constants(values: Sequence[float]) -> Value:
+    return f"<{', '.join(f'float {_constant(value)}' for value in values)}>"
+
+
+def _constant(value: float) -> Value:
+    """LLVM takes a float's constant as the double of the same value."""
+    single = struct.unpack("f", struct.pack("f", value))[0]
+    return f"0x{struct.pack('>d', single).hex()}"
