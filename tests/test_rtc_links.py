@@ -251,6 +251,13 @@ def test_what_no_cut_shortens_is_put_up_with() -> None:
     assert told[-1] > 900_000
 
 
+def test_a_camera_is_not_told_of_a_busy_machine() -> None:
+    estimator = StandingQueueEstimator()
+    delayed(estimator, 0, [20.0] * 100)
+    stalls = [20.0] * 100 + [20.0 + max(0, 250 - 8 * i) for i in range(60)]
+    assert min(delayed(estimator, 1_000, stalls * 4)) > 2_000_000
+
+
 def followed(*, carries: float, jitter_ms: float) -> tuple[list[float], list[float]]:
     """A camera of 1.4 Mbit/s that does as it is told, a round trip later, for 30 s.
 

@@ -34,6 +34,8 @@ _SOON_MS = 2500
 _GROWTH_A_SECOND = 0.12
 _GROWTH_NEAR = 0.03
 _NEAR, _PAST = 0.85, 1.1
+_STALL_MS, _AFTER_STALL_MS = 70, 150
+"""A queue gives packet after packet; where nothing comes for so long somebody was busy."""
 _REMEMBERED_MS = 20_000
 _WRAP_MS = 64_000.0
 _TICKS_PER_MS = (1 << 18) / 1000
@@ -62,6 +64,7 @@ class StandingQueueEstimator:
         self._standing_ms = _STANDING_MS
         self._cut: _Cut | None = None
         self._mended_ms = -_SOON_MS
+        self._stalled_ms = -_AFTER_STALL_MS
         self._limit: tuple[int, float] | None = None
         """When a queue stood last, and what arrived then in bits a second."""
         self._streams: dict[int, None] = {}
@@ -80,21 +83,27 @@ class StandingQueueEstimator:
             return None
         elapsed_ms, self._updated_ms = min(now - self._updated_ms, 1000), now
         before = self._bitrate
-        if self._cut is not None:
-            self._drain(self._cut, now)
-        elif self.queue_ms >= self._standing_ms and now - self._mended_ms < _SOON_MS:
-            self._put_up_with(self.queue_ms)
-        elif self.queue_ms >= self._standing_ms:
-            self._cut = _Cut(now, self.queue_ms, min(self._bitrate, self._arriving))
-            self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
-        else:
-            self._grow(elapsed_ms, now)
-            self._standing_ms += (_STANDING_MS - self._standing_ms) * elapsed_ms / 20_000
+        self._follow(elapsed_ms, now)
         changed = abs(self._bitrate - before) > 0.05 * before
         if not changed and now - self._told_ms < _REPORT_MS:
             return None
         self._told_ms = now
         return round(self._bitrate), [*self._streams]
+
+    def _follow(self, elapsed_ms: int, now: int) -> None:
+        queue_ms = self.queue_ms
+        if self._cut is not None:
+            self._drain(self._cut, now)
+        elif queue_ms < self._standing_ms:
+            self._grow(elapsed_ms, now)
+            self._standing_ms += (_STANDING_MS - self._standing_ms) * elapsed_ms / 20_000
+        elif now - self._stalled_ms < _AFTER_STALL_MS:
+            return  # one of the two machines was busy, which no rate changes
+        elif now - self._mended_ms < _SOON_MS:
+            self._put_up_with(queue_ms)
+        else:
+            self._cut = _Cut(now, queue_ms, min(self._bitrate, self._arriving))
+            self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
 
     @property
     def queue_ms(self) -> float:
@@ -142,6 +151,8 @@ class StandingQueueEstimator:
         self._bitrate = min(self._bitrate * (1 + growth * elapsed_ms / 1000), _HIGHEST)
 
     def _note(self, now: int, delay: float, octets: int) -> None:
+        if self._recent and now - self._recent[-1][0] > _STALL_MS:
+            self._stalled_ms = now
         self._recent.append((now, delay, octets))
         self._octets += octets
         while self._recent[0][0] < now - _RATE_MS:
