@@ -75,10 +75,10 @@ def _of_one(seen: Observed) -> dict[str, Any]:
             "up": asdict(seen.passage.up),
             "down": asdict(seen.passage.down),
             "late_ms": spread.summary(seen.passage.late_ms),
-            "cpu_percent": round(100 * seen.link_cpu_s / took_s, 1),
+            "cpu_percent": _percent(seen.link_cpu_s, seen),
         },
         "server": seen.report,
-        "others_cpu_percent": round(100 * seen.others_cpu_s / took_s),
+        "others_cpu_percent": _percent(seen.others_cpu_s, seen),
     }
     if seen.cut_ms is not None:
         figures["outage"] = freezes.recovery(seen.rows, *seen.cut_ms)
@@ -99,6 +99,10 @@ def _ages(seen: Observed) -> list[tuple[float, float]]:
     return [
         (round((row.at_ms - seen.began_ms) / 1000, 3), round(row.age_ms, 1)) for row in seen.rows
     ]
+
+
+def _percent(cpu_s: float, seen: Observed) -> float:
+    return round(100_000 * cpu_s / (seen.ended_ms - seen.began_ms), 1)
 
 
 def _worst(outages: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
@@ -143,6 +147,7 @@ def progress(number: int, codec: str, case: str, kind: str, seen: Observed) -> s
     return (
         f"round {number + 1}  {codec:5}{case:9}{kind:8}{delay}  {one['fps']:5.1f} fps"
         f"  frozen {one['frozen_ms']} ms, longest {one['longest_ms']} ms{back}"
+        f"  (others {_percent(seen.others_cpu_s, seen)} % CPU)"
     )
 
 
