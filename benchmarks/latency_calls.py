@@ -27,6 +27,9 @@ KINDS: tuple[Kind, ...] = ("echo", "avatar", "aiortc")
 THEIRS = "theirs"
 
 _CLIP_PICTURES = 120
+_HIGHEST = 1024
+"""Of the server's pictures."""
+_WIDE_KBITS = "6000"
 _SETTINGS = {
     # One call at a time is held; the next may come before the last is quite gone.
     "SESSIONS__PLACES": "4",
@@ -47,14 +50,13 @@ class Bench:
     ) -> None:
         """Starts all; raises `ServerFailed`, `CallFailed`. `args`: of `benchmarks.latency`."""
         self.args, self._theirs = args, theirs
-        self._echo_with = matrix[0].renderer
-        self.servers: dict[tuple[Kind, str], Serving] = {}
+        self.servers: dict[tuple[Kind, frozenset[tuple[str, str]]], Serving] = {}
         self._clips: dict[tuple[tuple[int, int], int], list[Rgb]] = {}
         self._cameras: dict[tuple[tuple[int, int], int], browser.Camera] = {}
         for kind, cell in itertools.product(KINDS, matrix):
-            key = self._key(kind, cell)
+            key = _key(kind, cell)
             if key not in self.servers:
-                settings = _SETTINGS | {"ENGINES__RENDERER": cell.renderer}
+                settings = _SETTINGS | settings_of(kind, cell)
                 self.servers[key] = stack.enter_context(Serving(kind, settings))
         self._browser: browser.Tabs | None = None
         if args.client == "browser":
@@ -96,14 +98,10 @@ class Bench:
     def _called(self, cell: Cell, kind: str, plan: CallPlan) -> tuple[Serving | None, Target]:
         for known in KINDS:
             if known == kind:
-                server = self.servers[self._key(known, cell)]
+                server = self.servers[_key(known, cell)]
                 return server, targets.own(server.address, plan)
         assert self._theirs is not None
         return None, self._theirs
-
-    def _key(self, kind: Kind, cell: Cell) -> tuple[Kind, str]:
-        """One server for each renderer that draws; who draws nothing serves all."""
-        return kind, cell.renderer if kind == "avatar" else self._echo_with
 
     def _clip(self, size: tuple[int, int], pictures: int) -> list[Rgb]:
         key = size, pictures
@@ -125,3 +123,24 @@ class Bench:
             avatar=args.avatar,
             driver=cell.driver,
         )
+
+
+def settings_of(kind: Kind, cell: Cell) -> dict[str, str]:
+    """What a server of this kind has to be set to for a cell; who draws nothing needs no renderer.
+
+    To a wide camera the avatar is as wide and as high.
+    """
+    if kind == "aiortc":
+        return {}
+    width, height = cell.size
+    wide = width * 9 == height * 16 and height <= _HIGHEST
+    bitrate = {"VIDEO__BITRATE": _WIDE_KBITS} if wide else {}
+    if kind == "echo":  # gives pictures as they came, whatever their shape
+        return bitrate
+    shape = {"VIDEO__SHAPE": "wide", "VIDEO__SIZE": str(height)} if wide else {}
+    return {"ENGINES__RENDERER": cell.renderer} | shape | bitrate
+
+
+def _key(kind: Kind, cell: Cell) -> tuple[Kind, frozenset[tuple[str, str]]]:
+    """One server for each set of settings."""
+    return kind, frozenset(settings_of(kind, cell).items())

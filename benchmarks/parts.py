@@ -31,6 +31,10 @@ from engines.types import (
     Renderer,
     Tracker,
 )
+from live.canvas import Canvas
+from live.planes import Planes
+
+Laid = Callable[[Canvas, Picture], Planes]
 
 _KEPT = 16
 _LOOKED_AT = 64
@@ -149,6 +153,19 @@ def code_of(picture: Picture) -> int | None:
     across, down = 16 * columns / _LOOKED_AT, 2 * rows / 4
     matrix = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]])
     return read(picture.cut(matrix, _LOOKED_AT)[..., 1])
+
+
+def coded_canvas(stock: Laid, passage: Passage) -> Laid:
+    """`Canvas.planes` that writes the code over the edge of a wide picture, too."""
+
+    def planes(self: Canvas, picture: Picture) -> Planes:
+        whole = stock(self, picture)
+        came = passage.get(picture.captured_ns)
+        if came is not None and came.number is not None:
+            draw(whole.luma, came.number)
+        return whole
+
+    return planes
 
 
 def _coded(drawn: Picture, number: int) -> Picture:

@@ -28,12 +28,13 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from benchmarks.beacon import beacon
-from benchmarks.parts import CodedRenderer, CodedTracker, Passage
+from benchmarks.parts import CodedRenderer, CodedTracker, Passage, coded_canvas
 from benchmarks.processes import Usage, usage
 from benchmarks.stamps import Stamps, stamping
 from benchmarks.syllables import syllable_voice
 from engines import registry
 from engines.types import Renderer, Tracker, Weights
+from live.canvas import Canvas
 from live.errors import VisavisError
 
 Kind = Literal["server", "avatar", "echo", "beacon", "syllables", "aiortc"]
@@ -162,10 +163,13 @@ def coded_parts(stamps: Stamps, *, echo: bool) -> Iterator[None]:
         return CodedRenderer(renderer(name, source), passage)
 
     registry.tracker, registry.renderer = coded_tracker, coded_renderer
+    planes = Canvas.planes
+    setattr(Canvas, "planes", coded_canvas(planes, passage))  # noqa: B010  (mypy)
     try:
         yield
     finally:
         registry.tracker, registry.renderer = tracker, renderer
+        setattr(Canvas, "planes", planes)  # noqa: B010
 
 
 async def _serve_stock() -> None:

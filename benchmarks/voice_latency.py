@@ -78,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codec", choices=("H264", "VP8"), default="H264", help="of the pictures")
     parser.add_argument("--visible", action="store_true", help="in a window, not headless")
     parser.add_argument("--rounds", type=int, help="calls of each kind (3; 1 with --quick)")
-    parser.add_argument("--seconds", type=float, help="measured of each call (12; 5)")
-    parser.add_argument("--warm", type=float, help="before that (6; 4)")
+    parser.add_argument("--seconds", type=float, help="measured of each call (12; 3)")
+    parser.add_argument("--warm", type=float, help="before that (6; 3)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def _plan(args: argparse.Namespace, kind: Kind, driver: str) -> CallPlan:
     return CallPlan(
         args.codec,
         "display",
-        warm_s=args.warm or (4.0 if args.quick else 6.0),
-        seconds=args.seconds or (5.0 if args.quick else 12.0),
+        warm_s=args.warm or (3.0 if args.quick else 6.0),
+        seconds=args.seconds or (3.0 if args.quick else 12.0),
         heard=True,
         tuned=ours,
         driver=driver,

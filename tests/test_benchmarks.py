@@ -35,6 +35,7 @@ from benchmarks import (
 )
 from benchmarks.call import CallFailed, CallPlan
 from engines.types import Avatar, Face, Motion, Picture, Space
+from live.canvas import Canvas
 from live.decoded import decoded
 from live.errors import BadRequest
 
@@ -271,6 +272,16 @@ def test_a_camera_pictures_code_is_read_without_converting_it(size: tuple[int, i
         assert parts.code_of(picture) == number
     luma[: timecode.strip_height(size[0]) // 2, :40] = 16
     assert parts.code_of(decoded(av.VideoFrame.from_ndarray(planes, format="yuv420p"))) is None
+
+
+def test_a_wide_picture_has_its_code_over_its_own_edge() -> None:
+    canvas = Canvas(np.full((512, 512, 3), 90, np.uint8), 912)
+    passage = parts.Passage()
+    passage.put(1000, parts.Came(12))
+    lay = parts.coded_canvas(Canvas.planes, passage)
+    square = Picture(np.full((512, 512, 3), 90, np.uint8), 0, 1000)
+    assert timecode.read(lay(canvas, square).luma) == 12
+    assert timecode.read(lay(canvas, square).luma[40:]) is None
 
 
 def test_a_picture_that_follows_no_camera_has_no_code() -> None:
