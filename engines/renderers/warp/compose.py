@@ -48,9 +48,9 @@ def spans(maps: InverseMap, behind: Behind) -> tuple[NDArray[np.int64], NDArray[
     """`(m,)` twice: between which columns of the picture, in multiples of the map's step, the
     person may be in each row of the map; the same column: nowhere."""
     x, y = np.ascontiguousarray(maps.planes[:2, ::_EVERY, ::_EVERY])
-    near = cv2.remap(behind.reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    reached = cv2.remap(behind.reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     # where the map is squeezed, more of the texture lies between two places than `reach` covers
-    near = cv2.dilate(near, _AROUND) > 0
+    near = cv2.dilate(reached, _AROUND) > 0
     first = near.argmax(axis=1)
     beyond = len(near) - near[:, ::-1].argmax(axis=1)
     beyond = np.where(near.any(axis=1), beyond, first)
