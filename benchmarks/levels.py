@@ -16,6 +16,9 @@ LEAST_FAIRNESS = 0.9
 _FULL = 0.95
 """Of a machine's cores: from there on there is nothing left to compute with."""
 
+_TURNS_FULL = 0.8
+"""Of the time: one call draws at a time, and the next one has to be woken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -44,6 +47,8 @@ class Seen:
     """The step that each call was last told of."""
     loop_late_ms: Mapping[str, float] | None = None
     """How late the server's event loop was, as it says itself: p50 and p95."""
+    turn_ms: float | None = None
+    """For how long a picture keeps other calls from drawing, as it says itself."""
 
 
 def level(seen: Seen, spent: Spent, server: Usage | None, cores: int) -> dict[str, Any]:
@@ -65,6 +70,8 @@ def level(seen: Seen, spent: Spent, server: Usage | None, cores: int) -> dict[st
         "dropped": dict(seen.dropped),
         "steps": sorted(seen.told),
         "loop_late_ms": None if seen.loop_late_ms is None else dict(seen.loop_late_ms),
+        "turn_ms": None if seen.turn_ms is None else round(seen.turn_ms, 2),
+        "turns_percent": _percent(sum(seen.pictures) * (seen.turn_ms or 0) / 1000, spent.took_s),
         "cores": cores,
         "callers_cpu_percent": _percent(spent.callers_s, spent.took_s),
         "caller_cpu_percent_each": round(100 * spent.callers_s / spent.took_s / calls, 1),
@@ -133,6 +140,8 @@ def _bottleneck(found: Mapping[str, Any]) -> str:
         return f"the server is elsewhere ({', '.join(parts)} of a core here)"
     busy = own + callers + others
     words = f"server {own} %, {', '.join(parts)} of {found['cores']} cores"
+    if found["turns_percent"] >= 100 * _TURNS_FULL:
+        return f"calls wait for their turn to draw, {found['turn_ms']} ms a picture ({words})"
     if busy >= 100 * _FULL * found["cores"]:
         return f"the machine's processors are full ({words})"
     if late is not None and late["p95"] > 1000 / LEAST_FPS:

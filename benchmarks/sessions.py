@@ -47,7 +47,8 @@ from live import rtc
 _CLIP_PICTURES = 120
 _KEYFRAME_EVERY = 60
 _SETTINGS = {"SERVER__POSTS_PER_MINUTE": "10000", "LOGS__LEVEL": "warning"}
-_BUCKET = re.compile(r'visavis_event_loop_lag_seconds_bucket{le="([^"]+)"} (\S+)')
+_BUCKET = re.compile(r'visavis_loop_lag_seconds_bucket{le="([^"]+)"} (\S+)')
+_TURN = re.compile(r"^visavis_picture_turn_seconds (\S+)", re.MULTILINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +133,7 @@ class Calls:
         """What the calls get and what is used for them, over some seconds."""
         assert self.witness is not None
         before = _dropped([await caller.report() for caller in self.held])
-        lags = await asyncio.to_thread(_loop_lags, self.address, self.token)
+        lags = _lags(await asyncio.to_thread(_metrics, self.address, self.token))
         counts = [caller.count.pictures for caller in self.held]
         self.witness.ages_ms.clear()
         own_s, machine_s, server_s = _cpu_s(None), busy_s(), _cpu_s(server)
@@ -150,14 +151,15 @@ class Calls:
         )
         ages = list(self.witness.ages_ms)
         reports = [await caller.report() or {} for caller in self.held]
-        lags = _since(lags, await asyncio.to_thread(_loop_lags, self.address, self.token))
+        metrics = await asyncio.to_thread(_metrics, self.address, self.token)
         seen = Seen(
             pictures,
             ages,
             reports,
             _dropped(reports) - before,
             [caller.told[-1] for caller in self.held if caller.told],
-            _percentiles(lags),
+            _percentiles(_since(lags, _lags(metrics))),
+            1000 * float(turn[1]) if (turn := _TURN.search(metrics)) else None,
         )
         return levels.level(
             seen, spent, None if server is None else server.usage, os.cpu_count() or 1
@@ -254,16 +256,21 @@ def _dropped(reports: Sequence[Mapping[str, Any] | None]) -> Counter[str]:
     return total
 
 
-def _loop_lags(address: str, token: str | None) -> dict[float, float]:
-    """How often the server's event loop was late by at most so many seconds."""
+def _metrics(address: str, token: str | None) -> str:
+    """The server's series; empty where they are not for us."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         request = urllib.request.Request(f"{address}/metrics", headers=headers)  # noqa: S310  (the user's own URL)
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            text = answer.read().decode()
+            text: str = answer.read().decode()
     except OSError:
-        return {}
-    return {float(limit): float(count) for limit, count in _BUCKET.findall(text)}
+        return ""
+    return text
+
+
+def _lags(metrics: str) -> dict[float, float]:
+    """How often the server's event loop was late by at most so many seconds."""
+    return {float(limit): float(count) for limit, count in _BUCKET.findall(metrics)}
 
 
 def _since(before: Mapping[float, float], after: Mapping[float, float]) -> dict[float, float]:

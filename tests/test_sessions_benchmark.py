@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 from aiohttp import web
@@ -107,7 +106,9 @@ def test_cameras_do_not_fire_together() -> None:
 def level(
     pictures: Sequence[int], ages: Sequence[float], steps: Sequence[str] = (), **other: Any
 ) -> dict[str, Any]:
-    seen = levels.Seen(pictures, ages, other.get("reports", [{}]), {}, steps, other.get("late"))
+    seen = levels.Seen(
+        pictures, ages, other.get("reports", [{}]), {}, steps, other.get("late"), other.get("turn")
+    )
     spent = levels.Spent(10, other.get("server", 6.0), 1, other.get("machine", 8.0))
     return levels.level(seen, spent, None if spent.server_s is None else HELD, 2)
 
@@ -136,6 +137,7 @@ def test_a_level_breaks_for_the_reason_that_is_named(
     ("how", "words"),
     [
         ({"machine": 19.5}, "processors are full"),
+        ({"machine": 19.5, "turn": 18.0}, "wait for their turn to draw, 18.0 ms a picture"),
         ({"machine": 12.0, "late": {"p50": 1.0, "p95": 66.0}}, "event loop is 66 ms late"),
         ({"machine": 12.0}, "pictures wait for each other"),
         ({"server": None}, "the server is elsewhere"),
