@@ -75,7 +75,7 @@ def _noise() -> NDArray[Any]:
     return np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
 
 
-# In pixels of the crop: a hundredth of what landmarks tremble by. Blendshapes are 0…1.
+# In pixels of the crop: a tenth of what a camera's noise moves landmarks by. Blendshapes are 0…1.
 _MESH = _Compiled("network", lambda spec: OfBytes(load(spec)), _noise, 0.01)
 _BLENDSHAPES = _Compiled("mixer_network", load, _points, 1e-3)
 
