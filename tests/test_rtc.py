@@ -572,6 +572,11 @@ def test_vp8_does_not_storm_keyframes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(made, range(9, 12))[1] == 1  # once, and to the newest rate
     assert made.codec is not None
     assert made.codec.bit_rate == 600_000
+    now += 1 * SECOND
+    made.target_bitrate = 1_500_000
+    assert run(made, range(12, 14))[1] == 0  # upwards it takes its time
+    made.target_bitrate = 300_000
+    assert run(made, range(14, 16))[1] == 1  # not downwards
 
     stock: Any = encoder(VP8, [])
     run(stock, range(2))

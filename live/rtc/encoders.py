@@ -29,7 +29,8 @@ _FRAMERATE = 30
 _VBV_SECONDS = 0.15
 _STEP = 0.08
 _VP8_STEP = 0.35
-_VP8_HOLD_NS = 4 * SECOND
+_VP8_HOLD_NS, _VP8_FALL_HOLD_NS = 4 * SECOND, SECOND
+"""A fall may not wait: meanwhile more is sent than the path carries."""
 
 
 def live_encoders(stock: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
@@ -89,7 +90,7 @@ class LiveVp8Encoder(_Bitrate, Vp8Encoder):
     """libvpx at its fastest.
 
     It can only change its rate by being opened anew, which costs a keyframe; so it follows the
-    target in coarse steps and not more often than every few seconds.
+    target in coarse steps, down after a second at the earliest, and up after four.
     """
 
     _opened_ns = 0
@@ -109,7 +110,8 @@ class LiveVp8Encoder(_Bitrate, Vp8Encoder):
         return payloads, convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
 
     def _rate_is_off(self, codec: VideoCodecContext) -> bool:
-        held = now_ns() - self._opened_ns >= _VP8_HOLD_NS
+        falls = self.target_bitrate < (codec.bit_rate or 0)
+        held = now_ns() - self._opened_ns >= (_VP8_FALL_HOLD_NS if falls else _VP8_HOLD_NS)
         return held and _differs(self.target_bitrate, codec, _VP8_STEP)
 
 
