@@ -50,7 +50,7 @@ def of(cell: Cell, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
             )
     added = figures.get("avatar_over_echo")
     if added is not None:
-        kept_up = figures["avatar"]["kept_up"]
+        kept_up = figures["avatar"]["kept_up"] and figures["echo"]["kept_up"]
         for name, ms in _ADDED.items():
             rows.append(_row(cell, f"avatar over echo, {name}", ms, added[name], kept_up))
     return rows

@@ -92,6 +92,16 @@ def test_what_the_avatar_adds_is_said_of_one_cell() -> None:
     }
 
 
+def test_an_echo_that_did_not_keep_up_makes_no_avatar_look_good() -> None:
+    runs: latency_figures.Runs = {
+        ("echo", CELL): [run_of([50.0] * 200)],
+        ("avatar", CELL): [run_of([30.0] * 300)],
+    }
+    figures = latency_figures.figures_of(runs, CELL, KINDS[:2])
+    assert figures["avatar_over_echo"]["median"] == -20.0
+    assert not any(row["met"] for row in goals.of(CELL, figures))
+
+
 def test_a_call_without_pictures_is_no_figure() -> None:
     runs: latency_figures.Runs = {(kind, CELL): [run_of([])] for kind in KINDS}
     with pytest.raises(CallFailed, match="no picture"):
