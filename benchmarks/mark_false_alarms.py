@@ -39,8 +39,8 @@ from engines.mark.code import encode
 from engines.mark.detection import least_score, score
 from live.errors import BadRequest
 
-_TRIALS, _QUICK_TRIALS = 6_000, 80
-_KEYS = 40
+_TRIALS, _QUICK_TRIALS = 6_000, 20
+_KEYS, _QUICK_KEYS = 40, 10
 """Wrong keys for each window."""
 _TAIL = 0.02
 _BOOTSTRAPS = 500
@@ -54,7 +54,7 @@ class Searched(NamedTuple):
 
     kind: str
     best: Scores
-    """`(_KEYS,)`: the greatest score that each key's search met."""
+    """`(keys,)`: the greatest score that each key's search met."""
     alone: Scores
     """Scores of random payloads under other keys, at the places that the searches decoded."""
     alarms: int
@@ -115,9 +115,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(1)
     recorder = record.Recorder("mark_false_alarms", args)
     trials = args.trials or (_QUICK_TRIALS if args.quick else _TRIALS)
-    if trials < 2 * _KEYS:
-        raise BadRequest(f"--trials: at least {2 * _KEYS} are needed")
-    made = measured(trials // _KEYS, mark_subjects.clips_of(args.clips), args.seed)
+    keys = _QUICK_KEYS if args.quick else _KEYS
+    if trials < 2 * keys:
+        raise BadRequest(f"--trials: at least {2 * keys} are needed")
+    made = measured(trials // keys, mark_subjects.clips_of(args.clips), args.seed, keys)
     figures = summary(made, args.seed)
     show(figures)
     if args.plot:
@@ -127,19 +128,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return done
 
 
-def measured(count: int, clips: Sequence[Path], seed: int) -> list[Searched]:
-    """Searches so many windows with wrong keys."""
+def measured(count: int, clips: Sequence[Path], seed: int, keys: int) -> list[Searched]:
+    """Searches so many windows with so many wrong keys each."""
     generator = np.random.default_rng((seed, count))
     bar = tqdm(
         windows(count, clips, seed), total=count, desc="false alarms", unit="window", disable=None
     )
-    return [searched(each, generator) for each in bar]
+    return [searched(each, generator, keys) for each in bar]
 
 
-def searched(window: Window, generator: np.random.Generator) -> Searched:
-    """One window under `_KEYS` random keys."""
-    detector = Detector([generator.bytes(KEY_BYTES) for _ in range(_KEYS)])
-    best, alone, alarms = np.zeros(_KEYS), [], 0
+def searched(window: Window, generator: np.random.Generator, keys: int) -> Searched:
+    """One window under random keys."""
+    detector = Detector([generator.bytes(KEY_BYTES) for _ in range(keys)])
+    best, alone, alarms = np.zeros(keys), [], 0
     for candidate in detector.candidates(window.pictures):
         best[candidate.key] = max(best[candidate.key], candidate.score)
         alarms += candidate.payload is not None and candidate.score >= _LEAST

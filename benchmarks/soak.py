@@ -37,6 +37,7 @@ _CLIP_PICTURES = 60
 _KEYFRAME_EVERY = 15
 _CONNECT_DEADLINE_S = 12.0
 _QUIET_WITHIN_S = 30.0
+_LOG_LINES = 12
 _QUICK_HOURS = 0.011
 _QUICK_EVERY = 12
 
@@ -66,7 +67,6 @@ def run(args: argparse.Namespace) -> dict[str, Any] | int:
         "SESSIONS__PLACES": str(args.calls + 1),
         "SESSIONS__CONNECT_DEADLINE_S": str(_CONNECT_DEADLINE_S),
         "SERVER__POSTS_PER_MINUTE": "100000",
-        "LOGS__LEVEL": "warning",
     }
     with Serving("avatar", settings) as server:
         soak = Soak(server, args)
@@ -116,7 +116,8 @@ class Soak:
                     await self._look(http, began)
                     why = broken(self.looks, self._limits) or self._failed()
             except Broken as error:
-                why = str(error)
+                last = "\n".join(self.server.said().splitlines()[-_LOG_LINES:])
+                why = f"{error}\nThe server's log ends so:\n{last}"
             finally:
                 await callers.abandon()
         return self._figures(callers, why, time.monotonic() - began)

@@ -347,10 +347,9 @@ def test_windows_without_a_mark() -> None:
 
 @pytest.mark.usefixtures("textures")
 def test_wrong_keys_are_searched_and_counted(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(mark_false_alarms, "_KEYS", 15)
-    made = mark_false_alarms.measured(2, [], seed=1)
+    made = mark_false_alarms.measured(2, [], seed=1, keys=15)
     figures = mark_false_alarms.summary(made, seed=0)
     assert figures["searched"]["n"] == 30
     assert figures["alarms"] == 0
