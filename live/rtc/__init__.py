@@ -4,8 +4,8 @@ aiortc 1.16 waits for the next frame before it hands one on, keeps 80 ms of soun
 encoders for quality rather than for delay, has queues without an end, and tells no viewer which
 picture belongs to which sound. None of that can be changed from outside, so `adapt` exchanges the
 few names concerned, by name and for a known version only; nothing is copied from aiortc, and
-`tests/test_rtc.py`, `test_rtc_links.py`, `test_rtc_reports.py` and `test_rtc_datagrams.py` show for each
-what happens without it.
+`tests/test_rtc.py`, `test_rtc_links.py`, `test_rtc_reports.py` and `test_rtc_datagrams.py` show
+for each what happens without it.
 """
 
 from __future__ import annotations
