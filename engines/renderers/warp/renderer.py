@@ -29,7 +29,7 @@ from engines.renderers.warp.plate import choose_plate, clean_plate, cut_person
 from engines.renderers.warp.way import Way, fastest
 from engines.types import Avatar, Backdrop, Floats, Motion, Picture, Portrait, Rgb, Space
 
-_SMALLEST_MAP = 180
+_SMALLEST_MAP = 192
 """Pixels of the inverse map: it is smooth, so it is drawn small and enlarged. What is smaller draws
 stairs where one part of the face hides another."""
 _STEPS = (16, 8, 4, 2)
