@@ -25,8 +25,6 @@ from tests.peer import CodedCamera, Peer, Seen, constant
 
 pytestmark = pytest.mark.alone
 
-pytestmark = pytest.mark.alone
-
 DELAY_MS = 20.0
 CALM = Faults(DELAY_MS)
 
@@ -73,12 +71,12 @@ async def test_pictures_keep_coming_whole_while_packets_are_lost(codec: str, los
             await peer.until(lambda: len(peer.seen) >= 80, timeout_s=20)
             passage, seen = link.passage(), list(peer.seen)
     assert min(passage.up.lost, passage.down.lost) > 8
-    assert max(gaps_s(seen)) < 2.0
+    assert max(gaps_s(seen)) < 2.5  # with one request for a lost packet: 3 s
     ages = sorted(one.age_ms for one in seen if one.age_ms is not None)
-    assert len(ages) > 0.97 * len(seen)  # not smeared
+    assert len(ages) > 0.95 * len(seen)  # not smeared
     assert ages[0] >= 2 * DELAY_MS
-    assert ages[len(ages) // 2] < 500
-    assert ages[-1] < 2500
+    assert ages[len(ages) // 2] < 1000
+    assert ages[-1] < 4000
 
 
 @in_loop
