@@ -397,7 +397,7 @@ def test_a_balance_tells_calls_their_step_and_knows_what_fits() -> None:
         used[0] += (sum(call.counted.drawn for call in calls) - before) * cost_ms / 1000
         balance.look(calls)
 
-    assert balance.places.free(0) == 3
+    assert balance.places.free(0) == 4
     for _ in range(3):
         second(20, 1.0, 3)
     assert {call.step.name for call in calls} == {"25_fps"}

@@ -7,9 +7,9 @@ from statistics import median
 
 from live.load.machine import Use
 
-START_MS = 20.0
-"""CPU milliseconds of a picture before any was drawn: 512 × 512 by `warp` on a slow core."""
-START_TURN_MS = 9.0
+START_MS = 15.0
+"""CPU milliseconds of a picture before any was drawn: 512 × 512 by `warp`."""
+START_TURN_MS = 8.5
 """And how long it is its turn for."""
 _FEWEST = 20.0
 """Pictures in a look, below which it says little."""
