@@ -15,9 +15,10 @@ from live.load.machine import LEAST_SHARE, Use
 from live.load.steps import STEPS
 
 _BUSY_FULL = 0.9
-"""Of the machine, or of the time for turns: from here on, calls wait for each other."""
-_BUSY_RETURN = 0.9
-"""Of both, that a return may make of it."""
+_TURNS_FULL = 0.75
+"""Of the machine, and of the time for turns: from here on, calls wait for each other."""
+_BUSY_RETURN, _TURNS_RETURN = 0.9, 0.87
+"""That a return may make of them."""
 _WORK_RETURN = 0.95
 """Of a call's time, likewise."""
 _LACKING = 0.05
@@ -92,8 +93,8 @@ class Governor:
         return {name: held.step for name, held in self._held.items()}
 
     def _is_full(self, use: Use) -> bool:
-        busy = max((use.own + use.others) / self._cores, use.turns)
-        return busy > _BUSY_FULL
+        busy = (use.own + use.others) / self._cores
+        return busy > _BUSY_FULL or use.turns > _TURNS_FULL
 
     def _down(self, strained: Iterable[_Held], *, shared: bool) -> None:
         everybody = list(self._held.values())
@@ -112,7 +113,9 @@ class Governor:
         after = before + sum(_load(h, h.step - 1) - _load(h, h.step) for h in returning)
         more = after / max(before, 1e-6)
         others = min(use.others, LEAST_SHARE * self._cores)
-        if max((use.own * more + others) / self._cores, use.turns * more) > _BUSY_RETURN:
+        if (use.own * more + others) / self._cores > _BUSY_RETURN:
+            return
+        if use.turns * more > _TURNS_RETURN:
             return
         if all(held.calm_looks >= held.patience and _may_return(held) for held in returning):
             for held in returning:

@@ -11,7 +11,9 @@ from live.load.machine import LEAST_SHARE
 from live.load.steps import ENOUGH_FPS, LAST_ENOUGH, STEPS
 
 HIGHEST_USE = 0.9
-"""Of the cores, and of the time: work that comes by chance needs some left over, or it waits."""
+"""Of the cores: work that comes by chance needs some left over, or it waits."""
+HIGHEST_TURNS = 0.87
+"""Of the time for turns: whoever is next has to be woken."""
 _BAND = 0.15
 """Of a call, by which there has to be more room than for one call more before it is taken, and
 less than for one before it is not: figures that waver must not open and shut the door."""
@@ -98,7 +100,7 @@ class MeasuredPlaces:
 
     def _fit_in_turn(self) -> float:
         """Calls that can be drawn one after another, on however many cores."""
-        return HIGHEST_USE * 1000 / max(STEPS[LAST_ENOUGH].load() * self._costs.turn_ms, 1e-3)
+        return HIGHEST_TURNS * 1000 / max(STEPS[LAST_ENOUGH].load() * self._costs.turn_ms, 1e-3)
 
     def _available(self) -> float:
         """Cores that others leave us."""
