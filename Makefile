@@ -8,18 +8,21 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-# Where ARGS choose tests, one of the two turns may have none (pytest's exit code 5).
+# Where ARGS choose tests, one of the turns may have none (pytest's exit code 5).
 OR_NONE := || test $$? -eq 5
+BESIDE := --numprocesses 2 --dist loadgroup
 
 .PHONY: run test check clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/visavis serve $(ARGS)
 
-# First what may share the machine, a file to a core; then, alone, what would see that in its times.
+# First what may share the machine, a file to a core, browsers apart from the rest (tests/conftest.py);
+# then, alone, what would see that in its times.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
-	$(BIN)/pytest -m 'alone or browser' $(ARGS) $(OR_NONE)
+	$(BIN)/pytest $(BESIDE) -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
+	$(BIN)/pytest $(BESIDE) -m 'browser and not alone' $(ARGS) $(OR_NONE)
+	$(BIN)/pytest -m alone $(ARGS) $(OR_NONE)
 
 # What needs no running server: style, types, the layers between the packages.
 check: $(VENV)/.test

@@ -6,7 +6,7 @@ call are made in turn, in an order that is reversed from round to round, so that
 machine meanwhile falls on all alike:
 
 * avatar: the whole flow (track, drive, draw, stamp); the code's strip is copied past the drawing.
-* echo: the same server, flow, stamp and codecs, but nothing is tracked or drawn.
+* echo: the same server, flow, stamp and codecs, but nothing is tracked, heard or drawn.
 * aiortc: aiortc as it is installed sends the track back; what a call costs without us.
 * theirs, where a server is named (`--offer URL`, or `--whip URL --whep URL`): somebody else's,
   which is told nothing and asked for nothing but a call (`benchmarks.targets`).

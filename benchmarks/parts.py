@@ -5,7 +5,7 @@ the server is changed, and every picture that leaves it is stamped as always. Tw
 
 * avatar: everything is done as in any call; before, the time code is read off the camera picture
   (a few hundred of its pixels are converted for that), and in the end written over the drawn one.
-* echo: nothing is tracked or drawn; the camera picture itself is what the renderer gives.
+* echo: nothing is tracked, heard or drawn; the camera picture itself is what the renderer gives.
 
 Tracker and renderer of one call meet by the camera picture's `captured_ns`, which the pipeline
 hands through.
@@ -29,6 +29,8 @@ from engines.types import (
     Picture,
     Portrait,
     Renderer,
+    Sound,
+    Space,
     Tracker,
 )
 from live.canvas import Canvas
@@ -76,6 +78,23 @@ class Passage:
             found = self._kept.get(captured_ns)
         latest: Came | None = getattr(self._of_call, "latest", None)
         return latest if found is None else found
+
+
+class StillDriver:
+    """The driver of an echo: listens to nothing, moves nothing."""
+
+    def __init__(self, space: Space) -> None:
+        """`space`: of the driver that it stands for."""
+        self.space = space
+
+    def drive(
+        self, face: Face | None, sounds: Sequence[Sound] = (), pts_ns: int | None = None
+    ) -> Sequence[Motion]:
+        """No motion: what was drawn last stands."""
+        return ()
+
+    def calibrate(self) -> None:
+        """There is nothing to take anew."""
 
 
 class CodedTracker:

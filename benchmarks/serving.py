@@ -28,12 +28,12 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from benchmarks.beacon import beacon
-from benchmarks.parts import CodedRenderer, CodedTracker, Passage, coded_canvas
+from benchmarks.parts import CodedRenderer, CodedTracker, Passage, StillDriver, coded_canvas
 from benchmarks.processes import Usage, usage
 from benchmarks.stamps import Stamps, stamping
 from benchmarks.syllables import syllable_voice
 from engines import registry
-from engines.types import Renderer, Tracker, Weights
+from engines.types import Driver, Renderer, Tracker, Weights
 from live.canvas import Canvas
 from live.errors import VisavisError
 
@@ -154,7 +154,7 @@ def _command(kind: Kind) -> list[str]:
 def coded_parts(stamps: Stamps, *, echo: bool) -> Iterator[None]:
     """Lets the registry hand out the parts of `benchmarks.parts` around its own."""
     passage = Passage()
-    tracker, renderer = registry.tracker, registry.renderer
+    tracker, driver, renderer = registry.tracker, registry.driver, registry.renderer
 
     def coded_tracker(name: str, weights: Weights) -> Tracker:
         return CodedTracker(tracker(name, weights), passage, stamps.came, echo=echo)
@@ -162,13 +162,18 @@ def coded_parts(stamps: Stamps, *, echo: bool) -> Iterator[None]:
     def coded_renderer(name: str, source: object | None = None) -> Renderer:
         return CodedRenderer(renderer(name, source), passage)
 
+    def still_driver(name: str, source: object | None = None) -> Driver:
+        return StillDriver(driver(name, source).space)
+
     registry.tracker, registry.renderer = coded_tracker, coded_renderer
+    if echo:
+        registry.driver = still_driver
     planes = Canvas.planes
     setattr(Canvas, "planes", coded_canvas(planes, passage))  # noqa: B010  (mypy)
     try:
         yield
     finally:
-        registry.tracker, registry.renderer = tracker, renderer
+        registry.tracker, registry.driver, registry.renderer = tracker, driver, renderer
         setattr(Canvas, "planes", planes)  # noqa: B010
 
 

@@ -273,9 +273,13 @@ export class Conversation extends EventTarget {
     }
     const words = typeof message.message === "string" ? message.message : "";
     if (message.type === "state" && message.state === "ended") {
-      this.leave();
-      const isOfAvatar = /^(consent|avatar)_/.test(String(message.reason));
-      this.#notice.show("call", "said", isOfAvatar ? "This avatar cannot be shown any more" : "The server has ended the call", words);
+      if (/^(consent|avatar)_/.test(String(message.reason))) {
+        this.leave();
+        this.#notice.show("call", "said", "This avatar cannot be shown any more", words);
+      } else {
+        // Anew, perhaps: a server that restarts takes the call again, and one that wants a token asks.
+        this.#notice.flash("ended", "The server has ended the call", words, 8000);
+      }
     } else if (message.type === "state" && message.state === "degraded") {
       this.#notice.flash("renderer", "A simpler avatar now", words, 8000);
     } else if (message.type === "state" && message.state === "recording") {

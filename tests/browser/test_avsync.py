@@ -14,6 +14,8 @@ from benchmarks import avsync, browser, clip
 from benchmarks.processes import share_priority
 from benchmarks.serving import Serving
 
+pytestmark = pytest.mark.alone
+
 _log = logging.getLogger(__name__)
 
 

@@ -18,6 +18,8 @@ from live.stages import STAGES
 from tests.browser.conftest import Visiting, wait_for_phase
 from tests.browser.motion import correlation, record
 
+pytestmark = pytest.mark.alone
+
 _log = logging.getLogger(__name__)
 
 CORNER = """() => {

@@ -15,6 +15,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visiting
 from tests.performer import YAW, pose, spoken
 
+pytestmark = pytest.mark.alone
+
 PERFORMER = Path(__file__).with_name("performer.js")
 WITHIN_MS = 40_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Browser
 
 from benchmarks import browser, clip, faulty, freezes, targets
@@ -11,6 +12,8 @@ from benchmarks.call import CallPlan
 from benchmarks.netem import Faults
 from benchmarks.netem.cases import DELAY_MS, Case
 from benchmarks.serving import Serving
+
+pytestmark = pytest.mark.alone
 
 
 def test_an_outage_is_seen_where_it_was_made(launch: Callable[..., Browser]) -> None:

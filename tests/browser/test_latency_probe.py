@@ -16,6 +16,8 @@ from benchmarks.call import CallFailed, CallPlan, Seen
 from benchmarks.serving import Serving
 from live.stages import STAGES
 
+pytestmark = pytest.mark.alone
+
 NUMBERS = [0, 1, 0x5A5A5A, 0xABCDEF, timecode.WRAP - 1]
 
 

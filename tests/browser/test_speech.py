@@ -16,6 +16,8 @@ from engines.weights import ModelStore
 from tests.browser import hearing
 from tests.browser.conftest import Visit, Visiting, wait_for_phase
 
+pytestmark = pytest.mark.alone
+
 _log = logging.getLogger(__name__)
 
 SYLLABLES = "Papa, mama! Bob got a lot of big apples. Pop, pop; a bar, and far off, a ball."
