@@ -91,7 +91,7 @@ class Seen:
     size: tuple[int, int]
     """Width and height of the last picture."""
     first_frame_ms: float
-    """From the beginning of the call until a picture with a code had come back."""
+    """From sending the offer until a picture with a code had been seen."""
     server_cpu_s: float
     caller_cpu_s: float
     others_cpu_s: float

@@ -58,8 +58,10 @@ class Call:
 
     tab: Tab
     target: Target
+    posted_s: float
+    """When the first offer was sent, by `time.monotonic`."""
     first_frame_ms: float = 0.0
-    """From the beginning until a picture (with a code, where those are wanted) had come back."""
+    """From then until a picture (with a code, where those are wanted) had been seen."""
 
     def collect(self) -> Collected:
         """What came since the last time; raises `CallFailed` where the page had errors."""
@@ -113,31 +115,30 @@ def opened(
         browser.tab(f"{address}/index.html", camera.size) as tab,
     ):
         tab.evaluate("options => probe.begin(options)", options)
+        posted_s = 0.0
         try:
             for leg in target.legs:
                 offer = tab.evaluate("leg => probe.offer(leg)", leg)
+                posted_s = posted_s or time.monotonic()
                 answer = target.dial(leg, offer if link is None else link.offer(offer))
                 answer = answer if link is None else link.answer(answer)
                 tab.evaluate("([leg, sdp]) => probe.accept(leg, sdp)", [leg, answer])
-            yield Call(tab, target)
+            yield Call(tab, target, posted_s)
             tab.evaluate("() => probe.end()")
         finally:
             target.hang_up()
 
 
-def await_first(call: Call, plan: CallPlan, began: float) -> list[tuple[int, int]]:
-    """Waits for the first picture and gives what was sent until then; raises `CallFailed`.
-
-    `began`: when the call did, by `time.monotonic`.
-    """
+def await_first(call: Call, plan: CallPlan) -> list[tuple[int, int]]:
+    """Waits for the first picture and gives what was sent until then; raises `CallFailed`."""
     pictures = 0
     shown: list[tuple[int, int]] = []
-    while time.monotonic() < began + _FIRST_FRAME_LIMIT_S:
+    while time.monotonic() < call.posted_s + _FIRST_FRAME_LIMIT_S:
         seen = call.collect()
         pictures += len(seen.rows)
         shown += seen.shown
         if any(row.number >= 0 or not plan.coded for row in seen.rows):
-            call.first_frame_ms = 1000 * (time.monotonic() - began)
+            call.first_frame_ms = 1000 * (time.monotonic() - call.posted_s)
             return shown
         time.sleep(0.01)
     what = "with a time code " if plan.coded else ""
@@ -154,9 +155,8 @@ def measured(
 
     `server`: ours, whose CPU and stages are looked at; `None`: somebody else's.
     """
-    began = time.monotonic()
     with opened(browser, target, plan, camera) as call:
-        shown = await_first(call, plan, began)
+        shown = await_first(call, plan)
         time.sleep(plan.warm_s)
         clock_ms = call.clock_ms()
         before, told = call.collect(), stages.told(server)

@@ -75,12 +75,11 @@ def call(
     seed: int,
 ) -> Observed:
     """Makes one call, and lets the fault begin in it; raises `CallFailed`, `LinkFailed`."""
-    began = time.monotonic()
     with (
         Link(CALM, CALM, seed) as link,
         calling.opened(tabs, target, plan, camera, link) as made,
     ):
-        calling.await_first(made, plan, began)
+        calling.await_first(made, plan)
         time.sleep(plan.warm_s)
         clock_ms = made.clock_ms()
         before = made.collect()

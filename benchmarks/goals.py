@@ -27,6 +27,8 @@ _GOALS = (
 )
 _ADDED = {"median": 18.0, "p95": 30.0}
 """What the avatar may add to the echo."""
+_START_MS = 600.0
+"""From the offer; of most calls the server is warm by then, so the median is a warm call's."""
 _HD_MS = 60.0
 """An avatar of a camera of 1280 × 720."""
 
@@ -48,6 +50,9 @@ def of(cell: Cell, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
             rows.append(
                 _row(cell, goal.what, goal.ms, one["age_ms"][goal.percentile], one["kept_up"])
             )
+    if "avatar" in figures:
+        first_ms = figures["avatar"]["first_frame_ms"]["p50"]
+        rows.append(_row(cell, "offer to first avatar picture, median", _START_MS, first_ms, True))
     added = figures.get("avatar_over_echo")
     if added is not None:
         kept_up = figures["avatar"]["kept_up"] and figures["echo"]["kept_up"]

@@ -129,10 +129,9 @@ def _plan(args: argparse.Namespace, kind: Kind, driver: str) -> CallPlan:
 
 def call(chromium: browser.Tabs, server: Serving, plan: CallPlan, camera: browser.Camera) -> Heard:
     """Makes one call and measures its last part; raises `CallFailed`."""
-    began = time.monotonic()
     target = targets.own(server.address, plan)
     with calling.opened(chromium, target, plan, camera) as made:
-        calling.await_first(made, plan, began)
+        calling.await_first(made, plan)
         time.sleep(plan.warm_s)
         before = made.collect()
         time.sleep(plan.seconds)

@@ -29,8 +29,6 @@ from live.__main__ import COMMANDS, code_of, main
 from live.errors import ModelUnavailable, NotFound, SettingsError, VisavisError
 from tests.http_fakes import png, workshop
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

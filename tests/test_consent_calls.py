@@ -31,8 +31,6 @@ from tests.loops import in_loop
 from tests.peer import Peer
 from tests.voices import ToneVoice
 
-pytestmark = pytest.mark.alone
-
 LIMIT_S = 5.0
 
 

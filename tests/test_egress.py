@@ -24,8 +24,6 @@ from live.voice_line import next_delay
 from tests.fakes import stamp
 from tests.loops import in_loop
 
-pytestmark = pytest.mark.alone
-
 MARKED = stamp()
 
 

@@ -33,8 +33,6 @@ from tests import consents, http_fakes
 from tests.fakes import FakeTracker, MemoryAudit
 from tests.http_fakes import Client, play, problem
 
-pytestmark = pytest.mark.alone
-
 Scene = Callable[[Client, Rooms], Awaitable[None]]
 
 

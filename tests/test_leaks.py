@@ -7,8 +7,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.mark.timeout(300)
 def test_calls_leave_nothing_behind() -> None:

@@ -22,8 +22,6 @@ from tests.fakes import MemoryAudit, permitted, request
 from tests.http_fakes import FakeCall
 from tests.peer import Peer
 
-pytestmark = pytest.mark.alone
-
 
 def test_no_more_calls_than_places() -> None:
     async def scene() -> None:

@@ -18,8 +18,6 @@ from tests.fakes import request
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
-pytestmark = pytest.mark.alone
-
 PRIORITY, CONTROLLED, FINGERPRINT = 0x24, 0x8029, 0x8028
 ATTRIBUTES = (1, 6, 8, 9, 0xC, 0xD, 0x12, 0x16, 0x20, PRIORITY, 0x25, FINGERPRINT, CONTROLLED)
 KINDS = (0x001, 0x003, 0x011, 0x016, 0x017, 0x101, 0x111)

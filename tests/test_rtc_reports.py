@@ -37,8 +37,6 @@ from live.rtc.access import private
 from tests.fakes import stamp
 from tests.loops import in_loop
 
-pytestmark = pytest.mark.alone
-
 VP8, OPUS = CODECS["video"][0], CODECS["audio"][0]
 OURS = ["sender_reports"]
 MARKED = stamp()

@@ -25,8 +25,6 @@ from live.speaking import MOST_UTTERANCES
 from tests.http_fakes import Client, FakeCall, opened, play, problem, rooms
 from tests.voices import ToneVoice, tone
 
-pytestmark = pytest.mark.alone
-
 
 def open_voice(name: str) -> Voice:
     if name == "gone":

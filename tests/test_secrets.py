@@ -26,8 +26,6 @@ from tests.http_fakes import SDP, png
 from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 
-pytestmark = pytest.mark.alone
-
 SPOKEN = "The garden gate stays open tonight."
 TURN_USER, TURN_PASSWORD = "turnuser77", "turn-password-4711"
 OPENAI_KEY = "sk-openai-key-0815"

@@ -21,8 +21,6 @@ from tests.loops import in_loop
 from tests.peer import CodedCamera, Peer, constant
 from tests.test_calls_over_http import called
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _adapted() -> None:

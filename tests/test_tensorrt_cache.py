@@ -25,8 +25,6 @@ from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.manifest import Key, packed, unpacked
 from engines.errors import BuildCancelled, UnsupportedNetwork
 
-pytestmark = pytest.mark.alone
-
 KEY = Key(
     onnx="a" * 64,
     package="tensorrt_rtx",

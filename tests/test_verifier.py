@@ -21,8 +21,6 @@ from live.verification.verdict import Verdict
 from live.verification.verifier import Limits, Verifier
 from tests import bad_files
 
-pytestmark = pytest.mark.alone
-
 KEYS = OperatorKeys(Ed25519PrivateKey.generate(), b"k" * 32)
 
 

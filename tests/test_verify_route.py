@@ -26,8 +26,6 @@ from tests import bad_files
 from tests.http_fakes import Client, problem
 from tests.test_verification import KEY, SESSION, as_picture, marked
 
-pytestmark = pytest.mark.alone
-
 NOTHING = Verdict(
     Examined("00" * 32, 1, "image/png", "picture", 1, 1, None),
     Credentials("absent"),

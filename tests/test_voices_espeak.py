@@ -22,8 +22,6 @@ from engines.voices.helper import Helper
 from engines.voices.text import LONGEST
 from tests.spoken import best_shift_ms, levels, phones_of, within
 
-pytestmark = pytest.mark.alone
-
 TEXT = "Good morning, and welcome to the front desk. It costs $3.50 for the bottle of apple juice."
 
 

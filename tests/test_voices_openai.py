@@ -20,8 +20,6 @@ from engines.types import Voice
 from engines.voices import openai
 from engines.voices.openai import OpenAiVoice
 
-pytestmark = pytest.mark.alone
-
 KEY = "sk-secret-123"
 RATE = 24_000
 TONE = (8000 * np.sin(np.arange(RATE // 2) / 20)).astype("<i2")

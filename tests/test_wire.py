@@ -16,8 +16,6 @@ from live import wire
 from live.errors import BadRequest, BadSdp, TooLarge, Unprocessable, VisavisError
 from tests.peer import Peer
 
-pytestmark = pytest.mark.alone
-
 CANDIDATE = "a=candidate:1 1 udp 2130706431 192.0.2.7 50000 typ host"
 
 

@@ -53,9 +53,6 @@ def test_a_recorded_call(visit: Visiting, recorder: Recorder) -> None:
     assert film.stem.rpartition("-")[2] in verified.stdout  # the call's public id, by its mark
     assert visavis("audit", "verify").returncode == 0
     events = [one["event"] for one in json.loads(visavis("audit", "show", "--json").stdout)]
-    assert [one for one in events if one.startswith(("session", "recording"))] == [
-        "session_opened",
-        "recording_started",
-        "session_closed",
-        "recording_made",
-    ]
+    told = [one for one in events if one.startswith(("session", "recording"))]
+    assert told[:2] == ["session_opened", "recording_started"]
+    assert sorted(told[2:]) == ["recording_made", "session_closed"]  # whichever is ready first
