@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engines.backends.litert import load as load_litert
 from engines.backends.llvm import machine_code, mixer_network
+from engines.backends.llvm.compiled import CompiledNetwork
 from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host
 from engines.backends.llvm.mixer import planned
@@ -70,7 +71,7 @@ def test_code_for_other_processors_gives_the_same(
     other: Host, spec: ModelSpec, reference: Network
 ) -> None:
     program = mixer_network.MixerProgram(content(spec), other)
-    (found,) = mixer_network.MixerNetwork(spec, program)(points(1))
+    (found,) = CompiledNetwork(spec, program)(points(1))
     np.testing.assert_allclose(found, reference(points(1))[0], atol=5e-5)
 
 
@@ -111,7 +112,7 @@ def test_networks_of_another_kind_are_refused(spec: ModelSpec, member: str) -> N
 
 
 def test_it_is_what_a_tracker_uses(spec: ModelSpec) -> None:
-    assert isinstance(blendshapes_network(spec), mixer_network.MixerNetwork)
+    assert isinstance(blendshapes_network(spec), CompiledNetwork)
 
 
 @pytest.mark.parametrize(

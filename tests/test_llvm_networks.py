@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engines.backends.litert import load as load_litert
 from engines.backends.llvm import machine_code
 from engines.backends.llvm import network as llvm
+from engines.backends.llvm.compiled import CompiledNetwork
 from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host, host
 from engines.backends.llvm.plan import planned
@@ -86,7 +87,7 @@ def test_code_for_other_processors_gives_the_same(
     other: Host, spec: ModelSpec, reference: Network, crops: list[NDArray[np.uint8]]
 ) -> None:
     """LLVM lays narrower vectors into whatever registers are here."""
-    network = llvm.LlvmNetwork(spec, llvm.Program(content(spec), other))
+    network = CompiledNetwork(spec, llvm.Program(content(spec), other))
     points, _ = network(crops[0])
     expected, _ = reference(crops[0])
     assert apart(points, expected) < 1e-3
@@ -197,7 +198,7 @@ def test_without_llvmlite_the_network_runs_on_litert(
     crops: list[NDArray[np.uint8]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert isinstance(mesh_network(spec), llvm.LlvmNetwork)
+    assert isinstance(mesh_network(spec), CompiledNetwork)
     assert networks.examine(ModelStore()).usable
     assert "machine code" in landmarks_run_on()
     monkeypatch.delitem(sys.modules, "engines.backends.llvm.network")
@@ -224,14 +225,14 @@ def landmarks_run_on() -> str:
 def test_code_that_finds_other_landmarks_is_not_used(
     spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = llvm.LlvmNetwork.__call__
+    right = CompiledNetwork.__call__
 
-    def wrong(network: llvm.LlvmNetwork, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
+    def wrong(network: CompiledNetwork, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
         points, presence = right(network, *inputs)
         return [points + 0.1, presence]
 
     monkeypatch.setattr(networks, "_agreeing", set())
-    monkeypatch.setattr(llvm.LlvmNetwork, "__call__", wrong)
+    monkeypatch.setattr(CompiledNetwork, "__call__", wrong)
     assert isinstance(mesh_network(spec), OfBytes)
     assert "0.1 from" in networks.examine(ModelStore()).trouble
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.aside import Aside
-from engines.backends import signature
-from engines.backends.bound import BoundNetwork
 from engines.backends.llvm import machine_code
 from engines.backends.llvm.blocks import aligned
+from engines.backends.llvm.compiled import CompiledNetwork
 from engines.backends.llvm.graph import Graph
 from engines.backends.llvm.host import Host
 from engines.backends.llvm.mixer import Mixer, planned
 from engines.backends.llvm.program import ENTRY
 from engines.backends.llvm.source import content
 from engines.backends.signature import Port
-from engines.errors import EngineError
-from engines.types import ModelSpec, Network
+from engines.types import ModelSpec
 
 _MOST_PROGRAMS = 4
 
@@ -35,10 +32,11 @@ class MixerProgram:
         graph = Graph(file)
         float32 = np.dtype(np.float32)
         self.plan: Mixer = planned(graph, processor or machine_code.here())
-        self.takes = {graph.input_name: Port(graph.shape(graph.input), float32)}
-        self.gives = {
+        self.takes: Mapping[str, Port] = {graph.input_name: Port(graph.shape(graph.input), float32)}
+        self.gives: Mapping[str, Port] = {
             name: Port(graph.shape(tensor), float32) for name, tensor in graph.outputs.items()
         }
+        self.room = self.plan.answers_room
         self.code = machine_code.Code(self.plan.assembly, ENTRY)
         self.weights = aligned(len(self.plan.weights))
         self.weights[:] = np.frombuffer(self.plan.weights, np.uint8)
@@ -50,57 +48,22 @@ class MixerProgram:
             block[place : place + floats * 4].view(np.float32)[:] = 1
         return block
 
+    def fed(self, value: NDArray[Any]) -> NDArray[Any]:
+        """The tokens of the landmarks."""
+        return _embedded(self.plan, value[0])
 
-class MixerNetwork:
-    """A mixer with memory of its own. Not thread-safe; lets go of the GIL while it runs."""
-
-    def __init__(self, spec: ModelSpec, program: MixerProgram) -> None:
-        """Raises `EngineError` where the network has other inputs or outputs than the spec says."""
-        self._name = spec.name
-        self._takes = signature.declared(spec.name, program.takes, spec.inputs)
-        gives = signature.declared(spec.name, program.gives, spec.outputs)
-        self.inputs: Mapping[str, tuple[int, ...]] = signature.shapes(self._takes)
-        """Names and shapes, in the order in which they are taken."""
-        self.outputs: Mapping[str, tuple[int, ...]] = signature.shapes(gives)
-        """Names and shapes, in the order in which they are given."""
-        self._program: MixerProgram | None = program
-        self._scratch = program.scratch()
-        self._aside = Aside()
-
-    def bind(self, **constants: NDArray[Any]) -> Network:
-        """The same network with these inputs fixed."""
-        return BoundNetwork(self, self._name, self._takes, constants)
-
-    def __call__(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Runs the network once; the array returned is the caller's to keep.
-
-        Raises `EngineError` for arrays that the network does not take; the next call works.
-        """
-        program = self._program
-        if program is None:
-            raise EngineError(f"the network {self._name!r} was closed")
-        signature.check(self._name, self._takes, inputs)
-        tokens = _embedded(program.plan, inputs[0][0])
-        found = np.empty(program.plan.answers_room, np.float32)
-        pointers = (array.ctypes.data for array in (tokens, found, program.weights, self._scratch))
-        with self._aside():
-            program.code.run(*pointers)
-        # Far from 0 the logistic function is 0 or 1 to the last digit.
-        answers = np.clip(found[: program.plan.answers], -80, 80)
-        return [1 / (1 + np.exp(-answers))]
-
-    def close(self) -> None:
-        """Frees its memory; calling it twice does no harm."""
-        self._program = None
-        self._scratch = aligned(0)
+    def read(self, found: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+        """The only output: the logistic function of what was found."""
+        # Far from 0 it is 0 or 1 to the last digit.
+        return np.asarray(1 / (1 + np.exp(-np.clip(found[: self.plan.answers], -80, 80))))
 
 
-def load(spec: ModelSpec) -> MixerNetwork:
+def load(spec: ModelSpec) -> CompiledNetwork:
     """A network; its code and weights are those of the others of the same file.
 
     Raises as `engines.backends.llvm.network.load`.
     """
-    return MixerNetwork(spec, _program(spec.path, spec.member, spec.sha256))
+    return CompiledNetwork(spec, _program(spec.path, spec.member, spec.sha256))
 
 
 @lru_cache(maxsize=_MOST_PROGRAMS)
