@@ -1,0 +1,1 @@
+"""Calls held by several processes: one that everybody talks to, and its workers."""
