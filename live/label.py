@@ -21,8 +21,9 @@ LONGEST_TEXT = 40
 # The pill hangs under the chin, over the throat and collar, on the middle of the picture: whoever
 # cuts it off cuts at the chin, and it hides nothing of the face. Portraits are framed so that a
 # closed mouth's chin lies at 0.78–0.85 of the height.
-_CENTRE_Y = 0.8775
-_TEXT_HEIGHT = 0.05  # of the picture's shorter side …
+_TOP = 0.835  # of the height
+_TEXT_HEIGHT = 0.05  # of the picture's width: what decides is how wide a viewer shows it …
+_HIGHEST_TEXT = 0.09  # … of the height, so that there is room for it under the chin …
 _SMALLEST_TEXT = 9  # … and never below what a 160 pixel thumbnail still shows
 _PILL = (16, 18, 24)
 _PILL_OPACITY = 0.72
@@ -130,7 +131,7 @@ def _fitting(text: str, height: int, width: int) -> tuple[cv2.FontFace, int, int
 
     The last two are oversampled.
     """
-    size = max(_SMALLEST_TEXT, round(_TEXT_HEIGHT * min(height, width)))
+    size = max(_SMALLEST_TEXT, round(min(_TEXT_HEIGHT * width, _HIGHEST_TEXT * height)))
     font = cv2.FontFace(_font(text))
     while True:
         big = size * _OVERSAMPLING
@@ -157,7 +158,7 @@ def _pill(text: str, height: int, width: int) -> tuple[_Layer, _Layer, _Layer]:
     """The label for pictures of one size with even sides: in luma, Cb and Cr."""
     colour, alpha = _drawn(text, height, width)
     rows, columns = alpha.shape
-    top = min(round(_CENTRE_Y * height - rows / 2), height - rows)
+    top = min(round(_TOP * height), height - rows)
     left = (width - columns) // 2
     # a picture smaller than its label keeps as much of it as it has room for
     upper, lower = max(0, top), min(height, top + rows)

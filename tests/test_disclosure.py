@@ -83,7 +83,7 @@ def test_the_label_is_seen_and_hides_no_face(size: tuple[int, int]) -> None:
     rows, columns = changed(picture, after)
     label = after.rgb[rows, columns]
     # under the chin, on the middle
-    assert rows.start >= (0.827 if height >= width else 0.81) * height
+    assert rows.start >= 0.827 * height
     assert rows.stop < height
     assert abs((columns.start + columns.stop) / 2 - width / 2) <= 1
     # large enough to read in a thumbnail, small enough not to be in the way
@@ -91,6 +91,18 @@ def test_the_label_is_seen_and_hides_no_face(size: tuple[int, int]) -> None:
     assert label.shape[0] * label.shape[1] < 0.06 * width * height
     # light letters on dark: half of full contrast at least, also where they are small
     assert int(label.max()) - int(np.median(label)) > 128
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1280, 720), (960, 540), (160, 90), (1080, 1920)])
+def test_the_label_is_legible_where_the_picture_is_shown_160_wide(size: tuple[int, int]) -> None:
+    width, height = size
+    whole = labelled(grey(width, height)).rgb
+    shown = cv2.resize(whole, (160, round(160 * height / width)), interpolation=cv2.INTER_AREA)
+    letters = shown.min(axis=2) > 160
+    rows = np.flatnonzero(letters.any(axis=1))
+    assert rows[-1] - rows[0] + 1 >= 5
+    assert np.count_nonzero(letters.any(axis=0)) >= 25  # of eight letters; blurred ones are fewer
+    assert rows[-1] < len(shown) - 1
 
 
 @pytest.mark.parametrize("level", [0, 255])
