@@ -19,6 +19,9 @@ from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from live.errors import BadRequest, TooLarge, WrongType
 
+WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
+"""Media types that one kind of file goes by."""
+
 _DEADLINE_S = 10.0
 _UPLOAD_DEADLINE_S = 60.0
 _FIELD_LIMIT = 1 << 15  # a signed document is the longest

@@ -21,7 +21,6 @@ from live import loop_lag, origin, problems
 from live.access.connections import Connections
 from live.access.cors import Cors
 from live.access.gate import Gate
-from live.access.rates import Rates
 from live.avatars import AvatarStore
 from live.enrolment.desk import Desk, Tools
 from live.enrolment.leaving import Leaving
@@ -42,6 +41,7 @@ from live.routes.keys import KeyRoutes
 from live.routes.sessions import SessionRoutes
 from live.routes.speech import SpeechRoutes
 from live.routes.verify import VerifyRoutes
+from live.routes.voices import VoiceRoutes
 from live.sections import Server
 from live.settings import Settings
 from live.verification.credentials import own_certificate
@@ -81,12 +81,9 @@ class Rooms:
 def application(rooms: Rooms) -> web.Application:
     """All routes over these rooms."""
     settings = rooms.settings
-    posts = Rates(settings.server.posts_per_minute)
     health = HealthRoutes(rooms.pool, rooms.prepared, rooms.metrics)
-    avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool, posts)
-    sessions = SessionRoutes(
-        rooms.pool, rooms.request_call, posts, rooms.gate.calls, settings.ice.servers
-    )
+    avatars = AvatarRoutes(rooms.store, rooms.prepared, rooms.pool)
+    sessions = SessionRoutes(rooms.pool, rooms.request_call, rooms.gate.calls, settings.ice.servers)
     connections, cors = Connections(), Cors(settings.access.origins)
     app = web.Application(
         middlewares=[
@@ -99,18 +96,18 @@ def application(rooms: Rooms) -> web.Application:
     )
     app[CONNECTIONS] = connections
     app.cleanup_ctx.extend([rooms.gate.watch, lambda _: rooms.balance.kept(rooms.pool.calls)])
-    speech = SpeechRoutes(rooms.pool, rooms.voices, posts)
     leaving = Leaving(rooms.registers.consents, rooms.store, rooms.prepared, rooms.pool)
     desk = _desk(rooms, leaving)
     app.cleanup_ctx.extend([desk.staffed, loop_lag.watched(rooms.metrics.loop_lag)])
-    enrolments = EnrolmentRoutes(desk, leaving, posts, settings.consent.days)
-    consents = ConsentRoutes(rooms.registers.consents, posts)
+    enrolments = EnrolmentRoutes(desk, leaving, settings.consent.days)
+    consents = ConsentRoutes(rooms.registers.consents)
     certificate = partial(own_certificate, settings.provenance, settings.keys)
     for routes in (
         health,
         avatars,
         sessions,
-        speech,
+        SpeechRoutes(rooms.pool),
+        VoiceRoutes(rooms.voices),
         consents,
         enrolments,
         KeyRoutes(rooms.registers.keys),

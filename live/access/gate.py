@@ -12,7 +12,7 @@ from live.access.calls import TokenCalls
 from live.access.hosts import binds_loopback, names_loopback
 from live.access.rates import Rates, network_of
 from live.access.revocations import Revocations
-from live.access.rules import rule_of
+from live.access.rules import Rule, rule_of
 from live.access.tokens import FREE, Grant, read
 from live.errors import Forbidden, InvalidToken, MissingScope, Unauthorised
 from live.keys import OperatorKeys
@@ -23,7 +23,8 @@ SUBPROTOCOL = "visavis.v1"
 """Of WebSockets. A page, which can set no header there, offers `bearer.<token>` beside it."""
 
 _log = logging.getLogger(__name__)
-_GRANT = web.RequestKey("grant", Grant)
+GRANT = web.RequestKey("grant", Grant)
+"""What the request may do: set before a route is reached."""
 _NOTHING = Grant(frozenset())
 _IN_SUBPROTOCOL = "bearer."
 _OF_PROXIES = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, "X-Real-IP", hdrs.VIA)
@@ -42,6 +43,7 @@ class Gate:
         self._revocations = Revocations(settings.keys.folder, keys)
         self._of_tokens = Rates(settings.access.requests_per_minute)
         self._of_strangers = Rates(settings.access.requests_per_minute)
+        self._posts = Rates(settings.server.posts_per_minute)
         self._proxied = False
 
     @web.middleware
@@ -51,9 +53,9 @@ class Gate:
             if not names_loopback(request.headers.get(hdrs.HOST)):
                 raise web.HTTPMisdirectedRequest
             self._notice_proxy(request)
-            request[_GRANT] = FREE
+            self._let(request, FREE)
         elif request.match_info.http_exception is None:  # 404 and 405 tell nothing
-            request[_GRANT] = self._grant(request)
+            self._let(request, self._grant(request))
         else:
             self._of_strangers.take(network_of(request.remote))
         return await handler(request)
@@ -70,6 +72,12 @@ class Gate:
             await asyncio.sleep(_LOOK_AGAIN_S)
             await self.calls.end(self._revocations.has)
 
+    def _let(self, request: web.Request, grant: Grant) -> None:
+        rule = _rule_for(request)
+        if rule is not None and rule.is_post(request.content_type.lower()):
+            self._posts.take(grant.id)
+        request[GRANT] = grant
+
     def _notice_proxy(self, request: web.Request) -> None:
         if not self._proxied and any(name in request.headers for name in _OF_PROXIES):
             self._proxied = True
@@ -79,8 +87,7 @@ class Gate:
             )
 
     def _grant(self, request: web.Request) -> Grant:
-        resource = request.match_info.route.resource
-        rule = rule_of(request.method, resource.canonical if resource else "")
+        rule = _rule_for(request)
         if rule is None:
             raise Forbidden("this address is not open to tokens; update the server")
         if not rule.counted:
@@ -109,6 +116,11 @@ class Gate:
         return grant
 
 
+def _rule_for(request: web.Request) -> Rule | None:
+    resource = request.match_info.route.resource
+    return rule_of(request.method, resource.canonical if resource else "")
+
+
 def asks_for_tokens(settings: Settings) -> bool:
     """Whether requests need a token: on any address but loopback they always do."""
     return settings.access.required or not binds_loopback(settings.server.host)
@@ -116,7 +128,7 @@ def asks_for_tokens(settings: Settings) -> bool:
 
 def granted(request: web.Request) -> Grant:
     """What the gate has granted."""
-    return request[_GRANT]
+    return request[GRANT]
 
 
 def _token(request: web.Request) -> str | None:

@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from live.access.scopes import Scope
+from live.bodies import WAV
+
+
+class Posts(Enum):
+    """Which requests of a route are calls or uploads."""
+
+    NONE = auto()
+    ALL = auto()
+    SOUNDS = auto()
+    """Those that bring one; a text costs little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +34,21 @@ class Rule:
     counted: bool = True
     """Whether requests are counted, by token or else by address; those for files of the page and
     for health are not, and a token is not looked at."""
+    posts: Posts = Posts.NONE
+    """Which requests are calls and uploads, whose number in a minute the operator limits."""
 
     @property
     def is_open(self) -> bool:
         """Whether no token is asked for."""
         return not self.scopes
 
+    def is_post(self, content_type: str) -> bool:
+        """Whether a request with a body of this media type is a call or an upload."""
+        return self.posts is Posts.ALL or (self.posts is Posts.SOUNDS and content_type in WAV)
 
-def _any_of(*scopes: Scope) -> Rule:
-    return Rule(frozenset(scopes))
+
+def _any_of(*scopes: Scope, posts: Posts = Posts.NONE) -> Rule:
+    return Rule(frozenset(scopes), posts=posts)
 
 
 _FILE = Rule(counted=False)
@@ -51,22 +68,22 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/avatars"): _any_of(Scope.SESSION, Scope.AVATARS),
     ("GET", "/avatars/{id}"): _any_of(Scope.SESSION, Scope.AVATARS),
     ("GET", "/avatars/{id}/portrait.png"): _any_of(Scope.SESSION, Scope.AVATARS),
-    ("POST", "/avatars"): _any_of(Scope.AVATARS),
+    ("POST", "/avatars"): _any_of(Scope.AVATARS, posts=Posts.ALL),
     ("DELETE", "/avatars/{id}"): _any_of(Scope.AVATARS),
-    ("POST", "/sessions"): _any_of(Scope.SESSION),
+    ("POST", "/sessions"): _any_of(Scope.SESSION, posts=Posts.ALL),
     ("GET", "/sessions/{secret}"): _SECRET,
     ("PATCH", "/sessions/{secret}"): _SECRET,
     ("DELETE", "/sessions/{secret}"): _SECRET,
     ("PATCH", "/sessions/{secret}/settings"): _any_of(Scope.SESSION),
-    ("POST", "/sessions/{secret}/say"): _any_of(Scope.SPEAK),
+    ("POST", "/sessions/{secret}/say"): _any_of(Scope.SPEAK, posts=Posts.SOUNDS),
     ("POST", "/sessions/{secret}/interrupt"): _any_of(Scope.SPEAK),
     ("GET", "/sessions/{secret}/speech"): _any_of(Scope.SPEAK),
-    ("POST", "/consents"): _any_of(Scope.ADMIN),
+    ("POST", "/consents"): _any_of(Scope.ADMIN, posts=Posts.ALL),
     ("GET", "/consents/{id}"): _any_of(Scope.AVATARS),
     ("DELETE", "/consents/{id}"): _any_of(Scope.ADMIN),
     # Whoever has the code of a consent takes it back, token or none.
     ("POST", "/consents/{id}/withdraw"): _OPEN,
-    ("POST", "/enrolments"): _any_of(Scope.AVATARS),
+    ("POST", "/enrolments"): _any_of(Scope.AVATARS, posts=Posts.ALL),
     ("GET", "/enrolments/{secret}/camera"): _SECRET,
     # Whoever sees a picture may ask whether it is synthetic.
     ("POST", "/verify"): _OPEN,

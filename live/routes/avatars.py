@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from live.access.gate import granted
-from live.access.rates import Rates
 from live.access.scopes import Scope
 from live.allowance import AtOnce
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
@@ -47,16 +46,13 @@ def described(entry: Entry) -> dict[str, Any]:
 class AvatarRoutes:
     """Answers for what has an address below `/avatars`."""
 
-    def __init__(
-        self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool, posts: Rates
-    ) -> None:
+    def __init__(self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool) -> None:
         """The store's methods block, so they run on a thread: not that of `prepared`, which may be
         fetching models for a while.
         """
         self._store = store
         self._prepared = prepared
         self._pool = pool
-        self._posts = posts
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "uploads")
 
     def table(self) -> list[web.RouteDef]:
@@ -91,11 +87,9 @@ class AvatarRoutes:
 
     async def add(self, request: web.Request) -> web.Response:
         """Takes a portrait with a signed consent for it; 201 with the new avatar."""
-        grant = granted(request)
-        self._posts.take(grant.id)
         with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
-            entry = await self._add(form, copies=Scope.ADMIN in grant.scopes)
+            entry = await self._add(form, copies=Scope.ADMIN in granted(request).scopes)
         return web.json_response(
             described(entry), status=201, headers={"Location": f"/avatars/{entry.id}"}
         )

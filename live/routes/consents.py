@@ -9,8 +9,6 @@ from typing import Any
 from aiohttp import web
 
 from engines import portraits
-from live.access.gate import granted
-from live.access.rates import Rates
 from live.allowance import AtOnce
 from live.bodies import Form, read_form
 from live.consent.authority import Consents
@@ -39,10 +37,9 @@ _FIELDS = ("image", "document", "subject", "basis", "statement", "purposes", "mo
 class ConsentRoutes:
     """Answers for what has an address below `/consents`; there is no list of who agreed."""
 
-    def __init__(self, consents: Consents, posts: Rates) -> None:
+    def __init__(self, consents: Consents) -> None:
         """All that touches files runs on threads."""
         self._consents = consents
-        self._posts = posts
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "grants")
 
     def table(self) -> list[web.RouteDef]:
@@ -55,7 +52,6 @@ class ConsentRoutes:
 
     async def grant(self, request: web.Request) -> web.Response:
         """Takes a portrait and what was agreed to; 201 with the signed record."""
-        self._posts.take(granted(request).id)
         with self._uploads.one():
             form = await read_form(request, files=_FILES, limit=IMAGE_LIMIT)
             made = await asyncio.to_thread(self._grant, form)

@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from live.access.gate import SUBPROTOCOL, granted
-from live.access.rates import Rates
+from live.access.gate import SUBPROTOCOL
 from live.allowance import Allowance, AtOnce
 from live.avatars import check_name
 from live.bodies import Form, read_form, read_object
@@ -35,10 +34,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 class EnrolmentRoutes:
     """Answers for live enrolment and for withdrawal."""
 
-    def __init__(self, desk: Desk, leaving: Leaving, posts: Rates, days: int) -> None:
+    def __init__(self, desk: Desk, leaving: Leaving, days: int) -> None:
         """`days`: that a consent is given for unless the person says else."""
         self._desk, self._leaving = desk, leaving
-        self._posts, self._days = posts, days
+        self._days = days
         self._withdrawals = Allowance(WITHDRAWALS_PER_MINUTE)
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "enrolments")
 
@@ -52,7 +51,6 @@ class EnrolmentRoutes:
 
     async def open(self, request: web.Request) -> web.Response:
         """Begins an enrolment; 201 with its secret address and the text that is agreed to."""
-        self._posts.take(granted(request).id)
         with self._uploads.one():
             form = await read_form(request, files=frozenset(["image"]), limit=IMAGE_LIMIT)
             enrolment = await self._desk.open(_asked(form, self._days))

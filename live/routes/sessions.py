@@ -12,7 +12,6 @@ from engines import registry
 from live import wire
 from live.access.calls import TokenCalls
 from live.access.gate import granted
-from live.access.rates import Rates
 from live.access.scopes import Scope
 from live.avatars import check_id
 from live.bodies import read_object, read_text
@@ -34,7 +33,6 @@ class SessionRoutes:
         self,
         pool: Pool,
         request_call: Callable[[str, str], Awaitable[SessionRequest]],
-        posts: Rates,
         calls: TokenCalls,
         ice_servers: Iterable[IceServer],
     ) -> None:
@@ -44,7 +42,6 @@ class SessionRoutes:
         """
         self._pool = pool
         self._request_call = request_call
-        self._posts = posts
         self._calls = calls
         self._links = [ice_link(server) for server in ice_servers]
         self._drivers = registry.names("drivers")
@@ -64,7 +61,6 @@ class SessionRoutes:
     async def open(self, request: web.Request) -> web.Response:
         """Takes an offer; 201 with the answer and the call's secret address."""
         grant = granted(request)
-        self._posts.take(grant.id)
         avatar, driver = self._wanted(request)
         shape = _shape(request)
         self._calls.check(grant)

@@ -1,21 +1,16 @@
-"""What a call is to say comes in, by HTTP or as a stream; and which voices there are to say it."""
+"""What a call is to say comes in, by HTTP or as a stream."""
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
-from live.access.gate import SUBPROTOCOL, granted
-from live.access.rates import Rates
+from live.access.gate import SUBPROTOCOL
 from live.allowance import AtOnce
-from live.bodies import read_bytes, read_object
+from live.bodies import WAV, read_bytes, read_object
 from live.errors import BadRequest, Conflict, WrongType
 from live.pool import Pool
 from live.speech_socket import LARGEST_CHUNK, SpeechSocket
-from live.voices import Voices
 
-WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 LARGEST_SOUND = 32 << 20
 SOUNDS_AT_ONCE = 4
 """Each may hold as much in memory while it comes, and again while it is read."""
@@ -27,9 +22,9 @@ _HEARTBEAT_S = 20.0
 class SpeechRoutes:
     """Answers for the voice of a call."""
 
-    def __init__(self, pool: Pool, voices: Voices, posts: Rates) -> None:
-        """`posts` are asked before a sound is uploaded."""
-        self._pool, self._voices, self._posts = pool, voices, posts
+    def __init__(self, pool: Pool) -> None:
+        """Finds its calls in this pool."""
+        self._pool = pool
         self._sounds = AtOnce(SOUNDS_AT_ONCE, "sounds")
         self._streams: set[str] = set()
         """Secret ids of the calls that have one."""
@@ -37,15 +32,10 @@ class SpeechRoutes:
     def table(self) -> list[web.RouteDef]:
         """The routes."""
         return [
-            web.get("/voices", self.voices),
             web.post("/sessions/{secret}/say", self.say),
             web.post("/sessions/{secret}/interrupt", self.interrupt),
             web.get("/sessions/{secret}/speech", self.stream),
         ]
-
-    async def voices(self, request: web.Request) -> web.Response:
-        """Every voice that is installed."""
-        return web.json_response(await asyncio.to_thread(self._voices.catalogue))
 
     async def say(self, request: web.Request) -> web.Response:
         """Takes a text or a sound; 202 with the utterance's id."""
@@ -54,7 +44,6 @@ class SpeechRoutes:
             case "application/json":
                 utterance = await call.say(await read_object(request, _LARGEST_TEXT))
             case type if type in WAV:
-                self._posts.take(granted(request).id)
                 with self._sounds.one():
                     utterance = await call.say_sound(await read_bytes(request, LARGEST_SOUND))
             case _:
