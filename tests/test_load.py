@@ -20,7 +20,7 @@ from live.load.balance import Balance
 from live.load.costs import START_MS, Costs
 from live.load.effort import Effort
 from live.load.governor import Governor, Pull
-from live.load.machine import Meter, Use, busy_s, cores
+from live.load.machine import LEAST_SHARE, Meter, Use, busy_s, cores
 from live.load.pace import Pace
 from live.load.places import MeasuredPlaces, SetPlaces
 from live.load.steps import ENOUGH_FPS, FULL, LAST_ENOUGH, STEPS, Step
@@ -203,6 +203,19 @@ def test_places_do_not_come_and_go_with_the_last_digit() -> None:
         assert places.free(0) == expected
 
 
+def test_one_of_several_processes_counts_its_turns_and_leaves_the_cores_to_who_knows_them() -> None:
+    costs = Costs()
+    costs.note(Use(1.9, 0.0, turns=0.24), 30, 1.0)  # 63 ms of a processor, 8 of them in turn
+    assert MeasuredPlaces(costs, CORES).free(0) == 1
+    worker = Balance(processes=2, on_cores=CORES).places
+    assert worker.free(0) == 4
+    assert "keeps the others waiting for 8 ms" in worker.why_full(4)
+    whole = MeasuredPlaces(Costs(), 8, in_turn=False)
+    assert whole.free(0) == 19  # before anything is known, too
+    assert "others leave 8.0 of 8" in whole.why_full(19)
+    assert [Balance(3, processes=count).places.free(0) for count in (1, 2, 3, 4)] == [3, 2, 1, 1]
+
+
 @given(st.floats(0.1, 500), st.floats(0, 64), st.floats(0.1, 64), st.integers(0, 100))
 def test_places_are_never_fewer_than_none(
     picture_ms: float, others: float, on_cores: float, calls: int
@@ -334,6 +347,21 @@ def test_who_comes_later_is_drawn_as_the_others_are() -> None:
     before = machine.steps["a"]
     assert before
     assert machine.second("abcdef")["f"] in (before, before + 1)
+
+
+def test_one_of_several_processes_leaves_others_what_is_theirs() -> None:
+    def back(processes: int, others: float) -> int:
+        """The step to which a call of `processes` returns from the worst."""
+        governor = Governor(CORES, LEAST_SHARE / processes)
+        for _ in range(200):  # it takes a quarter of the cores at its best step
+            lacks = 0.2 if _ < 20 else 0.0
+            use = Use(0.5 * STEPS[governor.step].load() / 30, others)
+            governor.look({"a": Pull(30, 0.9 if lacks else 0.1, lacks)}, use)
+        return governor.step
+
+    assert back(1, others=2.0) == 0  # a half is ours
+    assert back(2, others=1.2) == 0
+    assert back(2, others=2.0) == 3  # a quarter
 
 
 @settings(max_examples=20, deadline=None)

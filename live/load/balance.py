@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from live.clock import SECOND
 from live.load.costs import Costs
 from live.load.effort import Effort
 from live.load.governor import Governor
-from live.load.machine import Meter, cores
+from live.load.machine import LEAST_SHARE, Meter, cores
 from live.load.places import MeasuredPlaces, Places, SetPlaces
 from live.load.steps import FULL, STEPS, Step
 from live.load.turns import Turns
@@ -44,20 +45,25 @@ class Balance:
         self,
         places: int | None = None,
         *,
+        processes: int = 1,
         on_cores: float | None = None,
         meter: Meter | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """`places`: calls held at once; `None`: as many as are found to fit.
 
-        `on_cores`: that may be used; `None`: as many as the system gives.
+        `processes`: that hold them, this one among them: whoever shares them out counts what the
+        cores hold, and places count turns alone. `on_cores`: that may be used by all of them;
+        `None`: as many as the system gives.
         """
         self.cores = on_cores or cores()
         self.costs = Costs()
         self.turns = Turns()
         """That all calls take at drawing."""
-        self._governor = Governor(self.cores)
-        self.places: Places = SetPlaces(places) if places else self._measured()
+        self.drawn = 0.0
+        """Pictures so far, counted in ones that are drawn in full."""
+        self._governor = Governor(self.cores, LEAST_SHARE / processes)
+        self.places = self._places(places, processes)
         self._meter = meter or Meter()
         self._now_s = now_s
         self._looked_s = now_s()
@@ -79,6 +85,7 @@ class Balance:
             before, step = self._efforts.get(name, new)
             pulls[name] = effort.since(before, took_s, step)
             pictures += (effort.drawn - before.drawn) * step.cost
+        self.drawn += pictures
         self.costs.note(use, pictures, took_s)
         was = self._governor.step
         for name, number in self._governor.look(pulls, use).items():
@@ -89,6 +96,11 @@ class Balance:
         if self._governor.step != was:
             name = STEPS[self._governor.step].name
             _log.info("calls are drawn at %s", name, extra={"calls": len(held)})
+
+    @property
+    def step(self) -> int:
+        """The number of the cheapest step at which any call is drawn."""
+        return self._governor.step
 
     def at_steps(self) -> dict[str, int]:
         """How many calls are drawn at each step, by its name."""
@@ -109,5 +121,8 @@ class Balance:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look(calls())
 
-    def _measured(self) -> MeasuredPlaces:
-        return MeasuredPlaces(self.costs, self.cores, lambda: self._governor.step)
+    def _places(self, places: int | None, processes: int) -> Places:
+        if places:
+            return SetPlaces(math.ceil(places / processes))
+        counted = self.cores if processes == 1 else math.inf
+        return MeasuredPlaces(self.costs, counted, lambda: self.step)

@@ -65,9 +65,13 @@ class _Held:
 class Governor:
     """Looks once a second. Not thread-safe."""
 
-    def __init__(self, cores: float) -> None:
-        """No call yet; `cores` of the machine may be used."""
+    def __init__(self, cores: float, least_share: float = LEAST_SHARE) -> None:
+        """No call yet; `cores` of the machine may be used.
+
+        `least_share`: of them, that is these calls' however busy others are.
+        """
         self._cores = cores
+        self._most_of_others = (1 - least_share) * cores
         self._held: dict[str, _Held] = {}
 
     @property
@@ -112,7 +116,7 @@ class Governor:
         before = sum(_load(held, held.step) for held in self._held.values())
         after = before + sum(_load(h, h.step - 1) - _load(h, h.step) for h in returning)
         more = after / max(before, 1e-6)
-        others = min(use.others, LEAST_SHARE * self._cores)
+        others = min(use.others, self._most_of_others)
         if (use.own * more + others) / self._cores > _BUSY_RETURN:
             return
         if use.turns * more > _TURNS_RETURN:

@@ -51,11 +51,23 @@ class MeasuredPlaces:
     One call is always taken: what it lacks it is drawn without.
     """
 
-    def __init__(self, costs: Costs, cores: float, step: Callable[[], int] = lambda: 0) -> None:
-        """`step`: the number of the step that calls are drawn at now."""
+    def __init__(
+        self,
+        costs: Costs,
+        cores: float,
+        step: Callable[[], int] = lambda: 0,
+        *,
+        in_turn: bool = True,
+    ) -> None:
+        """`cores`: that calls share; infinite where somebody else counts them.
+
+        `step`: the number of the step that calls are drawn at now; `in_turn`: whether they all
+        wait for each other, as those of one process do.
+        """
         self._costs = costs
         self._cores = cores
         self._step = step
+        self._in_turn = in_turn
         self._places: int | None = None
 
     def free(self, calls: int) -> int:
@@ -100,6 +112,8 @@ class MeasuredPlaces:
 
     def _fit_in_turn(self) -> float:
         """Calls that can be drawn one after another, on however many cores."""
+        if not self._in_turn:
+            return math.inf
         return HIGHEST_TURNS * 1000 / max(STEPS[LAST_ENOUGH].load() * self._costs.turn_ms, 1e-3)
 
     def _available(self) -> float:
