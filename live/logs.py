@@ -62,14 +62,26 @@ class Json(logging.Formatter):
         return strike_addresses(json.dumps(fields, default=str, ensure_ascii=False))
 
 
-def set_up(level: str = "info", form: Literal["plain", "json"] = "plain") -> None:
-    """Sends every log line of the process to stderr in this form; may be called again."""
+def set_up(
+    level: str = "info", form: Literal["plain", "json"] = "plain", *, worker: str = ""
+) -> None:
+    """Sends every log line of the process to stderr in this form; may be called again.
+
+    `worker`: the name that every line gets as a field; empty: none.
+    """
     handler = logging.StreamHandler(sys.stderr)
+    if worker:
+        handler.addFilter(lambda record: _note_worker(record, worker))
     handler.setFormatter(Json() if form == "json" else Plain())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)  # libraries: only what is wrong
     for package in ("live", "engines"):
         logging.getLogger(package).setLevel(level.upper())
+
+
+def _note_worker(record: logging.LogRecord, worker: str) -> bool:
+    record.worker = worker
+    return True
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -84,6 +84,14 @@ class Sessions(Section):
         description="Calls held at once; unset: as many as can be drawn 25 times a second, by what"
         " a picture costs here and what others leave of the machine (operations.md).",
     )
+    processes: int | None = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that hold calls, each with a lock of Python's of its own; unset:"
+        " three for every four cores, and no more than `places`. 1: the server's own process holds"
+        " them (operations.md).",
+    )
     connect_deadline_s: float = Field(
         default=14.0, gt=0, description="A call that has not connected by then is ended."
     )
