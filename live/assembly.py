@@ -28,15 +28,18 @@ from live.recording.recordings import Recordings, is_covered
 from live.registers import Registers, open_registers
 from live.renderers import DRIVER, RESERVE
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
-from live.server import Rooms
+from live.rooms import Rooms
 from live.session import Session
 from live.settings import Settings
 from live.shape import Shape
 from live.voices import Voices
 
 
-def assemble(settings: Settings) -> Rooms:
-    """The rooms; nothing heavy is loaded before it is needed."""
+def assemble(settings: Settings, *, processes: int = 1) -> Rooms:
+    """The rooms; nothing heavy is loaded before it is needed.
+
+    `processes`: that share the machine, each with calls of its own.
+    """
     rtc.adapt()
     # Every call has a thread of its own: OpenCV's, which share out one picture among themselves,
     # cost 8 % more CPU a picture and gained nothing, with one call or with two.
@@ -92,23 +95,23 @@ def assemble(settings: Settings) -> Rooms:
         )
 
     recordings = _recordings(settings, registers)
-    balance = Balance(settings.sessions.places)
+    balance = Balance(settings.sessions.places, processes=processes)
     metrics.register(LoadSeries(balance))
     pool = Pool(Session, places=balance.places, metrics=metrics, audit=audit)
-    gate = Gate(settings, registers.keys)
+    gate = Gate(settings, registers.keys, pool)
     tools = Tools(lambda: parts.tracker(models), speech_network, portraits.decode)
     return Rooms(
         settings,
         store,
         prepared,
-        pool,
-        balance,
         metrics,
         voices,
         gate,
-        request_call,
         registers,
         tools,
+        pool,
+        balance,
+        request_call,
         recordings,
     )
 

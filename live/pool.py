@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from live.audit import AuditLog, Event
+from live.calls import new_secret
 from live.consent.permitted import Permitted
 from live.errors import Full, NotFound, NotLogged
 from live.load.effort import Effort
@@ -117,21 +117,26 @@ class Pool:
             raise Full(f"{why}; try again in a few seconds, or on another server")
 
     async def open(
-        self, request: SessionRequest, on_place: Callable[[Call], None] = lambda call: None
+        self,
+        request: SessionRequest,
+        on_place: Callable[[str], None] = lambda secret: None,
+        *,
+        secret: str = "",
     ) -> tuple[str, Call]:
         """A new session and the secret id under which it is found.
 
-        `on_place` is told of it as soon as it holds its place, before anything is waited for.
+        `secret`: the id, where somebody else has chosen it; `on_place` is told of the id as soon as
+        the session holds its place, before anything is waited for.
         Raises `Full`, and `NotLogged` where the audit log cannot be told of it: a session does
         nothing before it has its offer, so nothing has been done then.
         """
         self.check_free()
-        secret = secrets.token_urlsafe(24)
+        secret = secret or new_secret()
         noted = replace(request, on_shown=self._note_shown)
         session = self._start(noted, lambda reason: self._forget(secret, reason))
         self._sessions[secret] = session
         self._metrics.session_opened()
-        on_place(session)
+        on_place(secret)
         opened = asyncio.ensure_future(asyncio.to_thread(self._note_opening, session, request))
         self._opened[secret] = opened
         try:
@@ -150,6 +155,10 @@ class Pool:
         except KeyError:
             raise NotFound("there is no such call, or it has ended; open a new one") from None
 
+    def holds(self, secret: str) -> bool:
+        """Whether there is a session of this id."""
+        return secret in self._sessions
+
     def free(self) -> int:
         """How many more calls would be taken now."""
         return self._places.free(len(self._sessions))
@@ -157,6 +166,12 @@ class Pool:
     def calls(self) -> list[Call]:
         """Those that are held now."""
         return list(self._sessions.values())
+
+    async def end(self, secrets: Collection[str], reason: str) -> int:
+        """Ends the calls of these ids; says how many of them there were."""
+        held = [self._sessions[secret] for secret in secrets if secret in self._sessions]
+        await _close_all(held, reason)
+        return len(held)
 
     async def end_calls_of(self, avatar: str, reason: str) -> int:
         """Ends the calls in which an avatar is shown; says how many those were."""

@@ -15,7 +15,14 @@ from typing import ParamSpec, TypeVar
 from engines.types import Avatar
 from live.avatars import AvatarStore, Entry, Opened
 from live.consent.permitted import Permitted
-from live.errors import ChangedAvatar, NoConsent, NotFound, TooManyRequests, VisavisError
+from live.errors import (
+    ChangedAvatar,
+    ModelUnavailable,
+    NoConsent,
+    NotFound,
+    TooManyRequests,
+    VisavisError,
+)
 from live.one_thread import OneThread
 from live.workshop import Workshop
 
@@ -61,6 +68,12 @@ class PreparedAvatars:
     def is_warm(self) -> bool:
         """Whether the parts are loaded."""
         return self._workshop.cache_info().currsize > 0
+
+    def check_warm(self) -> None:
+        """Raises `ModelUnavailable` until the parts are loaded, which says what is wrong."""
+        if not self.is_warm:
+            loading = "the server is still loading its models; try again in a few seconds"
+            raise ModelUnavailable(self.trouble or loading)
 
     async def open(self, id: str, size: int, by: str = "") -> Permitted:
         """The avatar, ready for pictures of `size` × `size`, with the permit to show it.

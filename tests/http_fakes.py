@@ -36,7 +36,8 @@ from live.pool import Pool, Start
 from live.prepared import PreparedAvatars
 from live.registers import Registers
 from live.request import CallSettings, OpenVoice, Parts, SessionRequest
-from live.server import Rooms, application
+from live.rooms import Rooms
+from live.server import application
 from live.settings import Settings
 from live.speech_feed import SpeechFeed
 from live.talk import Listener, Talk
@@ -234,21 +235,21 @@ def rooms(
     balance = Balance(places, on_cores=2)
     pool = Pool(start, places=balance.places, metrics=metrics, audit=audit)
     settings = settings or Settings()
-    gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)))
+    gate = Gate(settings, OperatorKeys(SIGNING, bytes(32)), pool)
     registers = Registers(consents.keys(), audit, by, store)
     tools = tools or Tools(FakeTracker, no_network, read_pixels)
     return Rooms(
         settings,
         store,
         prepared,
-        pool,
-        balance,
         metrics,
         voices,
         gate,
-        request_call,
         registers,
         tools,
+        pool,
+        balance,
+        request_call,
     )
 
 

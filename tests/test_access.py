@@ -25,7 +25,8 @@ from live.access.tokens import Grant, issue, read
 from live.channel import Channel
 from live.errors import SettingsError, TooManyRequests
 from live.keys import OperatorKeys
-from live.server import Rooms, application
+from live.rooms import Rooms
+from live.server import application
 from live.settings import Settings, load
 from tests.http_fakes import (
     FRAGMENT,
@@ -359,10 +360,10 @@ def test_calls_end_with_their_token(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     play(scene, asking(tmp_path))
 
 
-def test_without_tokens_calls_are_not_counted() -> None:
-    calls = TokenCalls(1)
+def test_without_tokens_calls_are_not_counted(tmp_path: Path) -> None:
+    calls = TokenCalls(1, rooms(tmp_path).pool)
     free = Grant(frozenset(Scope))
-    calls.add(free, None)  # type: ignore[arg-type]
+    calls.add(free, SECRET)
     calls.check(free)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engines import avatars as built_in
+from live.rooms import Rooms
 from live.routes.avatars import IMAGE_LIMIT, UPLOADS_AT_ONCE
-from live.server import Rooms
 from live.settings import Settings
 from tests.http_fakes import (
     HALVES,

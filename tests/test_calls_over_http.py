@@ -17,7 +17,7 @@ import pytest
 import schemathesis
 
 from live import openapi, rtc
-from live.server import Rooms
+from live.rooms import Rooms
 from live.session import Session
 from tests.fakes import call_settings
 from tests.http_fakes import SDP, TRICKLE, Client, client, form, rooms

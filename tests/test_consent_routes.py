@@ -18,7 +18,7 @@ from live.audit import AuditLog
 from live.avatar_files import decoded
 from live.consent.authority import Consents
 from live.consent.fingerprint import fingerprint
-from live.server import Rooms
+from live.rooms import Rooms
 from tests import consents
 from tests.http_fakes import HALVES, OFFER, SDP, Client, form, opened, play, problem, rooms
 from tests.test_access import asking, bearer

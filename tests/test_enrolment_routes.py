@@ -28,7 +28,7 @@ from live.enrolment.desk import Desk, Tools
 from live.enrolment.verdict import Verdict
 from live.enrolment.witness import Progress
 from live.errors import ModelUnavailable, NoConsent
-from live.server import Rooms
+from live.rooms import Rooms
 from tests import consents, http_fakes
 from tests.fakes import FakeTracker, MemoryAudit
 from tests.http_fakes import Client, play, problem

@@ -16,7 +16,7 @@ from live.errors import Full, NotFound, NotLogged
 from live.load.places import SetPlaces
 from live.measures import Histogram, Tally
 from live.metrics import Metrics
-from live.pool import Call, Pool
+from live.pool import Pool
 from live.session import Session
 from tests.fakes import MemoryAudit, permitted, request
 from tests.http_fakes import FakeCall
@@ -238,7 +238,7 @@ def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
     async def scene() -> None:
         audit = SlowAudit()
         pool = Pool(FakeCall, places=SetPlaces(2), metrics=Metrics(), audit=audit)
-        places: list[Call] = []
+        places: list[str] = []
         openings = [asyncio.create_task(pool.open(request(), places.append)) for _ in range(3)]
         loop = asyncio.get_running_loop()
         start = loop.time()

@@ -18,8 +18,8 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from engines.errors import UnknownPart, VoiceUnavailable
 from engines.types import Voice
 from live.clock import now_ns
+from live.rooms import Rooms
 from live.routes import speech
-from live.server import Rooms
 from live.settings import Settings
 from live.speaking import MOST_UTTERANCES
 from tests.http_fakes import Client, FakeCall, opened, play, problem, rooms

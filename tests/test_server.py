@@ -16,8 +16,8 @@ from aiohttp.test_utils import make_mocked_request
 from live.avatars import AvatarStore
 from live.errors import ModelUnavailable
 from live.prepared import PreparedAvatars
+from live.rooms import Rooms
 from live.routes.page import ROOT, SECURITY_HEADERS, TYPES, add_headers
-from live.server import Rooms, _warm
 from live.settings import Settings
 from live.workshop import Workshop
 from tests.http_fakes import (
@@ -133,7 +133,7 @@ def test_ready_means_warm_and_free(tmp_path: Path) -> None:
 def test_a_server_without_its_models_says_so_until_it_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("live.server._WARM_AGAIN_S", 0.01)
+    monkeypatch.setattr("live.rooms._WARM_AGAIN_S", 0.01)
     tries: list[int] = []
 
     def furnish() -> Workshop:
@@ -151,7 +151,7 @@ def test_a_server_without_its_models_says_so_until_it_has_them(
             await prepared.warm()
         body = await problem(await server.get("/readyz"), 503)
         assert "visavis models fetch" in body["detail"]
-        await _warm(of)
+        await of.warm()
         assert (await server.get("/readyz")).status == 200
         assert len(tries) == 3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from live import wire
-from live.server import Rooms
+from live.rooms import Rooms
 from live.settings import Settings
 from live.shape import Shape
 from tests.http_fakes import (

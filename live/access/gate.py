@@ -14,6 +14,7 @@ from live.access.rates import Rates, network_of
 from live.access.revocations import Revocations
 from live.access.rules import Rule, rule_of
 from live.access.tokens import FREE, Grant, read
+from live.calls import Calls
 from live.errors import Forbidden, InvalidToken, MissingScope, Unauthorised
 from live.keys import OperatorKeys
 from live.problems import Handler
@@ -35,10 +36,10 @@ _LOOK_AGAIN_S = 1.0
 class Gate:
     """Stands before every route of one server."""
 
-    def __init__(self, settings: Settings, keys: OperatorKeys) -> None:
-        """Reads the list of revoked tokens beside the keys."""
+    def __init__(self, settings: Settings, keys: OperatorKeys, calls: Calls) -> None:
+        """Reads the list of revoked tokens beside the keys; `calls` end with their tokens."""
         self.asks = asks_for_tokens(settings)
-        self.calls = TokenCalls(settings.access.sessions_per_token)
+        self.calls = TokenCalls(settings.access.sessions_per_token, calls)
         self._keys = keys
         self._revocations = Revocations(settings.keys.folder, keys)
         self._of_tokens = Rates(settings.access.requests_per_minute)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from live.avatars import AvatarStore
+from live.calls import Calls
 from live.consent.authority import Consents, Reason
 from live.enrolment import withdrawal
 from live.errors import NotFound
-from live.pool import Pool
 from live.prepared import PreparedAvatars
 
 
@@ -16,11 +16,11 @@ class Leaving:
     """How somebody leaves one server. Belongs to the event loop."""
 
     def __init__(
-        self, consents: Consents, store: AvatarStore, prepared: PreparedAvatars, pool: Pool
+        self, consents: Consents, store: AvatarStore, prepared: PreparedAvatars, calls: Calls
     ) -> None:
         """What has to forget them."""
         self._consents, self._store = consents, store
-        self._prepared, self._pool = prepared, pool
+        self._prepared, self._calls = prepared, calls
 
     async def withdraw(self, consent: str, code: str) -> int:
         """What the person does with their own code; gives the calls that it ended.
@@ -36,7 +36,7 @@ class Leaving:
         avatars = await asyncio.to_thread(self._revoked, consent, reason)
         ended = 0
         for avatar in avatars:
-            ended += await self._pool.end_calls_of(avatar, "consent_revoked")
+            ended += await self._calls.end_calls_of(avatar, "consent_revoked")
             self._prepared.forget(avatar)
             await asyncio.to_thread(self._remove, avatar)
         return ended

@@ -12,10 +12,10 @@ from live.access.scopes import Scope
 from live.allowance import AtOnce
 from live.avatars import ID_PATTERN, AvatarStore, Entry, portrait_png
 from live.bodies import Form, read_form
+from live.calls import Calls
 from live.consent.built_in import ENDLESS
 from live.consent.record import time_text
 from live.errors import BadRequest, NoConsent
-from live.pool import Pool
 from live.prepared import PreparedAvatars
 
 IMAGE_LIMIT = 20 << 20
@@ -46,13 +46,13 @@ def described(entry: Entry) -> dict[str, Any]:
 class AvatarRoutes:
     """Answers for what has an address below `/avatars`."""
 
-    def __init__(self, store: AvatarStore, prepared: PreparedAvatars, pool: Pool) -> None:
+    def __init__(self, store: AvatarStore, prepared: PreparedAvatars, calls: Calls) -> None:
         """The store's methods block, so they run on a thread: not that of `prepared`, which may be
         fetching models for a while.
         """
         self._store = store
         self._prepared = prepared
-        self._pool = pool
+        self._calls = calls
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "uploads")
 
     def table(self) -> list[web.RouteDef]:
@@ -127,5 +127,5 @@ class AvatarRoutes:
         avatar = request.match_info["id"]
         await asyncio.to_thread(self._store.remove, avatar)
         self._prepared.forget(avatar)
-        ended = await self._pool.end_calls_of(avatar, "avatar_removed")
+        ended = await self._calls.end_calls_of(avatar, "avatar_removed")
         return web.json_response({"ended_calls": ended})

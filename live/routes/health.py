@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from live import openapi
-from live.errors import ModelUnavailable
+from live.calls import Calls
 from live.metrics import Metrics
-from live.pool import Pool
-from live.prepared import PreparedAvatars
 
 
 class HealthRoutes:
-    """Answers from what the server knows already; nothing here waits for anything."""
+    """Answers from what the server knows already; only metrics may come from elsewhere."""
 
-    def __init__(self, pool: Pool, prepared: PreparedAvatars, metrics: Metrics) -> None:
-        """Asks these when it is asked."""
-        self._pool = pool
-        self._prepared = prepared
+    def __init__(
+        self, calls: Calls, check_warm: Callable[[], None], metrics: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        """`check_warm` raises `ModelUnavailable`; `metrics` gives Prometheus text."""
+        self._calls = calls
+        self._check_warm = check_warm
         self._metrics = metrics
 
     def table(self) -> list[web.RouteDef]:
@@ -35,16 +37,14 @@ class HealthRoutes:
 
     async def ready(self, request: web.Request) -> web.Response:
         """Warm, and with a free place; otherwise 503."""
-        if not self._prepared.is_warm:
-            loading = "the server is still loading its models; try again in a few seconds"
-            raise ModelUnavailable(self._prepared.trouble or loading)
-        self._pool.check_free()
-        return web.json_response({"status": "ready", "free": self._pool.free()})
+        self._check_warm()
+        self._calls.check_free()
+        return web.json_response({"status": "ready", "free": self._calls.free()})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text."""
         return web.Response(
-            body=self._metrics.text(), headers={"Content-Type": self._metrics.CONTENT_TYPE}
+            body=await self._metrics(), headers={"Content-Type": Metrics.CONTENT_TYPE}
         )
 
     async def openapi(self, request: web.Request) -> web.Response:

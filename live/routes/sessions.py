@@ -35,14 +35,17 @@ class SessionRoutes:
         request_call: Callable[[str, str], Awaitable[SessionRequest]],
         calls: TokenCalls,
         ice_servers: Iterable[IceServer],
+        choose_secret: Callable[[web.Request], str] = lambda request: "",
     ) -> None:
         """`request_call` takes an avatar's id and a driver's name; raises `NotFound` and others.
 
-        `calls` bounds those of one token; `ice_servers` are told to the peer with the answer.
+        `calls` bounds those of one token; `ice_servers` are told to the peer with the answer;
+        `choose_secret` gives the id of the call that a request opens, empty: any.
         """
         self._pool = pool
         self._request_call = request_call
         self._calls = calls
+        self._choose_secret = choose_secret
         self._links = [ice_link(server) for server in ice_servers]
         self._drivers = registry.names("drivers")
         # There is one state of ICE in a call's life, since restarts are not supported.
@@ -71,7 +74,11 @@ class SessionRoutes:
         wanted = replace(wanted, may_speak=Scope.SPEAK in grant.scopes)
         if shape is not None:
             wanted = replace(wanted, settings=replace(wanted.settings, shape=shape))
-        secret, session = await self._pool.open(wanted, lambda call: self._calls.add(grant, call))
+        secret, session = await self._pool.open(
+            wanted,
+            lambda secret: self._calls.add(grant, secret),
+            secret=self._choose_secret(request),
+        )
         answer = await session.answer(offer)
         response = web.Response(
             status=201,
