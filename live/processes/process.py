@@ -93,14 +93,18 @@ class Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
 
+    def kill(self) -> None:
+        """It ends, and nothing in it."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+
     async def end(self, within_s: float) -> int:
         """Waits for its end, and kills it where that takes too long; the exit status."""
         try:
             async with asyncio.timeout(within_s):
                 await self.process.wait()
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                self.process.kill()
+            self.kill()
             await self.process.wait()
         self.tell_to_stop()
         await self.client.close()

@@ -99,6 +99,10 @@ class Supervisor:
         self._stopping.set()
         for child in self._children:
             child.tell_to_stop()
+        if self._keeping:
+            await asyncio.wait(self._keeping, timeout=self._leaves_within_s())
+        for child in self._children:
+            child.kill()
         await asyncio.gather(*self._keeping)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
