@@ -106,7 +106,13 @@ class Pool:
         """What the audit log is being told of calls that have ended."""
         self._sessions: dict[str, Call] = {}
         self._closing = False
+        self._on_opened: Callable[[], None] = lambda: None
+        self._on_ended: Callable[[str], None] = lambda secret: None
         metrics.watch_sessions(self._tallies, lambda: len(self._sessions) + self.free())
+
+    def watch(self, on_opened: Callable[[], None], on_ended: Callable[[str], None]) -> None:
+        """Tells of every call from now on: that there is one more, and which one has left."""
+        self._on_opened, self._on_ended = on_opened, on_ended
 
     def check_free(self) -> None:
         """Raises `Full` where no call would be taken now."""
@@ -137,6 +143,7 @@ class Pool:
         self._sessions[secret] = session
         self._metrics.session_opened()
         on_place(secret)
+        self._on_opened()
         opened = asyncio.ensure_future(asyncio.to_thread(self._note_opening, session, request))
         self._opened[secret] = opened
         try:
@@ -195,6 +202,7 @@ class Pool:
     def _forget(self, secret: str, reason: str) -> None:
         session = self._sessions.pop(secret, None)
         if session is not None:
+            self._on_ended(secret)
             self._metrics.session_ended(reason, session.tally())
             _log.info("call ended", extra={"reason": reason, "calls": len(self._sessions)})
             closing = asyncio.create_task(
