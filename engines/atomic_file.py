@@ -10,15 +10,18 @@ from pathlib import Path
 from engines.errors import EngineError
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, private: bool = False) -> None:
     """Writes `content` under another name, brings it to the disk and gives it its name.
 
-    Whatever was called so before stays as it was until then. Raises `EngineError` where there is no
-    space or no permission; then nothing is left behind.
+    Whatever was called so before stays as it was until then. `private`: nobody else may
+    read it. Raises `EngineError` where there is no space or no permission; then nothing is left
+    behind.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
+            if private:
+                os.fchmod(file.fileno(), 0o600)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

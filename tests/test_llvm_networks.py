@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import numpy as np
@@ -201,17 +201,18 @@ def test_without_llvmlite_the_network_runs_on_litert(
     assert isinstance(mesh_network(spec), CompiledNetwork)
     assert networks.examine(ModelStore()).usable
     assert "machine code" in landmarks_run_on()
-    monkeypatch.delitem(sys.modules, "engines.backends.llvm.network")
-    monkeypatch.delattr("engines.backends.llvm.network")
-    monkeypatch.delitem(sys.modules, "engines.backends.llvm.machine_code")
-    monkeypatch.delattr("engines.backends.llvm.machine_code")
-    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    llvm._program.cache_clear()
+    monkeypatch.setattr(machine_code, "version", absent)
     instead = mesh_network(spec)
     assert isinstance(instead, OfBytes)
     np.testing.assert_array_equal(instead(crops[0])[0], reference(crops[0])[0])
     found = networks.examine(ModelStore())
     assert (found.usable, found.trouble) == (False, "llvmlite is not installed")
     assert "llvmlite is not installed" in landmarks_run_on()
+
+
+def absent(name: str) -> str:
+    raise PackageNotFoundError(name)
 
 
 def landmarks_run_on() -> str:

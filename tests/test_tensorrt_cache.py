@@ -20,9 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.backends.manifest import packed, unpacked
 from engines.backends.tensorrt import cache as module
 from engines.backends.tensorrt.cache import EngineCache
-from engines.backends.tensorrt.manifest import Key, packed, unpacked
+from engines.backends.tensorrt.key import Key
 from engines.errors import BuildCancelled, UnsupportedNetwork
 
 KEY = Key(
@@ -242,7 +243,7 @@ def run(script: str) -> subprocess.Popen[str]:
     import sys, time
     from pathlib import Path
     from engines.backends.tensorrt.cache import EngineCache
-    from engines.backends.tensorrt.manifest import Key
+    from engines.backends.tensorrt.key import Key
     KEY = {KEY!r}
     """
     return subprocess.Popen(

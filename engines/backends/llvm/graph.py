@@ -33,13 +33,25 @@ class Graph:
     def __init__(self, content: bytes) -> None:
         """Raises `EngineError` where the file is no such model."""
         try:
-            model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(content), 0))
-            (self._graph,) = model.subgraphs
-            self._buffers = model.buffers
+            self._model = schema.Model.GetRootAsModel(content, 0)
+            if self._model.SubgraphsLength() != 1:
+                raise ValueError
+            self._graph = self._model.Subgraphs(0)
             codes = [
-                max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes
+                self._model.OperatorCodes(number)
+                for number in range(self._model.OperatorCodesLength())
             ]
-            operations = [_operation(node, codes) for node in self._graph.operators]
+            kinds = [
+                _KINDS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes
+            ]
+            operations = [
+                _operation(self._graph.Operators(number), kinds)
+                for number in range(self._graph.OperatorsLength())
+            ]
+            (self.input,) = _whole(self._graph.InputsAsNumpy())
+            outputs = _whole(self._graph.OutputsAsNumpy())
+            self.outputs = {self._name(number): number for number in outputs}
+            """Their tensors, by name."""
         except Exception as error:  # the reader has no errors of its own
             raise EngineError("the file is no .tflite model; fetch it anew") from error
         # Half-precision weights are widened by operations of the graph.
@@ -47,13 +59,10 @@ class Graph:
             node.outputs[0]: node.inputs[0] for node in operations if node.kind == "DEQUANTIZE"
         }
         self.operations = [node for node in operations if node.kind != "DEQUANTIZE"]
-        (self.input,) = map(int, self._graph.inputs)
-        self.outputs = {self._name(int(number)): int(number) for number in self._graph.outputs}
-        """Their tensors, by name."""
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Of a tensor."""
-        return tuple(map(int, self._graph.tensors[tensor].shape))
+        return _whole(self._graph.Tensors(tensor).ShapeAsNumpy())
 
     @property
     def input_name(self) -> str:
@@ -62,29 +71,37 @@ class Graph:
 
     def is_stored(self, tensor: int) -> bool:
         """Whether its values are in the file."""
-        return (
-            self._buffers[self._graph.tensors[self._stored.get(tensor, tensor)].buffer].data
-            is not None
-        )
+        return not self._buffer(self._held(tensor)).DataIsNone()
 
     def constant(self, tensor: int) -> NDArray[np.float32]:
         """The values of a tensor that is stored in the file; raises `EngineError`."""
-        found = self._graph.tensors[self._stored.get(tensor, tensor)]
-        data = self._buffers[found.buffer].data
-        if data is None or found.type not in _DTYPES:
+        found = self._held(tensor)
+        data, dtype = self._buffer(found), _DTYPES.get(found.Type())
+        if data.DataIsNone() or dtype is None:
             raise EngineError("the file has no numbers where its weights should be; fetch it anew")
-        values = np.frombuffer(bytes(data), _DTYPES[found.type])
-        return values.reshape(found.shape).astype(np.float32)
+        values = np.asarray(data.DataAsNumpy()).view(dtype)
+        return values.reshape(_whole(found.ShapeAsNumpy())).astype(np.float32)
+
+    def _held(self, tensor: int) -> Any:
+        """The tensor that is stored in the file."""
+        return self._graph.Tensors(self._stored.get(tensor, tensor))
+
+    def _buffer(self, tensor: Any) -> Any:
+        return self._model.Buffers(tensor.Buffer())
 
     def _name(self, tensor: int) -> str:
-        return str(self._graph.tensors[tensor].name.decode())
+        return str(self._graph.Tensors(tensor).Name().decode())
 
 
-def _operation(node: Any, codes: list[int]) -> Operation:
-    options = vars(node.builtinOptions) if node.builtinOptions is not None else {}
-    return Operation(
-        _KINDS[codes[node.opcodeIndex]],
-        tuple(map(int, node.inputs)),
-        tuple(map(int, node.outputs)),
-        options,
-    )
+def _operation(node: Any, kinds: list[str]) -> Operation:
+    kind = kinds[node.OpcodeIndex()]
+    options: Mapping[str, Any] = {}
+    if kind != "DEQUANTIZE" and node.BuiltinOptions() is not None:
+        found = schema.BuiltinOptionsCreator(node.BuiltinOptionsType(), node.BuiltinOptions())
+        options = vars(found) if found is not None else {}
+    return Operation(kind, _whole(node.InputsAsNumpy()), _whole(node.OutputsAsNumpy()), options)
+
+
+def _whole(numbers: NDArray[np.int32] | int) -> tuple[int, ...]:
+    """A list of the file's; where it has none, the reader says 0."""
+    return () if isinstance(numbers, int) else tuple(numbers.tolist())

@@ -14,7 +14,7 @@ from engines.backends import model_file
 from engines.backends.tensorrt import cuda, driver, package
 from engines.backends.tensorrt.cache import EngineCache
 from engines.backends.tensorrt.driver import Device
-from engines.backends.tensorrt.manifest import Key
+from engines.backends.tensorrt.key import Key
 from engines.backends.tensorrt.missing import Missing
 from engines.backends.tensorrt.package import Package
 from engines.errors import DeviceFull, DeviceLost, EngineError

@@ -1,9 +1,9 @@
 """The cache of built engines: a key goes in, its plan comes out, built only if it has to be.
 
-One file for each key (`manifest.py`), written whole or not at all and checked whenever it is read;
-what is damaged, or of another network, version, driver or device, is built anew. One process builds
-a key at a time, the others wait for it; if it dies, the next one builds. Where nothing can be kept
-(no space, no permission) the plan is still good for the process that built it.
+What is damaged, or of another network, version, driver or device, is built anew
+(`engines.backends.kept`). One process builds a key at a time, the others wait for it; if it dies,
+the next one builds. Where nothing can be kept (no space, no permission) the plan is still good for
+the process that built it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 from threading import Event
 from typing import IO
 
-from engines import atomic_file, weights
-from engines.backends.tensorrt.manifest import Key, packed, unpacked
-from engines.errors import BuildCancelled, EngineError
+from engines import weights
+from engines.backends.kept import KeptBuilds
+from engines.backends.tensorrt.key import Key
+from engines.errors import BuildCancelled
 from engines.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ LIMIT = 8 << 30
 """Bytes that are kept at most; those used longest ago are removed first."""
 
 _POLL_S = 0.1
-_SUFFIX = ".engine"
 
 
 def default_folder() -> Path:
@@ -43,7 +43,7 @@ class EngineCache:
     def __init__(self, folder: Path | None = None, *, limit: int = LIMIT) -> None:
         """`folder`: `default_folder()` unless told; it is made when it is needed."""
         self.folder = folder if folder is not None else default_folder()
-        self._limit = limit
+        self._kept = KeptBuilds(self.folder, ".engine", "engine", limit=limit)
 
     def plan(
         self, key: Key, build: Callable[[], bytes], *, name: str, cancelled: Event | None = None
@@ -53,7 +53,7 @@ class EngineCache:
         `name`: the network's, to tell people. Raises what `build` raises, and `BuildCancelled`
         where `cancelled` is set while another process builds it.
         """
-        plan = self._kept(key, name)
+        plan = self._kept.get(key, name)
         if plan is not None:
             return plan
         with ExitStack() as stack:
@@ -62,68 +62,20 @@ class EngineCache:
             except OSError as error:
                 _log.warning("%s; %s is built for this process only", _cannot(error), name)
                 return build()
-            plan = self._kept(key, name)  # another process was first
+            plan = self._kept.get(key, name)  # another process was first
             if plan is None:
                 plan = build()
-                self._keep(key, plan, name)
+                self._kept.keep(key, plan, name)
         return plan
 
     def forget(self, key: Key) -> None:
         """Removes the plan of `key`, if one is kept."""
-        self._remove([self._file(key)])
-
-    def _file(self, key: Key) -> Path:
-        return self.folder / f"{key.digest}{_SUFFIX}"
-
-    def _kept(self, key: Key, name: str) -> bytes | None:
-        path = self._file(key)
-        try:
-            with path.open("rb") as file:
-                plan = unpacked(file, key)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            _log.warning("the kept engine of %s cannot be read (%s)", name, error.strerror)
-            return None
-        if isinstance(plan, str):
-            _log.warning("the kept engine of %s is not used: %s; it is built anew", name, plan)
-            return None
-        with suppress(OSError):  # of a folder that can only be read
-            os.utime(path)
-        return plan
-
-    def _keep(self, key: Key, plan: bytes, name: str) -> None:
-        path = self._file(key)
-        self._remove(self.folder.glob(f".{path.name}.*"))  # of one that died while it wrote
-        try:
-            atomic_file.write(path, packed(key, plan))
-        except EngineError as error:
-            _log.warning("the engine of %s is not kept for the next time: %s", name, error)
-            return
-        self._make_room(path)
-
-    def _make_room(self, newest: Path) -> None:
-        """Removes what was used longest ago, as far as the limit asks for it."""
-        found = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
-            with suppress(OSError):  # another process removed it meanwhile
-                state = path.stat()
-                found.append((path == newest, state.st_mtime_ns, state.st_size, path))
-        total = 0
-        for is_newest, _, size, path in sorted(found, reverse=True):
-            total += size
-            if total > self._limit and not is_newest:
-                self._remove([path])
-
-    def _remove(self, paths: Iterator[Path] | list[Path]) -> None:
-        for path in paths:
-            with suppress(OSError):
-                path.unlink()
+        self._kept.forget(key)
 
     @contextmanager
     def _locked(self, key: Key, name: str, cancelled: Event | None) -> Iterator[None]:
         """Holds the key's lock, which the system takes from a process that dies."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._kept.make_folder()
         path = self.folder / f"{key.digest}.lock"
         with ExitStack() as stack:
             progress: Progress | None = None
@@ -139,7 +91,8 @@ class EngineCache:
                 try:
                     yield
                 finally:
-                    self._remove([path])
+                    with suppress(OSError):
+                        path.unlink()
 
 
 def _taken(path: Path) -> IO[bytes] | None:

@@ -1,35 +1,25 @@
-"""What stands in front of a kept plan: which network, made by what and for what, and its checksum.
+"""What stands in front of a kept build: what it is, made by what and for what, and its checksum.
 
-A kept file is one line of JSON and then the plan. Nothing of it is loaded unless the line says just
-what is looked for, and the plan has the length and the SHA-256 that the line says.
+A kept file is one line of JSON and then the build. Nothing of it is loaded unless the line says
+just what is looked for, and the build has the length and the SHA-256 that the line says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-_FORMAT = "visavis engine 1"
 _LONGEST_LINE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """All that decides what a plan is."""
+    """All that decides what a build is: the fields of a subclass."""
 
-    onnx: str
-    """SHA-256 of the ONNX file, which holds the weights, their types and the graph."""
-    package: str
-    version: str
-    capabilities: tuple[str, ...]
-    driver: str
-    precision: str
-    shapes: Mapping[str, tuple[int, ...]]
-    """Of inputs, as far as they were asked for."""
-    workspace: int
+    format: ClassVar[str]
+    """Of kept files of this kind, with a number."""
 
     @property
     def digest(self) -> str:
@@ -37,13 +27,13 @@ class Key:
         return hashlib.sha256(_json(asdict(self))).hexdigest()[:32]
 
 
-def packed(key: Key, plan: bytes) -> bytes:
+def packed(key: Key, build: bytes) -> bytes:
     """A kept file's content."""
-    return _json({**_said(key), "bytes": len(plan), "sha256": _sha256(plan)}) + b"\n" + plan
+    return _json({**_said(key), "bytes": len(build), "sha256": _sha256(build)}) + b"\n" + build
 
 
 def unpacked(file: BinaryIO, key: Key) -> bytes | str:
-    """The plan in a kept file, or why it cannot be used."""
+    """The build in a kept file, or why it cannot be used."""
     line = file.readline(_LONGEST_LINE)
     try:
         said = json.loads(line)
@@ -56,14 +46,14 @@ def unpacked(file: BinaryIO, key: Key) -> bytes | str:
         return "it was made of or for something else"
     if type(size) is not int or not 0 < size < 1 << 40:
         return "its manifest says no size"
-    plan = file.read(size + 1)
-    if len(plan) != size:
+    build = file.read(size + 1)
+    if len(build) != size:
         return "it has another length than its manifest says"
-    return plan if _sha256(plan) == sha256 else "it does not have the checksum in its manifest"
+    return build if _sha256(build) == sha256 else "it does not have the checksum in its manifest"
 
 
 def _said(key: Key) -> dict[str, object]:
-    return {"format": _FORMAT, "key": asdict(key)}
+    return {"format": key.format, "key": asdict(key)}
 
 
 def _json(value: object) -> bytes:
