@@ -10,12 +10,12 @@ import threading
 from collections import deque
 
 import av
-import numpy as np
 
 from engines.types import Floats, Sound
 from live.clock import SECOND, VOICE_RATE
 from live.measures import Counts
 from live.opus import Decoder, Piece
+from live.resampling import Resampler
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ RATE = 16_000
 _MOST_PIECES = 50
 """Undecoded pieces kept: a second."""
 _STEP = VOICE_RATE // RATE
-_NOTHING: Floats = np.zeros(0, np.float32)
 
 
 class Hearing:
@@ -79,7 +78,7 @@ class _Stream:
     def __init__(self, ticks: int) -> None:
         """`ticks`: the first piece's."""
         self.decoder = Decoder(ticks)
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        self._resampler = Resampler(VOICE_RATE, RATE)
         self._held = 0
         """Samples at 48 kHz that went in and have not come out: the filter's look-ahead."""
 
@@ -95,11 +94,6 @@ class _Stream:
     def _resampled(self, samples: Floats, piece: Piece, first: int) -> Sound:
         """`first`: where the samples lie, from the piece's beginning on."""
         start_ns = piece.pts_ns + (first - self._held) * SECOND // VOICE_RATE
-        found = [_NOTHING]
-        if len(samples):
-            frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-            frame.sample_rate = VOICE_RATE
-            found += [one.to_ndarray()[0] for one in self._resampler.resample(frame)]
-        heard = np.concatenate(found)
+        heard = self._resampler(samples)
         self._held += len(samples) - _STEP * len(heard)
         return Sound(heard, start_ns, piece.captured_ns)

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from live import memory
+
 _SWITCH_S = 0.0005
 """A worker thread gives Python's lock back after so long instead of ten times that, so that the
 event loop, which has little to do but often, is not kept waiting by it."""
@@ -22,6 +24,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     code, and the process would be aborted for it.
     """
     sys.setswitchinterval(_SWITCH_S)
+    memory.settle()
     asyncio.run(main)
     if any(one.daemon for one in threading.enumerate()):
         logging.shutdown()

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from live import loop_lag, origin, problems
+from live import loop_lag, memory, origin, problems
 from live.access.connections import Connections
 from live.access.cors import Cors
 from live.enrolment.desk import Desk
@@ -100,6 +100,7 @@ def run(house: House, announce: Callable[[str], None]) -> None:
     See `serve`. By then everything is closed. Python itself would end such a thread in the middle
     of native code, and the process would be aborted for it.
     """
+    memory.settle()
     asyncio.run(serve(house, announce))
     if any(one.daemon for one in threading.enumerate()):
         logging.shutdown()

@@ -458,6 +458,7 @@ class Session:
         await self._free()
         self.closed.set()
         self._on_ended(reason)
+        memory.give_back_soon()
 
     def _watches(self) -> Iterator[Coroutine[Any, Any, None]]:
         settings, open_reserve = self._settings, self._request.open_reserve
@@ -527,4 +528,3 @@ class Session:
         for thread, ended in zip(threads, await asyncio.gather(*joins), strict=True):
             if not ended:
                 logger.error("%s did not end within %s s", thread, _FREE_WITHIN_S)
-        await asyncio.to_thread(memory.give_back)

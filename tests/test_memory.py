@@ -1,14 +1,20 @@
-"""Memory that has been freed in pieces goes back to the system."""
+"""What a call leaves behind goes back to the system soon after its end."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import gc
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from live import memory
 from live.memory import give_back
+from tests.loops import in_loop
 
 _PIECES = 1500
 _PIECE = 64 * 1024
@@ -36,3 +42,36 @@ def test_what_a_thread_has_freed_is_given_back() -> None:
     give_back()
     assert before - resident_mb() > 0.5 * _PIECES * _PIECE / 2**20
     assert len(kept) > 1
+
+
+class Circle:
+    """As a call is: it refers to itself."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+@in_loop
+async def test_circles_are_freed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SOON_S", 0.01)
+    gc.disable()
+    try:
+        freed = threading.Event()
+        weakref.finalize(Circle(), freed.set)
+        memory.give_back_soon()
+        assert await asyncio.to_thread(freed.wait, 20)
+    finally:
+        gc.enable()
+
+
+@in_loop
+async def test_a_process_that_ends_gives_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SOON_S", 0.0)
+    raised: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: raised.append(context))
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    memory.give_back_soon()
+    await loop.shutdown_default_executor()
+    await asyncio.sleep(0.05)
+    assert not raised
