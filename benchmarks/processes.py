@@ -25,23 +25,32 @@ class Usage:
 def usage(pid: int) -> Usage:
     """The usage of one process, without its children."""
     folder = Path(f"/proc/{pid}")
-    fields = _stat(folder)
-    proportional = next(
-        line
-        for line in (folder / "smaps_rollup").read_text().splitlines()
-        if line.startswith("Pss:")
-    )
+    return _usage(folder, _stat(folder))
+
+
+def tree_usage(pid: int) -> Usage:
+    """The usage of a process and of all that it has started, each page of memory counted once.
+
+    CPU seconds are with those of its children that have ended. Raises `ProcessLookupError` where
+    there is no such process.
+    """
+    found = []
+    for each, fields in _tree(pid).items():
+        with suppress(OSError):  # it has ended meanwhile
+            found.append(_usage(Path(f"/proc/{each}"), fields))
+    if not found:
+        raise ProcessLookupError(f"there is no process {pid}")
     return Usage(
-        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS,
-        resident_mb=int(proportional.split()[1]) / 1024,
-        threads=int(fields[17]),
-        handles=len(list((folder / "fd").iterdir())),
+        cpu_s=tree_cpu_s(pid),
+        resident_mb=sum(one.resident_mb for one in found),
+        threads=sum(one.threads for one in found),
+        handles=sum(one.handles for one in found),
     )
 
 
 def tree_cpu_s(pid: int) -> float:
-    """CPU seconds of a process and of all that it has started and that still run."""
-    return sum((int(fields[11]) + int(fields[12])) / _TICKS for fields in _tree(pid).values())
+    """CPU seconds of a process and of all that it has started, ended or not."""
+    return sum(sum(map(int, fields[11:15])) / _TICKS for fields in _tree(pid).values())
 
 
 def share_priority(pid: int) -> None:
@@ -70,6 +79,20 @@ def busy_s() -> float:
     words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     user, nice, system, _idle, _wait, irq, soft = (int(word) for word in words[1:8])
     return (user + nice + system + irq + soft) / _TICKS
+
+
+def _usage(folder: Path, fields: list[str]) -> Usage:
+    proportional = next(
+        line
+        for line in (folder / "smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    )
+    return Usage(
+        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS,
+        resident_mb=int(proportional.split()[1]) / 1024,
+        threads=int(fields[17]),
+        handles=len(list((folder / "fd").iterdir())),
+    )
 
 
 def _stat(folder: Path) -> list[str]:

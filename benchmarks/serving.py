@@ -29,7 +29,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from benchmarks.beacon import beacon
 from benchmarks.parts import CodedRenderer, CodedTracker, Passage, StillDriver, coded_canvas
-from benchmarks.processes import Usage, usage
+from benchmarks.processes import Usage, tree_usage
 from benchmarks.stamps import Stamps, stamping
 from benchmarks.syllables import syllable_voice
 from engines import registry
@@ -41,6 +41,7 @@ Kind = Literal["server", "avatar", "echo", "beacon", "syllables", "aiortc"]
 
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 10.0
+_WORKER = "worker"
 
 
 class ServerFailed(VisavisError):
@@ -108,8 +109,8 @@ class Serving:
 
     @property
     def usage(self) -> Usage:
-        """What the process holds and has used."""
-        return usage(self.process.pid)
+        """What the server holds and has used, in however many processes."""
+        return tree_usage(self.process.pid)
 
     @property
     def temporary(self) -> Path:
@@ -148,6 +149,10 @@ def _command(kind: Kind) -> list[str]:
     if kind == "server":
         return [sys.executable, "-m", "live", "serve", "--port", "0"]
     return [sys.executable, "-m", "benchmarks.serving", kind]
+
+
+def _command_of_worker(kind: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "benchmarks.serving", kind, _WORKER]
 
 
 @contextmanager
@@ -218,18 +223,23 @@ def _changed(kind: str) -> AbstractContextManager[None]:
     return syllable_voice() if kind == "syllables" else _measured_parts(echo=kind == "echo")
 
 
-def main(kind: str) -> int:
-    """Runs a server of the kind in this process."""
+def main(kind: str, role: str = "") -> int:
+    """Runs a server of the kind in this process; `role`: or one of the processes of one."""
     if kind not in get_args(Kind):
         raise ServerFailed(f"no server is called {kind!r}; known are {get_args(Kind)}")
     if kind == "aiortc":
         asyncio.run(_serve_stock())
         return 0
     from live.__main__ import main as visavis  # noqa: PLC0415  (a cost of these kinds only)
+    from live.processes import child, process  # noqa: PLC0415
 
+    process.COMMAND = _command_of_worker(kind)
     with _changed(kind):
+        if role == _WORKER:
+            child.main()
+            return 0
         return visavis(["serve", "--port", "0"])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

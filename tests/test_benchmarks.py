@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -178,6 +180,27 @@ def test_a_busy_process_is_seen_to_be_busy() -> None:
     assert processes.tree_cpu_s(os.getpid()) >= tree + 0.09
     assert processes.busy_s() > 0
     assert before.resident_mb > 10
+
+
+def test_processes_that_a_process_has_started_count_with_it() -> None:
+    busy = "import sys, time\nwhile time.process_time() < .1: pass\nprint(flush=True); input()"
+    before = processes.tree_usage(os.getpid())
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        during, alone = processes.tree_usage(os.getpid()), processes.usage(os.getpid())
+        assert during.cpu_s >= before.cpu_s + 0.09
+        assert during.resident_mb > alone.resident_mb + 2
+        assert during.threads > alone.threads
+        assert during.handles > alone.handles
+        child.communicate(b"\n")
+    after = processes.tree_usage(os.getpid())
+    assert after.cpu_s >= during.cpu_s - 0.02  # it is not lost with the process
+    assert after.threads < during.threads
+    with pytest.raises(ProcessLookupError):
+        processes.tree_usage(child.pid)
 
 
 def test_a_clip_that_is_none_says_what_to_do(tmp_path: Path) -> None:
