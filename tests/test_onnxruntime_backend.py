@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +34,20 @@ def zeros(
         np.zeros([frames if size == ANY else size for size in shape], np.float32)
         for shape in network.inputs.values()
     ]
+
+
+@pytest.mark.parametrize("part", ["engines.backends.onnxruntime", "engines.voices.hibari_model"])
+def test_no_process_is_told_of(part: str, tmp_path: Path) -> None:
+    # Without what hushes it where tests run.
+    quiet = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "ORT_RUNNING_UNIT_TESTS", "PYTEST_CURRENT_TEST")
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    environment |= {
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "ORT_DISABLE_TELEMETRY": "0",
+    }
+    subprocess.run([sys.executable, "-c", f"import {part}"], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_registry_knows_it() -> None:
