@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engines.aside import Aside, take_turns
 from live.clock import SECOND
+from live.load import turns as turns_module
 from live.load.balance import Balance
 from live.load.costs import START_MS, Costs
 from live.load.effort import Effort
@@ -564,7 +565,7 @@ def test_others_draw_while_a_network_computes_and_who_has_begun_goes_on_first() 
     begun = order.index("network's picture goes on")
     assert order[:3] == ["network begins", "another", "network's picture goes on"]
     assert begun < order.index("late")
-    assert not turns._taken
+    assert not turns._holder
 
 
 def test_a_turn_ends_with_what_fails_in_it() -> None:
@@ -576,7 +577,36 @@ def test_a_turn_ends_with_what_fails_in_it() -> None:
     take_turns(None)
     with Turn(turns):
         pass
-    assert not turns._taken
+    assert not turns._holder
+
+
+def test_a_picture_that_hangs_holds_up_nobody_for_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turns_module, "_HUNG_S", 0.05)
+    turns = Turns()
+    hung, drawn = Turn(turns), 0
+
+    def draw() -> None:
+        nonlocal drawn
+        turn = Turn(turns)
+        for _ in range(20):
+            with turn:
+                drawn += 1
+
+    threads = [threading.Thread(target=draw) for _ in range(2)]
+    with hung:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert drawn == 40
+        with Turn(turns):  # whose turn it is now is not the hung one's to end
+            hung.leave()
+            assert turns._holder
+        hung.resume()
+    assert not turns._holder
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_calls_that_wait_for_their_turn_are_too_many_whatever_the_cores_do() -> None:
