@@ -94,7 +94,7 @@ def test_a_worker_tells_when_it_is_ready_and_that_it_stops(tmp_path: Path) -> No
         async with TestClient(TestServer(holding.application(of, telling))) as client:
             ear = Ear((await client.get(lines.WATCH)).content)  # type: ignore[arg-type]
             assert not (await ear.state()).ready
-            await of.warm()
+            await of.prepared.warm()
             telling.say()
             assert (await ear.state()).ready
             await client.post("/sessions?avatar=ada", data=OFFER, headers=OFFERED)
