@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ _NARROW = 219 / 255  # levels of luma, 16…235, for one of R, G and B
 _LEAST, _MOST = 1.4 * _NARROW, 2.6 * _NARROW
 """Root mean square of the mark, in levels of luma, where nothing is going on and where most is."""
 _SLOPE = 0.4  # levels more for each level of mean difference from the neighbourhood
+_OVERALL = 1.9 * _NARROW
+"""What a whole picture gets at most, as root mean square: with rounding that is 42 dB."""
 
 _LOUDEST = 4.5
 """Root mean squares: a tile's rare peaks are cut there, so that the mark is at most 10 levels."""
@@ -75,9 +79,19 @@ def _gain(luma: NDArray[np.uint8]) -> NDArray[np.int16]:
     # An edge with nothing beside it hides nothing: only what is busy all around counts.
     inner = cv2.dilate(cv2.erode(busy, _square(5)), _square(3))
     spread = cv2.blur(np.asarray(inner, np.float32), (5, 5))
-    gain = np.minimum(_MOST, _LEAST + _SLOPE * spread) * (1 << _GAIN_BITS)
+    more = np.minimum(_MOST - _LEAST, _SLOPE * spread)
+    gain = (_LEAST + _share(more) * more) * (1 << _GAIN_BITS)
     whole = cv2.resize(np.rint(gain).astype(np.int16), (width, height // 2))
     return np.asarray(whole, np.int16)
+
+
+def _share(more: NDArray[np.float32]) -> float:
+    """How much of what busy places get on top they can have for the whole to be `_OVERALL`."""
+    mean, square = float(more.mean()), float(np.square(more).mean())
+    room = _OVERALL**2 - _LEAST**2
+    if 2 * _LEAST * mean + square <= room:
+        return 1.0
+    return (math.sqrt((_LEAST * mean) ** 2 + square * room) - _LEAST * mean) / square
 
 
 def _shrunk(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
