@@ -33,6 +33,7 @@ VisavisError                      500
 ├── Unprocessable                 422
 ├── TooManyRequests               429  retry
 ├── Full                          503  retry
+├── TooSlow                       503  retry
 ├── NotLogged                     503
 └── SettingsError                 500
 """
@@ -84,6 +85,7 @@ __all__ = [
     "SpaceMismatch",
     "TooLarge",
     "TooManyRequests",
+    "TooSlow",
     "Unauthorised",
     "UnknownKey",
     "UnknownPart",
@@ -193,6 +195,14 @@ class TooManyRequests(VisavisError):
 
 class Full(VisavisError):
     """Every place is taken."""
+
+    status = 503
+    retryable = True
+    retry_after_s: ClassVar[int] = 5
+
+
+class TooSlow(VisavisError):
+    """The server could not do it in time; it may later, with less to do."""
 
     status = 503
     retryable = True

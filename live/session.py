@@ -25,7 +25,7 @@ from live.disclosure import Disclosure, Stamped
 from live.ears import Ears
 from live.easel import Easel, Fall
 from live.egress import AvatarTrack, VoiceTrack
-from live.errors import Conflict, DeviceLost, Unprocessable
+from live.errors import Conflict, DeviceLost, TooSlow, Unprocessable, VisavisError
 from live.ingest import Camera, Microphone
 from live.load.effort import Effort
 from live.load.steps import FULL, Step
@@ -147,16 +147,19 @@ class Session:
     async def answer(self, sdp: str) -> str:
         """Takes the peer's offer and gives our answer, with all of our candidates.
 
-        Raises `Conflict` for a second offer; `BadSdp`, `Unprocessable` or an engine's error where
-        no call can be made, and ends the session then.
+        Raises `Conflict` for a second offer; `BadSdp`, `Unprocessable`, `TooSlow` (past the
+        deadline for connecting) or an engine's error where no call can be made, and ends the
+        session then.
         """
-        if self._offer is not None or self._end.done():
+        if self._offer is not None:
             raise Conflict("this call has had its offer; end it and open a new one")
+        if self._end.done():
+            raise self._too_early()
         try:
             self._offer = wire.parse_offer(sdp)
             await asyncio.to_thread(self._shown.permit.check)
             if self._end.done():
-                raise Conflict("this call was ended before it had begun")
+                raise self._too_early()
             self._worker.start()  # loads its networks while the addresses are gathered
             async with self._answering:
                 answer = await self._connection.answer(self._offer)
@@ -315,8 +318,15 @@ class Session:
         await asyncio.wait((ready, self._end), return_when=asyncio.FIRST_COMPLETED)
         if self._end.done():
             ready.cancel()
-            raise Conflict("this call was ended before it had begun")
+            raise self._too_early()
         return ready.result()
+
+    def _too_early(self) -> VisavisError:
+        """Why there is no answer to an offer whose call has ended."""
+        if self._end.result() == watches.CONNECT_TIMEOUT:
+            within = self._settings.connect_deadline_s
+            return TooSlow(f"the call could not be made ready within {within:g} s; try again soon")
+        return Conflict("this call was ended before it had begun")
 
     def _running(self) -> Pipeline:
         if self._pipeline is None or self._end.done():

@@ -14,6 +14,7 @@ from live.easel import Easel, Reserve
 
 logger = logging.getLogger(__name__)
 
+CONNECT_TIMEOUT = "connect_timeout"
 LOOK_EVERY_S = 0.25
 CONSENT_EVERY_S = 1.0
 _KNOWN_WITHIN_S = 3.0
@@ -29,7 +30,7 @@ async def connecting(connected: asyncio.Event, deadline_s: float, finish: Finish
         async with asyncio.timeout(deadline_s):
             await connected.wait()
     except TimeoutError:
-        finish("connect_timeout")
+        finish(CONNECT_TIMEOUT)
 
 
 async def silence(

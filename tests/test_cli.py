@@ -120,6 +120,7 @@ def test_every_error_has_a_code() -> None:
         "DeviceLost",
         "VoiceUnavailable",
         "Full",
+        "TooSlow",
         "NotLogged",
     }
 

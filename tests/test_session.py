@@ -24,7 +24,7 @@ from engines.errors import ModelUnavailable, UnknownPart
 from engines.types import Picture
 from live import rtc
 from live.consent.permitted import Permitted
-from live.errors import BadRequest, BadSdp, Conflict, NotFound, Unprocessable
+from live.errors import BadRequest, BadSdp, Conflict, NotFound, TooSlow, Unprocessable
 from live.session import Parts, Session, SessionRequest
 from live.stages import STAGES
 from tests import fakes
@@ -362,6 +362,27 @@ async def test_a_call_ends_while_its_parts_are_still_being_made() -> None:
     with pytest.raises(Conflict):
         await answer
     go_on.set()
+    await peer.close()
+
+
+@in_loop
+async def test_parts_that_take_longer_than_a_call_may_are_no_fault_of_the_offer() -> None:
+    go_on = threading.Event()
+
+    def slow() -> fakes.FakeTracker:
+        go_on.wait(20)
+        return fakes.FakeTracker()
+
+    settings = fakes.call_settings(connect_deadline_s=0.1)
+    session, peer = Session(fakes.request(slow, settings=settings)), Peer()
+    asyncio.get_running_loop().call_later(0.3, go_on.set)
+    with pytest.raises(TooSlow, match=r"within 0\.1 s; try again") as refusal:
+        await session.answer(await peer.offer())
+    assert (refusal.value.status, refusal.value.retryable) == (503, True)
+    late = Session(fakes.request(settings=settings))
+    await late.closed.wait()
+    with pytest.raises(TooSlow):
+        await late.answer("")
     await peer.close()
 
 
