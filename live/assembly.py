@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import cv2
 
 from engines import portraits
@@ -21,12 +24,16 @@ from live.load.series import LoadSeries
 from live.metrics import Metrics
 from live.pool import Pool
 from live.prepared import PreparedAvatars
+from live.processes.choice import Machine
+from live.processes.crew import Crew
+from live.processes.front import CrewSeries, Front
+from live.processes.supervisor import Supervisor
 from live.provenance.credentials import Credentials
 from live.provenance.statement import Statements
 from live.recording.publisher import Publisher
 from live.recording.recordings import Recordings, is_covered
 from live.registers import Registers, open_registers
-from live.renderers import DRIVER, RESERVE
+from live.renderers import DRIVER, RESERVE, Renderers
 from live.request import CallSettings, IceServer, Parts, SessionRequest, SpeechSettings
 from live.rooms import Rooms
 from live.session import Session
@@ -41,17 +48,10 @@ def assemble(settings: Settings, *, processes: int = 1) -> Rooms:
     `processes`: that share the machine, each with calls of its own.
     """
     rtc.adapt()
-    # Every call has a thread of its own: OpenCV's, which share out one picture among themselves,
-    # cost 8 % more CPU a picture and gained nothing, with one call or with two.
-    cv2.setNumThreads(1)
-    models = ModelStore(settings.models.folder)
-    registers = open_registers(settings)
-    store, audit = registers.avatars, registers.audit
+    stock = _stock(settings)
+    models, registers, renderers = stock.models, stock.registers, stock.renderers
+    prepared, voices, audit = stock.prepared, stock.voices, stock.registers.audit
     metrics = Metrics()
-    renderers = parts.renderers(settings.engines, settings.models)
-    prepared = PreparedAvatars(store, lambda: parts.workshop(models, renderers))
-    voices = Voices(settings.voice.options(), settings.voice.default)
-    audit.check()  # now, and not with the first call
     call_settings = _call_settings(settings, registers.keys, chosen_label(settings.label, audit))
 
     def parts_by(renderer: str) -> Parts:
@@ -98,21 +98,74 @@ def assemble(settings: Settings, *, processes: int = 1) -> Rooms:
     balance = Balance(settings.sessions.places, processes=processes)
     metrics.register(LoadSeries(balance))
     pool = Pool(Session, places=balance.places, metrics=metrics, audit=audit)
-    gate = Gate(settings, registers.keys, pool)
-    tools = Tools(lambda: parts.tracker(models), speech_network, portraits.decode)
     return Rooms(
         settings,
-        store,
+        registers.avatars,
         prepared,
         metrics,
         voices,
-        gate,
+        Gate(settings, registers.keys, pool),
         registers,
-        tools,
+        stock.tools,
         pool,
         balance,
         request_call,
         recordings,
+    )
+
+
+def assemble_front(settings: Settings, processes: int) -> Front:
+    """A server whose calls are held by so many workers; they run once it is opened."""
+    stock = _stock(settings)
+    registers = stock.registers
+    if settings.recording.enabled:  # what it lacks is said here, and its test certificate made once
+        Credentials.load(settings.provenance, settings.keys)
+    machine = Machine(settings.sessions.places)
+    crew = Crew(partial(Supervisor, settings, processes), machine)
+    metrics = Metrics()
+    metrics.watch_places(crew.calls, lambda: crew.calls() + crew.free())
+    metrics.register(LoadSeries(machine))
+    metrics.register(CrewSeries(crew))
+    return Front(
+        settings,
+        registers.avatars,
+        stock.prepared,
+        metrics,
+        stock.voices,
+        Gate(settings, registers.keys, crew),
+        registers,
+        stock.tools,
+        crew,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stock:
+    """What every process of a server is made of."""
+
+    models: ModelStore
+    registers: Registers
+    renderers: Renderers
+    prepared: PreparedAvatars
+    voices: Voices
+    tools: Tools
+
+
+def _stock(settings: Settings) -> _Stock:
+    # Every call has a thread of its own: OpenCV's, which share out one picture among themselves,
+    # cost 8 % more CPU a picture and gained nothing, with one call or with two.
+    cv2.setNumThreads(1)
+    models = ModelStore(settings.models.folder)
+    registers = open_registers(settings)
+    renderers = parts.renderers(settings.engines, settings.models)
+    registers.audit.check()  # now, and not with the first call
+    return _Stock(
+        models,
+        registers,
+        renderers,
+        PreparedAvatars(registers.avatars, lambda: parts.workshop(models, renderers)),
+        Voices(settings.voice.options(), settings.voice.default),
+        Tools(lambda: parts.tracker(models), speech_network, portraits.decode),
     )
 
 

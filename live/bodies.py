@@ -21,6 +21,9 @@ from live.errors import BadRequest, TooLarge, WrongType
 
 WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
 """Media types that one kind of file goes by."""
+JSON = "application/json"
+LARGEST_OBJECT = 1 << 14
+"""Bytes of a JSON body, unless a route says else."""
 
 _DEADLINE_S = 10.0
 _UPLOAD_DEADLINE_S = 60.0
@@ -54,9 +57,9 @@ async def read_bytes(request: web.Request, limit: int) -> bytes:
             return await _joined(request.content.iter_chunked(1 << 16), limit)
 
 
-async def read_object(request: web.Request, limit: int = 1 << 14) -> Mapping[str, Any]:
+async def read_object(request: web.Request, limit: int = LARGEST_OBJECT) -> Mapping[str, Any]:
     """The body as a JSON object; raises `WrongType`, `TooLarge` or `BadRequest`."""
-    text = await read_text(request, "application/json", limit)
+    text = await read_text(request, JSON, limit)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -79,7 +79,11 @@ class Metrics:
     ) -> None:
         """Says where the running calls' tallies and their places are read when someone asks."""
         self._running = running
-        self._sessions.set_function(lambda: len(list(running())))
+        self.watch_places(lambda: len(list(running())), places)
+
+    def watch_places(self, held: Callable[[], int], places: Callable[[], int]) -> None:
+        """Says where the numbers of calls that are held, and can be, are read."""
+        self._sessions.set_function(held)
         self._places.set_function(places)
 
     def register(self, collector: Collector) -> None:

@@ -66,8 +66,12 @@ class House(ABC):
         """What runs for as long as the server does."""
 
     @abstractmethod
+    async def open(self) -> None:
+        """What comes before anybody is told the address; raises `SettingsError`."""
+
+    @abstractmethod
     async def warm(self) -> None:
-        """Makes the server ready for calls; meanwhile it listens and `/readyz` says what lacks."""
+        """What makes the server ready for calls; meanwhile `/readyz` says what is missing."""
 
     @abstractmethod
     def check_warm(self) -> None:
@@ -120,6 +124,9 @@ class Rooms(House):
     def contexts(self) -> Sequence[Context]:
         """Who looks after the load."""
         return [lambda _: self.balance.kept(self.pool.calls)]
+
+    async def open(self) -> None:
+        """Nothing: all is there once it is assembled."""
 
     async def warm(self) -> None:
         """Loads the parts, and tries again while they cannot be loaded. Calls need no voice."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
-import os
 import signal
 import ssl
-import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from live import loop_lag, memory, origin, problems
+from live import loop_lag, main_loop, origin, problems
 from live.access.connections import Connections
 from live.access.cors import Cors
 from live.enrolment.desk import Desk
@@ -95,17 +91,8 @@ def _desk(house: House, leaving: Leaving) -> Desk:
 
 
 def run(house: House, announce: Callable[[str], None]) -> None:
-    """Serves in this thread, and ends the process where a thread of ours still loads a network.
-
-    See `serve`. By then everything is closed. Python itself would end such a thread in the middle
-    of native code, and the process would be aborted for it.
-    """
-    memory.settle()
-    asyncio.run(serve(house, announce))
-    if any(one.daemon for one in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
+    """Serves in this thread; see `serve`."""
+    main_loop.run(serve(house, announce))
 
 
 async def serve(house: House, announce: Callable[[str], None]) -> None:
@@ -122,6 +109,7 @@ async def serve(house: House, announce: Callable[[str], None]) -> None:
     listener: asyncio.Server | None = None
     try:
         listener = await _listen(runner, settings.server)
+        await house.open()
         port: int = listener.sockets[0].getsockname()[1]
         announce(_address(settings.server, port))
         warming = asyncio.create_task(house.warm())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from live import logs, server, settings
 from live.access.gate import asks_for_tokens
 from live.access.hosts import binds_loopback
-from live.assembly import assemble
+from live.assembly import assemble, assemble_front
+from live.processes.number import number
 from live.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = settings.load(args.config, {"server": given})
     logs.set_up(chosen.logs.level, chosen.logs.format)
     _warn(chosen)
-    # A worker thread gives the lock back after 0.5 ms instead of 5, so that the event loop, which
-    # has little to do but often, is not kept waiting by it.
-    sys.setswitchinterval(0.0005)
-    server.run(assemble(chosen), lambda address: _announce(address, asks_for_tokens(chosen)))
+    processes = number(chosen.sessions)
+    house = assemble(chosen) if processes == 1 else assemble_front(chosen, processes)
+    server.run(house, lambda address: _announce(address, asks_for_tokens(chosen)))
     return 0
 
 
