@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import aiohttp
 import cv2
 import numpy as np
 import pytest
@@ -469,6 +470,10 @@ def test_withdrawals_are_rate_limited(tmp_path: Path) -> None:
         address = "/consents/0123456789abcdef/withdraw"
         tries = [await server.post(address, json={"code": "x"}) for _ in range(25)]
         assert [one.status for one in tries][-1] == 429
+        elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+        async with aiohttp.ClientSession(connector=elsewhere) as other:
+            theirs = await other.post(server.make_url(address), json={"code": "x"})
+            assert theirs.status == 404
 
     play(scene, rooms(tmp_path))
 

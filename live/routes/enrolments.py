@@ -10,7 +10,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from live.access.gate import SUBPROTOCOL
-from live.allowance import Allowance, AtOnce
+from live.access.rates import Rates, network_of
+from live.allowance import AtOnce
 from live.avatars import check_name
 from live.bodies import Form, read_form, read_object
 from live.consent.record import ID_PATTERN, LONGEST_DAYS, Mode, Purpose
@@ -23,7 +24,8 @@ from live.errors import BadRequest
 IMAGE_LIMIT = 8 << 20
 UPLOADS_AT_ONCE = 2
 WITHDRAWALS_PER_MINUTE = 20
-"""Of the whole server; a code has 125 bits, so this is about load and not about guessing."""
+"""From one address, so that nobody keeps others from theirs; a code has 125 bits, so this is about
+load and not about guessing."""
 CODE_LIMIT = 64
 _FIELDS = ("name", "purposes", "modes", "days", "language")
 _HEARTBEAT_S = 20.0
@@ -38,7 +40,7 @@ class EnrolmentRoutes:
         """`days`: that a consent is given for unless the person says else."""
         self._desk, self._leaving = desk, leaving
         self._days = days
-        self._withdrawals = Allowance(WITHDRAWALS_PER_MINUTE)
+        self._withdrawals = Rates(WITHDRAWALS_PER_MINUTE)
         self._uploads = AtOnce(UPLOADS_AT_ONCE, "enrolments")
 
     def table(self) -> list[web.RouteDef]:
@@ -78,7 +80,7 @@ class EnrolmentRoutes:
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """Takes a consent back by its code; it and all that rests on it is gone for good."""
-        self._withdrawals.take()
+        self._withdrawals.take(network_of(request.remote))
         values = await read_object(request)
         code = values.get("code")
         if not isinstance(code, str) or len(code) > CODE_LIMIT:
