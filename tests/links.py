@@ -18,7 +18,7 @@ from typing import Any
 import av
 import pytest
 from aiortc import clock, rtcrtpsender
-from aiortc.codecs import CODECS, HEADER_EXTENSIONS
+from aiortc.codecs import CODECS, HEADER_EXTENSIONS, depayload
 from aiortc.mediastreams import VIDEO_TIME_BASE, MediaStreamTrack
 from aiortc.rtcrtpparameters import (
     RTCRtcpParameters,
@@ -31,9 +31,10 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver
 from aiortc.rtp import HeaderExtensionsMap, RtcpPacket, RtpPacket, is_rtcp
 
 from live import rtc
-from live.clock import SECOND
+from live.clock import MILLISECOND, SECOND
 from live.rtc import gate, jitter, lost, outgoing, sender
 from live.rtc.access import private
+from live.rtc.keyframes import begins_keyframe
 
 VP8, RTX = CODECS["video"][:2]
 _NTP_TICKS = 1 << 32
@@ -113,6 +114,40 @@ class Seen:
         )
 
 
+def _now_ns() -> int:
+    return round(asyncio.get_running_loop().time() * SECOND)
+
+
+def as_browsers_send(patch: pytest.MonkeyPatch) -> None:
+    """The sender does as Chromium's camera: nothing twice unasked, a packet again only when a round
+    trip, as it believes, has passed, and a keyframe every 300 ms at most."""
+    sending = outgoing.Outgoing
+
+    def keyframe_wanted(self: outgoing.Outgoing) -> None:
+        if _now_ns() - self._keyframe_ns >= 300 * MILLISECOND:
+            self._of._send_keyframe()
+
+    def note_frame(self: outgoing.Outgoing, codec: Any, first: bytes) -> None:
+        if begins_keyframe(codec.name, first, depayload(codec, first)):
+            self._keyframe_ns = _now_ns()
+
+    def is_on_its_way(self: Any, round_trip_ns: int, now: int, *, congested: bool) -> bool:
+        return bool(self.answers and now - self.answered_ns < 60 * MILLISECOND)
+
+    patch.setattr(sending, "_sends_twice", lambda self, now: False)
+    patch.setattr(sending, "keyframe_wanted", keyframe_wanted)
+    patch.setattr(sending, "_note_frame", note_frame)
+    patch.setattr(outgoing._Sent, "is_on_its_way", is_on_its_way)
+
+
+def as_browsers_receive(patch: pytest.MonkeyPatch) -> None:
+    """The receiver does as Chromium's viewer: it asks once in a round trip and a bit, looks for the
+    end of no frame, and asks for a keyframe when nothing else helps."""
+    patch.setattr(lost.LostPackets, "_pause_ns", lambda self, asked: 55 * MILLISECOND)
+    patch.setattr(lost.LostPackets, "_watch_tail", lambda self, packet, now: None)
+    patch.setattr(gate, "_LEAST_PATIENCE_NS", 400 * MILLISECOND)
+
+
 def call(
     adaptations: Iterable[str] = rtc.ADAPTATIONS,
     *,
@@ -121,10 +156,15 @@ def call(
     seconds: float = 10.0,
     seed: int = 1,
     packets: int = 3,
+    peer: Callable[[pytest.MonkeyPatch], None] = lambda patch: None,
 ) -> Seen:
-    """A call of so many packets a picture; `up` is the way of reports and requests."""
+    """A call of so many packets a picture; `up` is the way of reports and requests.
+
+    `peer` makes one of the two ends do as others do: `as_browsers_send`, `as_browsers_receive`.
+    """
     loop = VirtualLoop()
     with pytest.MonkeyPatch.context() as patch, rtc.adapted(adaptations):
+        peer(patch)
         for module in (gate, jitter, lost, outgoing, sender):
             patch.setattr(module, "now_ns", lambda: round(loop.now_s * SECOND))
         patch.setattr(time, "time", lambda: loop.now_s)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +24,8 @@ from live.rtc.lost import LostPackets
 from live.rtc.path import Path
 from live.rtc.presence import Presence
 from live.rtc.rate import SendingRate
-from tests.links import Faults, Seen, call
+from tests.links import Faults, Seen, as_browsers_receive, as_browsers_send, call
+from tests.loops import in_loop
 
 VP8, H264 = CODECS["video"][0], CODECS["video"][4]
 LOSSY = Faults(loss=0.05)
@@ -63,6 +66,20 @@ def test_without_us_five_percent_of_loss_are_seen() -> None:
     assert once.age_ms(0.95) > 60  # every lost packet is waited for
     stuck = call(without("resilient_sending", "recovery"), down=LOSSY, up=LOSSY)
     assert stuck.longest_gap_ms > 500  # a request or an answer was lost, and nobody asks again
+
+
+@pytest.mark.parametrize(
+    ("peer", "middle_ms", "longest_ms"),
+    [(as_browsers_send, 172, 225), (as_browsers_receive, 110, 140)],
+)
+def test_no_picture_stands_for_a_quarter_of_a_second(
+    peer: Callable[[pytest.MonkeyPatch], None], middle_ms: float, longest_ms: float
+) -> None:
+    seen = [call(down=LOSSY, up=LOSSY, seed=n, seconds=8, packets=6, peer=peer) for n in range(5)]
+    gaps = sorted(one.longest_gap_ms for one in seen)
+    assert gaps[2] < middle_ms
+    assert gaps[-1] < longest_ms
+    assert max(one.age_ms(0.99) for one in seen) < 145
 
 
 def test_ten_percent_of_loss_and_bursts_are_borne() -> None:
@@ -148,6 +165,16 @@ def test_requests_follow_the_round_trip(packets: Packets) -> None:
     assert packets.lost.missing == {1}
     packets.lost.forget_before(2)
     assert packets.lost.next_ns() is None
+
+
+def test_an_answer_that_does_not_come_is_asked_for_until_the_peer_listens(packets: Packets) -> None:
+    packets.come(1, 3)
+    asked = [packets.asked(1) for _ in range(200)]
+    times = [ms for ms, found in enumerate(asked) if found]
+    assert times[:2] == [0, 12]
+    assert 60 < times[2] < 75  # a round trip has passed
+    assert {late - early for early, late in pairwise(times[2:])} == {15}  # then four times in each
+    assert sum(bool(packets.asked(1)) for _ in range(1000)) < 30  # not for ever
 
 
 def test_answers_are_waited_for_longer_while_a_queue_stands(packets: Packets) -> None:
@@ -332,6 +359,66 @@ def test_a_round_trip_that_grew_is_a_queue_once() -> None:
     assert first is not None
     assert first < 1_000_000
     assert rate.bitrate(now + 2 * SECOND) > first  # type: ignore[operator]  # not for the same report
+
+
+# What is sent again
+
+
+class Sent:
+    """Packets that a sender sent, and those that it sends again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = SECOND
+        self.again: list[int] = []
+        monkeypatch.setattr(outgoing, "now_ns", lambda: self.now)
+        sender = SimpleNamespace(kind="video", transport=object())
+        self.sending = outgoing.Outgoing(sender)  # type: ignore[arg-type]
+        self.sending.path.round_trip_ns = 50 * MILLISECOND
+        for number in range(50):
+            packet = RtpPacket(sequence_number=number)
+            self.sending._kept[number] = outgoing._Sent(packet, self.now)
+
+        async def send_again(one: outgoing._Sent) -> None:
+            self.again.append(one.packet.sequence_number)
+
+        monkeypatch.setattr(self.sending, "_send_again", send_again)
+
+    async def asked(self, after_ms: int) -> int:
+        """How often packet 7 is sent when it is asked for now."""
+        self.again.clear()
+        self.now += after_ms * MILLISECOND
+        await self.sending.missed([7])
+        await asyncio.sleep(0.01)
+        assert set(self.again) <= {7}
+        return len(self.again)
+
+
+@in_loop
+async def test_a_request_is_answered_once_in_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = Sent(monkeypatch)
+    assert [await sent.asked(ms) for ms in (40, 12, 30, 12, 45)] == [1, 0, 1, 0, 1]
+
+
+@in_loop
+async def test_where_packets_are_lost_copies_are_sent_of_answers_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = Sent(monkeypatch)
+    monkeypatch.setattr(sent.sending, "_sends_twice", lambda now: True)
+    sent.sending._send_copies_of([7])
+    await asyncio.sleep(0.01)
+    assert sent.again == [7]
+    assert await sent.asked(36) == 2  # the copy was lost, too: nobody asked for it
+    assert await sent.asked(12) == 0
+
+
+@in_loop
+async def test_while_a_queue_stands_answers_wait_for_longer_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = Sent(monkeypatch)
+    monkeypatch.setattr(sent.sending.rate, "congested", lambda now: True)
+    assert [await sent.asked(ms) for ms in (40, 45, 45, 45, 45)] == [1, 1, 0, 1, 0]
 
 
 # The other side's presence

@@ -2,7 +2,8 @@
 
 aiortc asks once for each gap and never by the clock, so that one lost answer stops the picture for
 seconds. Here the first request waits only for as long as packets were seen to overtake each other,
-and the next ones follow when an answer is overdue by the round trip that answers were seen to take.
+and when an answer is overdue, by the round trip that answers were seen to take, it is asked for
+until it comes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ _MARGIN_NS = 8 * MILLISECOND
 _BACK_OFF = 1.3
 _REPEATED_NS = 12 * MILLISECOND
 """Each request is made twice, as it may be lost, too; Chromium answers only one of them."""
+_INSISTED = 4
+"""How often it is made in each further round trip: a peer takes no request while it believes that
+its last answer is on the way, for a time that only it knows, and is to hear the next one soon."""
+_MOST_INSISTED = 16
+"""Requests for one packet; the ones after that come once in a round trip."""
 _QUEUE_NS = 30 * MILLISECOND
 """With a queue as long as that the peer takes both for new, and would fill it further."""
 _TAIL_NS = 15 * MILLISECOND
@@ -119,9 +125,15 @@ class LostPackets:
         return min(times, default=None)
 
     def _pause_ns(self, asked: int) -> int:
-        if asked % 2 == 0 and self.queue_ns < _QUEUE_NS:
-            return _REPEATED_NS
-        wait_ns = (self.answer_ns + _MARGIN_NS) * _BACK_OFF ** (asked // 2) - _REPEATED_NS
+        """Between a request, so many having gone before it, and the next one."""
+        if self.queue_ns >= _QUEUE_NS:
+            wait_ns = (self.answer_ns + _MARGIN_NS) * _BACK_OFF ** (asked // 2)
+        elif asked == 0:
+            wait_ns = _REPEATED_NS
+        elif asked == 1 or asked > _MOST_INSISTED:
+            wait_ns = self.answer_ns + _MARGIN_NS - _REPEATED_NS
+        else:
+            wait_ns = self.answer_ns // _INSISTED
         return round(min(max(wait_ns, _REPEATED_NS), _LONGEST_ROUND_TRIP_NS))
 
     def _watch_tail(self, packet: RtpPacket, now: int) -> None:

@@ -5,7 +5,7 @@ however often, and notices nothing when the viewer has gone and come back. Here
 
 * a large frame is spread over some milliseconds, as it would overflow a small queue;
 * while packets are lost each is sent a second time a few milliseconds later, within the same rate:
-  what would have waited for a round trip waits for nothing;
+  what would have waited for a round trip waits for nothing; so are answers to a viewer that asks;
 * a packet is not sent again while the last answer is on its way, nor when a keyframe has made it
   useless; a viewer that misses a great many gets a keyframe at once;
 * a viewer from which nothing has come for a moment, and then something, gets one unasked.
@@ -65,20 +65,23 @@ _LONGEST_KEYFRAME_PAUSE_NS = 400 * MILLISECOND
 
 
 class _Sent:
-    __slots__ = ("again_ns", "missed", "packet", "sent_ns", "times")
+    __slots__ = ("answered_ns", "answers", "missed", "packet", "sent_ns")
 
     def __init__(self, packet: RtpPacket, sent_ns: int) -> None:
         self.packet, self.sent_ns = packet, sent_ns
-        self.again_ns = self.times = 0
+        self.answered_ns = self.answers = 0
         self.missed = False
 
-    def is_on_its_way(self, round_trip_ns: int, now: int) -> bool:
-        """Whether it is too early to send it again; each time it is for twice as long.
+    def is_on_its_way(self, round_trip_ns: int, now: int, *, congested: bool) -> bool:
+        """Whether it is too early to answer again; in congestion, each time for twice as long.
 
         A viewer asks again by the round trip that it knew before a queue had made it longer.
+        What was sent twice unasked is no answer: a viewer that asks then lacks both, more likely.
         """
-        pause_ns = 0.8 * round_trip_ns * (1 << min(self.times - 1, 3)) if self.times else 0
-        return now - self.again_ns < pause_ns
+        if not self.answers:
+            return False
+        longer = 1 << min(self.answers - 1, 3) if congested else 1
+        return now - self.answered_ns < 0.8 * round_trip_ns * longer
 
 
 class Outgoing:
@@ -153,10 +156,8 @@ class Outgoing:
             if start:
                 await asyncio.sleep(0.001)
             await self._send_first(packets[start : start + burst])
-        if self._video and self._sends_twice(now_ns()):
-            task = asyncio.ensure_future(self._send_twice(packets))
-            self._again.add(task)
-            task.add_done_callback(self._again.discard)
+        if self._video:
+            self._send_copies_of([packet.sequence_number for packet in packets])
 
     async def _send_first(self, packets: Sequence[RtpPacket]) -> None:
         sender, transport, now = self._of, self._of.transport, now_ns()
@@ -193,11 +194,17 @@ class Outgoing:
             self._kept.clear()
             self.keyframe_wanted()
             return
+        congested, round_trip_ns = self.rate.congested(now), self.path.round_trip_ns
+        answered = []
         for one in known:
             if now - one.sent_ns > _KEPT_NS:
                 self.keyframe_wanted()
-            elif not one.is_on_its_way(self.path.round_trip_ns, now):
+            elif not one.is_on_its_way(round_trip_ns, now, congested=congested):
+                one.answered_ns = now
+                one.answers += 1
+                answered.append(one.packet.sequence_number)
                 await self._send_again(one)
+        self._send_copies_of(answered)
 
     def keyframe_wanted(self) -> None:
         """The viewer cannot go on without one; what it asked before the last arrived is past."""
@@ -226,17 +233,21 @@ class Outgoing:
             self._twice_ns = None
         return self._twice_ns is not None and not self.rate.congested(now)
 
-    async def _send_twice(self, packets: Sequence[RtpPacket]) -> None:
+    def _send_copies_of(self, numbers: Sequence[int]) -> None:
+        """Where packets are lost, what has just been sent goes once more after a moment."""
+        if numbers and self._sends_twice(now_ns()):
+            task = asyncio.ensure_future(self._send_copies(numbers))
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+
+    async def _send_copies(self, numbers: Sequence[int]) -> None:
         await asyncio.sleep(_TWICE_AFTER_S)
-        for packet in packets:
-            one = self._kept.get(packet.sequence_number)
-            if one is not None and not one.again_ns:
+        for number in numbers:
+            if (one := self._kept.get(number)) is not None:
                 await self._send_again(one)
 
     async def _send_again(self, one: _Sent) -> None:
-        sender, packet = self._of, one.packet
-        one.again_ns = now = now_ns()
-        one.times += 1
+        sender, packet, now = self._of, one.packet, now_ns()
         if (payload_type := private(sender, "rtx_payload_type")) is not None:
             number = private(sender, "rtx_sequence_number")
             packet = wrap_rtx(packet, payload_type, number, sender._rtx_ssrc)
