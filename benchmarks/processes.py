@@ -53,6 +53,11 @@ def tree_cpu_s(pid: int) -> float:
     return sum(sum(map(int, fields[11:15])) / _TICKS for fields in _tree(pid).values())
 
 
+def descendants(pid: int) -> list[int]:
+    """The ids of all processes that one has started and that still run, the oldest first."""
+    return sorted(_tree(pid).keys() - {pid})
+
+
 def share_priority(pid: int) -> None:
     """Gives the scheduling groups of all that a process has started the priority of its own.
 
