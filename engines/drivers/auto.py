@@ -107,7 +107,8 @@ class AutoDriver:
         if pts_ns is None and face is not None:
             pts_ns = face.pts_ns
         pts_ns, dt_s = self._clock.step(pts_ns)
-        said = self._voice.at(pts_ns, dt_s, sounds)
+        seen = face is None or self._choice.shows_voice
+        said = self._voice.at(pts_ns, dt_s, sounds, seen=seen)
         living = self._life.at(pts_ns, speaking=said.speaking, stressed=said.stressed)
         idle = _idle(living) if face is None else NEUTRAL
         camera = shown = self._face.follow(face, idle, dt_s)

@@ -148,6 +148,8 @@ class HeardMouth:
 def _held(moment: Moment, by: NDArray[np.int64], pts_ns: int) -> float:
     """0…1 how far some phones hold the lips: wholly for `_SHORTEST_NS` wherever they are sure."""
     surely = moment.phones[:, by].sum(axis=1) > _SURE_ABOVE
+    if not surely.any():
+        return 0.0
     edges = np.flatnonzero(np.diff(np.r_[False, surely, False]))
     held = 0.0
     for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):

@@ -125,6 +125,10 @@ class Listener:
         last = int(np.searchsorted(times, pts_ns + after_ns, side="right"))
         return self._frames.part(first, last)
 
+    def newest_ns(self, least_ns: int, most_ns: int) -> int:
+        """The time between these two that is nearest to the newest frame's."""
+        return min(max(self._last_ns(), least_ns), most_ns)
+
     def _insert(self, start: int, end: int, samples: Floats) -> None:
         for at, (other_start, other) in reversed(list(enumerate(self._waiting))):
             other_end = other_start + _length_ns(other)

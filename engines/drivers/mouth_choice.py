@@ -67,6 +67,11 @@ class MouthChoice:
         self._tremble = 0.0
         self._doubted = False
 
+    @property
+    def shows_voice(self) -> bool:
+        """Whether any of the mouth is the voice's, or is to be."""
+        return self.is_voice or self._progress > 0.0
+
     def share(self, face: Face | None, said: Said, dt_s: float) -> float:
         """0…1: how much of the mouth is the voice's."""
         self._heard_s = self._heard_s + dt_s if said.speaking else 0.0

@@ -24,6 +24,11 @@ _BESIDE_NS = 80_000_000
 _BEAT_AHEAD_NS = 100_000_000
 """A nod is at its lowest on the vowel that it stresses; where the phones are told, it can be."""
 _BACKWARDS_NS = 500_000_000  # time that runs back further is another time
+_LISTENS_IN_S = 0.11
+"""So often, while nobody sees the mouth: a network's call costs little more for ten frames than for
+three, and whether somebody speaks need not be known sooner."""
+_LATE_NS = 150_000_000
+"""By how much the newest sound may be late then: nobody has waited for it."""
 _NEVER_NS = -(2**62)
 
 
@@ -39,6 +44,9 @@ class Said(NamedTuple):
     """Whether a stressed vowel began since the moment before, or is about to."""
 
 
+_NOTHING = Said(_REST, False, False, False)
+
+
 class Voice:
     """Follows all that is to be heard in one session. Not thread-safe."""
 
@@ -50,18 +58,31 @@ class Voice:
         self._shown = self._start = _REST
         self._since_s = _PASSING_S
         self._pts_ns = _NEVER_NS
+        self._latest = _NOTHING
+        self._since_latest_s = 0.0
 
-    def at(self, pts_ns: int, dt_s: float, sounds: Sequence[Sound]) -> Said:
-        """The mouth at a time, `dt_s` after the one before, with further pieces of sound."""
+    def at(self, pts_ns: int, dt_s: float, sounds: Sequence[Sound], *, seen: bool = True) -> Said:
+        """The mouth at a time, `dt_s` after the one before, with further pieces of sound.
+
+        `seen`: whether the mouth is shown. Where it is not, what is heard and not told is that of
+        up to a quarter of a second ago.
+        """
         if pts_ns < self._pts_ns - _BACKWARDS_NS:
             self._spoken, self._heard, self._listener = self._ears()
         for sound in sounds:
             self._take(sound, pts_ns)
         self._spoken.forget(pts_ns)
-        self._listener.listen(pts_ns)
-        said = self._said(pts_ns, dt_s)
+        self._since_latest_s += dt_s
+        if seen or self._since_latest_s >= _LISTENS_IN_S or self._spoken.sounds(pts_ns):
+            self._listener.listen(pts_ns)
+            heard_ns = pts_ns if seen else self._listener.newest_ns(pts_ns - _LATE_NS, pts_ns)
+            said = self._said(pts_ns, heard_ns, self._since_latest_s)
+            self._latest = said._replace(mouth=self._passed(said.mouth, self._since_latest_s))
+            self._since_latest_s = 0.0
+        else:
+            self._latest = self._latest._replace(stressed=False)
         self._pts_ns = pts_ns
-        return said._replace(mouth=self._passed(said.mouth, dt_s))
+        return self._latest
 
     def _ears(self) -> tuple[Spoken, HeardMouth, Listener]:
         listener = Listener(self._network)
@@ -76,8 +97,8 @@ class Voice:
         if taken_back:
             self._start_passing()
 
-    def _said(self, pts_ns: int, dt_s: float) -> Said:
-        heard = self._heard.at(pts_ns, dt_s)
+    def _said(self, pts_ns: int, heard_ns: int, dt_s: float) -> Said:
+        heard = self._heard.at(heard_ns, dt_s)
         if self._spoken.sounds(pts_ns):
             self._come_from("spoken")
             mouth = _REST.copy()
@@ -92,7 +113,7 @@ class Voice:
             self._come_from("heard")
             return Said(heard, self._heard.speaking, False, self._heard.stressed)
         self._come_from("nobody")
-        return Said(_REST, False, False, False)
+        return _NOTHING
 
     def _come_from(self, source: str) -> None:
         if source != self._source:
