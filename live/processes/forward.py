@@ -7,6 +7,7 @@ than a client may send. Of the client's headers only those go on that a call's r
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -151,7 +152,11 @@ class ForwardRoutes:
             sent[hdrs.IF_MATCH] = ", ".join(request.headers.getall(hdrs.IF_MATCH))
         method = "GET" if request.method == "HEAD" else request.method
         async with worker.client.request(
-            method, request.rel_url, data=body or None, headers=sent, allow_redirects=False
+            method,
+            request.rel_url,
+            data=io.BytesIO(body) if body else None,  # so that a long one goes piece by piece
+            headers=sent,
+            allow_redirects=False,
         ) as answer:
             response = web.Response(status=answer.status, body=await answer.read() or None)
             for name in _ANSWERED:
