@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -88,9 +89,14 @@ async def ready(session: aiohttp.ClientSession, free: int) -> None:
             await asyncio.sleep(0.05)
 
 
-def ended(peer: Peer) -> list[str]:
-    """The reasons with which a peer was told that its call is over."""
-    return [told["reason"] for told in peer.said("state") if told["state"] == "ended"]
+def is_shown(peer: Peer) -> bool:
+    return bool(peer.seen and peer.said("hello"))
+
+
+def is_told(peer: Peer, reason: str) -> bool:
+    """Whether it was told, once, why its call is over."""
+    ended = [told["reason"] for told in peer.said("state") if told["state"] == "ended"]
+    return ended == [reason]
 
 
 @in_loop
@@ -102,7 +108,7 @@ async def test_who_dies_takes_only_its_own_calls_along(tmp_path: Path) -> None:
             peers = [small_peer(), small_peer()]
             calls = [await called(session, peer) for peer in peers]
             for peer in peers:
-                await peer.until(lambda peer=peer: bool(peer.seen and peer.said("hello")))
+                await peer.until(partial(is_shown, peer))
             os.kill(first, signal.SIGKILL)
             await until(lambda: len(descendants(process.pid)) == 2, 10)  # another one has begun
             states = [(await session.get(call)).status for call in calls]
@@ -113,7 +119,7 @@ async def test_who_dies_takes_only_its_own_calls_along(tmp_path: Path) -> None:
             await ready(session, 3)
             peers.append(small_peer())
             await called(session, peers[-1])
-            await peers[-1].until(lambda: bool(peers[-1].seen and peers[-1].said("hello")))
+            await peers[-1].until(partial(is_shown, peers[-1]))
             assert second in descendants(process.pid)
 
             start = time.monotonic()
@@ -121,7 +127,7 @@ async def test_who_dies_takes_only_its_own_calls_along(tmp_path: Path) -> None:
             assert await asyncio.to_thread(process.wait, 10) == 0
             assert time.monotonic() - start < 8  # a second on a quiet machine
             for peer in (peers[lives], peers[-1]):  # one in each of the processes
-                await peer.until(lambda peer=peer: ended(peer) == ["shutdown"])
+                await peer.until(partial(is_told, peer, "shutdown"))
             for peer in peers:
                 await peer.close()
         said = await asyncio.to_thread(log.read_text)
