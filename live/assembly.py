@@ -14,7 +14,7 @@ from live import parts, rtc
 from live.access.gate import Gate
 from live.consent.permitted import Permitted
 from live.consent.record import Purpose
-from live.disclosure import Label, chosen_label
+from live.disclosure import Label, chosen_label, label_of
 from live.easel import Reserve
 from live.enrolment.desk import Tools
 from live.errors import DeviceLost
@@ -52,7 +52,9 @@ def assemble(settings: Settings, *, processes: int = 1) -> Rooms:
     models, registers, renderers = stock.models, stock.registers, stock.renderers
     prepared, voices, audit = stock.prepared, stock.voices, stock.registers.audit
     metrics = Metrics()
-    call_settings = _call_settings(settings, registers.keys, chosen_label(settings.label, audit))
+    # of several processes the front has written it down, once for all
+    label = chosen_label(settings.label, audit) if processes == 1 else label_of(settings.label)
+    call_settings = _call_settings(settings, registers.keys, label)
 
     def parts_by(renderer: str) -> Parts:
         return Parts(
@@ -118,6 +120,7 @@ def assemble_front(settings: Settings, processes: int) -> Front:
     """A server whose calls are held by so many workers; they run once it is opened."""
     stock = _stock(settings)
     registers = stock.registers
+    chosen_label(settings.label, registers.audit)
     if settings.recording.enabled:  # what it lacks is said here, and its test certificate made once
         Credentials.load(settings.provenance, settings.keys)
     machine = Machine(settings.sessions.places)

@@ -21,7 +21,7 @@ from live.label import Label, draw, is_short
 from live.planes import Planes
 from live.sections import Label as LabelSettings
 
-__all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label", "leaving"]
+__all__ = ["Disclosure", "Label", "Stamp", "Stamped", "chosen_label", "label_of", "leaving"]
 
 logger = logging.getLogger(__name__)
 
@@ -95,15 +95,20 @@ class Disclosure:
         return Stamped(planes, _KEY)
 
 
-def chosen_label(settings: LabelSettings, audit: AuditLog) -> Label:
-    """The label that the operator has chosen; that it is not to be seen is written down.
-
-    Raises `SettingsError` for words that cannot be drawn, `NotLogged`.
-    """
+def label_of(settings: LabelSettings) -> Label:
+    """The label that the operator has chosen; raises `SettingsError` for what cannot be drawn."""
     try:
-        label = Label(settings.text, settings.language, settings.visible)
+        return Label(settings.text, settings.language, settings.visible)
     except ValueError as error:
         raise SettingsError(f"label.text: {error}") from error
+
+
+def chosen_label(settings: LabelSettings, audit: AuditLog) -> Label:
+    """The same, once for a server or a film: that it is not to be seen is written down.
+
+    Raises as `label_of`, and `NotLogged`.
+    """
+    label = label_of(settings)
     if label.visible and not is_short(label.text):
         logger.warning("the disclosure label is too long to be read in a small picture; shorten it")
     if not label.visible:

@@ -6,6 +6,7 @@ import copy
 import logging
 import pickle
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 from engines.mark import Detector, Mark
 from engines.types import Picture
 from live import public_id
+from live.assembly import assemble, assemble_front
 from live.disclosure import Disclosure, Stamped, chosen_label
 from live.errors import NotLogged, SettingsError
 from live.label import LONGEST_TEXT, Label, check_text, draw
 from live.planes import Planes
 from live.sections import Label as LabelSettings
+from live.settings import Settings
 from tests.fakes import MARK_KEY, NO_LABEL, MemoryAudit, stamp
 from tests.scenes import portrait
 
@@ -205,6 +208,19 @@ def test_switching_it_off_is_written_down(caplog: pytest.LogCaptureFixture) -> N
     audit.full = True
     with pytest.raises(NotLogged):  # and then it is not switched off
         chosen_label(LabelSettings(visible=False), audit)
+
+
+def test_a_server_of_several_processes_writes_it_down_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    chosen = Settings.model_validate({"label": {"visible": False}})
+    assemble_front(chosen, 2)
+    for _ in range(2):
+        assemble(chosen, processes=2)
+    assert (tmp_path / "visavis/audit.jsonl").read_text().count('"label_off"') == 1
+    with pytest.raises(SettingsError, match="HEBREW"):  # before it listens
+        assemble_front(Settings.model_validate({"label": {"text": "אווטאר"}}), 2)
 
 
 @pytest.mark.parametrize(
