@@ -67,7 +67,7 @@ class Sums:
         self._gone: _Families = {}
 
     def note(self, worker: Hashable, text: str) -> None:
-        """What a worker tells now; raises `ValueError` where that cannot be read."""
+        """What a worker tells now."""
         self._told[worker] = _read(text)
 
     def keep(self, workers: Collection[Hashable]) -> None:
