@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Serving:
     address: str = ""
     started_s: float = 0.0
     """Seconds from the start of the process until it answered."""
+    ready_s: float = 0.0
+    """Seconds until it was ready for calls."""
     started_cpu_s: float = 0.0
     """CPU seconds used until then."""
     stopped_cpu_s: float = 0.0
@@ -83,11 +86,14 @@ class Serving:
             )
         try:
             self.address = self._announced(began + _START_LIMIT_S)
+            self.started_s = time.monotonic() - began
+            self.started_cpu_s = self.usage.cpu_s
+            if self.kind != "aiortc":  # which is always ready
+                self._wait_until_ready(began + _START_LIMIT_S)
         except BaseException:
             self._stop()
             raise
-        self.started_s = time.monotonic() - began
-        self.started_cpu_s = self.usage.cpu_s
+        self.ready_s = time.monotonic() - began
         return self
 
     def __exit__(
@@ -129,9 +135,19 @@ class Serving:
             if self.process.poll() is not None:
                 break
             time.sleep(0.005)
-        raise ServerFailed(
-            f"the {self.kind} server did not come up; it said:\n{self._log.read_text()[-2000:]}"
-        )
+        raise self._failed("did not come up")
+
+    def _wait_until_ready(self, deadline_s: float) -> None:
+        while time.monotonic() < deadline_s:
+            try:
+                with urllib.request.urlopen(f"{self.address}/readyz", timeout=5):  # noqa: S310
+                    return
+            except OSError:  # an HTTPError is one: 503
+                time.sleep(0.02)
+        raise self._failed("was never ready for calls")
+
+    def _failed(self, how: str) -> ServerFailed:
+        return ServerFailed(f"the {self.kind} server {how}; it said:\n{self.said()[-2000:]}")
 
     def _stop(self) -> None:
         if self.process.poll() is None:

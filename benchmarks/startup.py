@@ -66,7 +66,10 @@ def show(figures: dict[str, Any]) -> None:
 
 
 async def _measure(server: Serving, plan: CallPlan, found: Any) -> dict[str, float]:
-    row = {"start_to_listening_ms": 1000 * server.started_s}
+    row = {
+        "start_to_listening_ms": 1000 * server.started_s,
+        "start_to_ready_ms": 1000 * server.ready_s,
+    }
     began = time.perf_counter()
     async with ClientSession() as http, http.get(f"{server.address}/") as page:
         await page.read()
