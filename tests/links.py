@@ -157,14 +157,18 @@ def call(
     seed: int = 1,
     packets: int = 3,
     peer: Callable[[pytest.MonkeyPatch], None] = lambda patch: None,
+    first: int | None = None,
 ) -> Seen:
     """A call of so many packets a picture; `up` is the way of reports and requests.
 
+    The first packet has the number `first`, or any.
     `peer` makes one of the two ends do as others do: `as_browsers_send`, `as_browsers_receive`.
     """
     loop = VirtualLoop()
     with pytest.MonkeyPatch.context() as patch, rtc.adapted(adaptations):
         peer(patch)
+        if first is not None:
+            patch.setattr(outgoing, "random_sequence_number", lambda: first)
         for module in (gate, jitter, lost, outgoing, sender):
             patch.setattr(module, "now_ns", lambda: round(loop.now_s * SECOND))
         patch.setattr(time, "time", lambda: loop.now_s)
@@ -225,6 +229,8 @@ async def _call(down: Faults, up: Faults, seconds: float, seed: int, packets: in
     await sending.stop()
     await receiving.stop()
     await asyncio.sleep(1)
+    for wire in (sending_end.wire, receiving_end.wire):
+        assert not wire.failed, wire.failed[0]
     return seen
 
 
@@ -298,6 +304,7 @@ class _Wire:
         self._start = asyncio.get_running_loop().time()
         self._losing = 0
         self._last = self._busy = 0.0
+        self.failed: list[BaseException] = []
         self._arriving: set[asyncio.Task[None]] = set()
 
     def take(self, data: bytes) -> None:
@@ -321,7 +328,12 @@ class _Wire:
     def _deliver(self, data: bytes) -> None:
         task = asyncio.ensure_future(self._arrive(data))
         self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._arriving.discard(task)
+        if (error := task.exception()) is not None:  # it would have ended the connection
+            self.failed.append(error)
 
     def _loses(self) -> bool:
         if self._losing:

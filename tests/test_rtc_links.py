@@ -82,6 +82,13 @@ def test_no_picture_stands_for_a_quarter_of_a_second(
     assert max(one.age_ms(0.99) for one in seen) < 145
 
 
+def test_losses_where_numbers_begin_anew_are_as_any_others() -> None:
+    bursts = Faults(loss=0.3, burst=8)
+    for first in range(65_510, 65_540, 3):
+        seen = call(down=bursts, seconds=1.2, first=first)
+        assert max(seen.frames.values()) > 1  # it goes on
+
+
 def test_ten_percent_of_loss_and_bursts_are_borne() -> None:
     heavy = call(down=Faults(loss=0.1), up=Faults(loss=0.1))
     assert heavy.age_ms(0.99) < 200

@@ -8,6 +8,7 @@ keyframe that is there as a whole, and then what waited before it is dropped.
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
@@ -112,8 +113,8 @@ class Gate:
             lost.forget_before(self._buffer.head)
             lost.queue_ns = self._queue_ns
             wanted = self._is_stuck(lost, now) or wanted
-            if due := lost.due(now):
-                await self._of._send_rtcp_nack(self._ssrc, due)
+            for numbers in _rising(lost.due(now)):
+                await self._of._send_rtcp_nack(self._ssrc, numbers)
         if wanted and now >= self._asked_keyframe_ns + self._keyframe_interval_ns:
             self._asked_keyframe_ns = now
             await self._of._send_rtcp_pli(self._ssrc)
@@ -181,3 +182,10 @@ class Gate:
         self._alarm = None
         if private(self._of, "decoder_thread") is not None:  # else it has been stopped
             self._repairing = asyncio.ensure_future(self._repair())
+
+
+def _rising(numbers: list[int]) -> list[list[int]]:
+    """Sequence numbers in order, parted where they begin anew: aiortc's requests fail over that."""
+    parted = [i for i, (before, after) in enumerate(pairwise(numbers), 1) if after < before]
+    bounds = [0, *parted, len(numbers)]
+    return [numbers[start:end] for start, end in pairwise(bounds) if start < end]

@@ -181,8 +181,9 @@ class Outgoing:
     # What goes out again
 
     async def missed(self, numbers: Sequence[int]) -> None:
-        """The viewer misses packets."""
+        """The viewer misses packets; aiortc reads numbers past 65,535 where they begin anew."""
         now = now_ns()
+        numbers = [number & 0xFFFF for number in numbers]
         known = [self._kept[number] for number in numbers if number in self._kept]
         fresh = [one for one in known if not one.missed]
         for one in fresh:
