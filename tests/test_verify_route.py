@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import FormData, web
+from aiohttp import ClientSession, FormData, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -192,9 +192,35 @@ def test_few_are_admitted_and_the_others_told_to_wait() -> None:
     play(scene)
 
 
-def test_no_more_than_so_many_a_minute() -> None:
+def test_one_machine_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.routes.verify.is_loopback", lambda host: False)
+
+    async def scene(server: Client, verifier: FakeVerifier) -> None:
+        verifier.go_on.clear()
+        asking = [asyncio.create_task(_status(server)) for _ in range(2)]
+        await verifier.called.wait()
+        await asyncio.sleep(0.05)
+        assert await _status(server) == 503
+        async with _from_elsewhere() as other:
+            theirs = asyncio.create_task(other.post(server.make_url("/verify"), data=b"film"))
+            await asyncio.sleep(0.05)
+            verifier.go_on.set()
+            assert (await theirs).status == 200
+        assert await asyncio.gather(*asking) == [200] * 2
+
+    play(scene)
+
+
+def _from_elsewhere() -> ClientSession:
+    return ClientSession(connector=TCPConnector(local_addr=("127.0.0.2", 0)))
+
+
+def test_no_more_than_so_many_a_minute_from_one_address() -> None:
     async def scene(server: Client, verifier: FakeVerifier) -> None:
         assert [await _status(server) for _ in range(4)] == [200, 200, 200, 429]
+        async with _from_elsewhere() as other:
+            theirs = await other.post(server.make_url("/verify"), data=b"film")
+            assert theirs.status == 200
 
     play(scene, per_minute=3)
 
