@@ -49,7 +49,7 @@ def test_a_clean_link_costs_nothing() -> None:
     assert seen.age_ms(0.99) < 20.1  # the link's own
     assert seen.age_ms(1.0) < 23  # the first frame is large, and paced
     assert seen.packets < 3 * len(seen.sent) + 40  # nothing is sent twice; reports, a keyframe
-    assert seen.rtcp < 15
+    assert seen.rtcp < 25
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -274,7 +274,9 @@ def test_a_camera_is_told_of_a_queue_while_it_grows() -> None:
 def test_a_camera_is_not_told_of_jitter() -> None:
     estimator = StandingQueueEstimator()
     late = [20.0 + 50 * (i * 7919 % 101) / 101 for i in range(1000)]
-    assert min(delayed(estimator, 0, late)) > 2_000_000
+    told = delayed(estimator, 0, late)
+    assert told == sorted(told)
+    assert told[-1] > 2_000_000
 
 
 def test_what_no_cut_shortens_is_put_up_with() -> None:
@@ -289,26 +291,32 @@ def test_a_camera_is_not_told_of_a_busy_machine() -> None:
     estimator = StandingQueueEstimator()
     delayed(estimator, 0, [20.0] * 100)
     stalls = [20.0] * 100 + [20.0 + max(0, 250 - 8 * i) for i in range(60)]
-    assert min(delayed(estimator, 1_000, stalls * 4)) > 2_000_000
+    told = delayed(estimator, 1_000, stalls * 4)
+    assert told == sorted(told)
+    assert told[-1] > 2_000_000
 
 
-def followed(*, carries: float, jitter_ms: float) -> tuple[list[float], list[float]]:
-    """A camera of 1.4 Mbit/s that does as it is told, a round trip later, for 30 s.
+def followed(
+    *, carries: float, jitter_ms: float, wants: float = 1.4e6, narrow_from: int = 0
+) -> tuple[list[float], list[float]]:
+    """A camera that does as it is told, a round trip later, for 30 s.
 
-    Gives its rates and the lengths of the queue in ms, picture by picture.
+    The path carries so much from picture `narrow_from`. Gives the camera's rates and the lengths
+    of the queue in ms, picture by picture.
     """
     chance, estimator = random.Random(1), StandingQueueEstimator()
-    rate, told, busy_ms, last_ms = 1.4e6, [1.4e6] * 12, 0.0, 0.0
+    rate, told, busy_ms, last_ms = 7e5, [7e5] * 12, 0.0, 0.0
     rates, queues = [], []
     for number in range(900):
+        carried = carries if number >= narrow_from else 1e9
         for part in range(4):
             sent_ms = number * 1000 / 30 + 3 * part
-            busy_ms = max(busy_ms, sent_ms) + rate / 30 / 4 / carries * 1000
+            busy_ms = max(busy_ms, sent_ms) + rate / 30 / 4 / carried * 1000
             late_ms = 20 + chance.random() * jitter_ms
             last_ms = max(last_ms, busy_ms + late_ms)
             tick = round(sent_ms / 1000 * (1 << 18)) % (1 << 24)
             found = estimator.add(round(last_ms), tick, round(rate / 30 / 4 / 8), 1)
-            told.append(min(1.4e6, found[0]) if found else told[-1])
+            told.append(min(wants, found[0]) if found else told[-1])
         rate = told[-12]
         rates.append(rate)
         queues.append(busy_ms - sent_ms)
@@ -319,13 +327,26 @@ def test_a_camera_keeps_just_below_what_the_path_carries() -> None:
     rates, queues = followed(carries=800_000, jitter_ms=5)
     assert 600_000 < sum(rates[150:]) / len(rates[150:]) < 800_000
     assert sorted(queues[60:])[-45] < 110  # of 95 in 100 pictures
-    assert max(queues) < 400
+    assert max(queues) < 220
 
 
-@pytest.mark.parametrize("jitter_ms", [50, 100])
-def test_a_camera_keeps_its_rate_through_jitter(jitter_ms: float) -> None:
+def test_a_camera_begins_low_and_is_at_its_best_within_a_second() -> None:
+    rates, _ = followed(carries=1e9, jitter_ms=5, wants=2.5e6)
+    assert rates[0] == 700_000
+    assert min(rates[30:]) == 2_500_000
+
+
+def test_a_line_that_becomes_narrow_is_not_kept_full() -> None:
+    rates, queues = followed(carries=800_000, jitter_ms=5, wants=2.5e6, narrow_from=90)
+    assert max(queues) < 600
+    assert sum(queue > 150 for queue in queues) < 40
+    assert 600_000 < sum(rates[150:]) / len(rates[150:]) < 800_000
+
+
+@pytest.mark.parametrize(("jitter_ms", "kept"), [(50, 1_350_000), (100, 1_000_000)])
+def test_a_camera_keeps_its_rate_through_jitter(jitter_ms: float, kept: float) -> None:
     rates, _ = followed(carries=1e9, jitter_ms=jitter_ms)
-    assert sum(rates) / len(rates) > 1_200_000
+    assert sum(rates) / len(rates) > kept
 
 
 def test_a_rate_falls_with_what_is_lost_and_comes_back() -> None:

@@ -4,8 +4,10 @@ aiortc follows the gradient of the delay by a Kalman filter, for which jitter is
 of it halve the rate until a camera sends 60 kbit/s. What matters is whether a queue stands: then
 even the fastest packet of a fifth of a second is late, by the queue's length (as in CoDel, RFC
 8289). Then the rate is cut to half of what arrives until the queue is empty, set to a little less
-than what arrived, and grows again slowly. Where a cut does not shorten the queue, or it is there
-again at once, there is none, but a path whose delay varies so much; that is put up with.
+than what arrived, and grows again slowly. A call begins with a rate that most lines carry, which
+doubles again and again while it is made use of and no queue begins. Where a cut does not shorten
+the queue, or it is there again at once, there is none, but a path whose delay varies so much; that
+is put up with.
 """
 
 from __future__ import annotations
@@ -15,24 +17,32 @@ from collections import deque
 from typing import NamedTuple
 
 _HIGHEST = 3_500_000
+FIRST = 700_000
+"""Bits a second."""
+_DOUBLED_IN_MS = 350
+_BEGINNING_MS = 3000
+_ROOM = 2.0
+"""Of what arrives: beyond that the path has shown nothing."""
 _LEAST = 250_000
 """A picture of 512 × 512 can still be made of it."""
 _STANDING_MS = 50.0
 _EMPTY_MS = 25.0
 _LOOK_MS, _LOOK_PACKETS = 100, 6
 """The fastest of at least so many: of one or two it would be chance."""
-_RATE_MS = 300
+_RATE_MS, _RATE_PACKETS = 300, 10
 _UPDATE_MS = 40
 _BASE_S = 20
 _REPORT_MS = 1000
 _DRAIN_MS = 900
 """At most; by then half the rate has emptied a queue of 450 ms."""
 _DRAINING, _DRAINED = 0.45, 0.85
+_LESS = 0.95
+"""Of what was taken for what the path carries: then it carries less."""
 _PUT_UP_WITH = 1.3
 _SOON_MS = 2500
 """After a cut the rate needs longer than that to fill a queue again."""
-_GROWTH_A_SECOND = 0.12
-_GROWTH_NEAR = 0.03
+_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.3, 0.12, 0.03
+"""A second: where no queue has stood of late, below where one has, and close to that."""
 _NEAR, _PAST = 0.85, 1.1
 _STALL_MS, _AFTER_STALL_MS = 70, 150
 """A queue gives packet after packet; where nothing comes for so long somebody was busy."""
@@ -53,10 +63,10 @@ class StandingQueueEstimator:
 
     def __init__(self) -> None:
         """No packet has come."""
-        self._bitrate = float(_HIGHEST)
+        self._bitrate = float(FIRST)
+        self._first_ms: int | None = None
         self._recent: deque[tuple[int, float, int]] = deque()
         """Arrival and relative delay in ms, octets."""
-        self._octets = 0
         self._base: deque[tuple[int, float]] = deque()
         """The least delay of each second, rising: the first is the least of all."""
         self._sent_ms = 0.0
@@ -95,15 +105,33 @@ class StandingQueueEstimator:
         if self._cut is not None:
             self._drain(self._cut, now)
         elif queue_ms < self._standing_ms:
-            self._grow(elapsed_ms, now)
+            if self._is_beginning(now):
+                self._begin(elapsed_ms, queue_ms)
+            else:
+                self._grow(elapsed_ms, now)
             self._standing_ms += (_STANDING_MS - self._standing_ms) * elapsed_ms / 20_000
         elif now - self._stalled_ms < _AFTER_STALL_MS:
             return  # one of the two machines was busy, which no rate changes
         elif now - self._mended_ms < _SOON_MS:
             self._put_up_with(queue_ms)
         else:
-            self._cut = _Cut(now, queue_ms, min(self._bitrate, self._arriving))
-            self._bitrate = max(_DRAINING * self._cut.arriving, _LEAST)
+            self._cut = _Cut(now, queue_ms, min(self._bitrate, self._arriving(_RATE_MS)))
+            lately = min(self._cut.arriving, self._arriving(_LOOK_MS))
+            self._bitrate = max(_DRAINING * lately, _LEAST)
+
+    def _is_beginning(self, now: int) -> bool:
+        """Whether the path may still be found to carry more at once."""
+        if self._first_ms is None:
+            self._first_ms = now
+        return now - self._first_ms < _BEGINNING_MS and self._limit is None
+
+    def _begin(self, elapsed_ms: int, queue_ms: float) -> None:
+        """Doubles the rate again and again while it is made use of and no queue begins."""
+        if queue_ms < _EMPTY_MS:
+            doubled = self._bitrate * 2 ** (elapsed_ms / _DOUBLED_IN_MS)
+            self._bitrate = max(
+                self._bitrate, min(doubled, _ROOM * self._arriving(_RATE_MS), _HIGHEST)
+            )
 
     @property
     def queue_ms(self) -> float:
@@ -117,15 +145,21 @@ class StandingQueueEstimator:
             fastest = min(fastest, delay)
         return fastest - self._base[0][1]
 
-    @property
-    def _arriving(self) -> float:
-        span_ms = self._recent[-1][0] - self._recent[0][0]
-        return 8000 * self._octets / max(span_ms, _RATE_MS // 2)
+    def _arriving(self, lately_ms: int) -> float:
+        """Bits a second; where a queue stands, it is what the path carries."""
+        octets, first_ms, last_ms = 0, 0, self._recent[-1][0]
+        for count, (arrival, _, size) in enumerate(reversed(self._recent), 1):
+            if arrival < last_ms - lately_ms and count > _RATE_PACKETS:
+                break
+            octets, first_ms = octets + size, arrival
+        return 8000 * octets / max(last_ms - first_ms, lately_ms // 2)
 
     def _drain(self, cut: _Cut, now: int) -> None:
         if self.queue_ms > _EMPTY_MS and now - cut.began_ms < _DRAIN_MS:
             # While a queue stands, what arrives is what the path carries.
-            self._cut = cut._replace(arriving=min(cut.arriving, self._arriving))
+            if self.queue_ms >= _STANDING_MS and self._arriving(_RATE_MS) < _LESS * cut.arriving:
+                self._cut = cut._replace(began_ms=now, arriving=self._arriving(_RATE_MS))
+                self._bitrate = max(min(_DRAINING * self._cut.arriving, self._bitrate), _LEAST)
             return
         if self.queue_ms > cut.queue_ms / 2:
             self._put_up_with(cut.queue_ms)
@@ -141,22 +175,20 @@ class StandingQueueEstimator:
 
     def _grow(self, elapsed_ms: int, now: int) -> None:
         """Slowly where the last queue began: each time that it is found out costs a queue."""
-        growth = _GROWTH_A_SECOND
+        growth = _GROWTH_UNKNOWN
         if self._limit is not None:
             since_ms, limit = self._limit
+            growth = _GROWTH_BELOW if self._bitrate <= _NEAR * limit else _GROWTH_NEAR
             if now - since_ms > _REMEMBERED_MS or self._bitrate > _PAST * limit:
                 self._limit = None
-            elif self._bitrate > _NEAR * limit:
-                growth = _GROWTH_NEAR
         self._bitrate = min(self._bitrate * (1 + growth * elapsed_ms / 1000), _HIGHEST)
 
     def _note(self, now: int, delay: float, octets: int) -> None:
         if self._recent and now - self._recent[-1][0] > _STALL_MS:
             self._stalled_ms = now
         self._recent.append((now, delay, octets))
-        self._octets += octets
         while self._recent[0][0] < now - _RATE_MS:
-            self._octets -= self._recent.popleft()[2]
+            self._recent.popleft()
         while self._base and self._base[-1][1] >= delay:
             self._base.pop()
         if not self._base or now - self._base[-1][0] >= 1000:
