@@ -12,7 +12,7 @@ from engines.mark.carriers import secret, tile, tile_size
 from engines.mark.code import encode
 
 _NARROW = 219 / 255  # levels of luma, 16…235, for one of R, G and B
-_LEAST, _MOST = 1.4 * _NARROW, 2.6 * _NARROW
+_LEAST, _MOST = 1.55 * _NARROW, 2.6 * _NARROW
 """Root mean square of the mark, in levels of luma, where nothing is going on and where most is."""
 _SLOPE = 0.4  # levels more for each level of mean difference from the neighbourhood
 _OVERALL = 1.9 * _NARROW
