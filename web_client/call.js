@@ -1,14 +1,17 @@
 // One call: a stream of the camera and the microphone goes out, the avatar's stream and the
-// server's messages come in. A broken connection is made anew, a few times, before it is given up.
+// server's messages come in. A broken connection is made anew, for two minutes, before it is given up.
 
 import { addMedia, prepareTrack, tune } from "./codecs.js";
+import { Pulse } from "./pulse.js";
 import * as server from "./server.js";
 
 /** @typedef {"connecting" | "connected" | "reconnecting" | "ended"} CallState */
 
+/** @typedef {"lost" | "busy" | import("./pulse.js").News} Trouble what a call is made anew for, or cannot be yet */
+
 /** Why no connection came about, as far as the browser knows. */
 export class NoConnection extends Error {
-  /** @param {"no-path" | "handshake" | "too-slow" | "lost"} why */
+  /** @param {"no-path" | "handshake" | "too-slow" | Trouble} why */
   constructor(why) {
     super(`no connection: ${why}`);
     this.name = "NoConnection";
@@ -19,7 +22,10 @@ export class NoConnection extends Error {
 const CONNECT_LIMIT_MS = 15_000;
 /** ICE often mends itself within this time (a change of network, a short gap). */
 const MEND_LIMIT_MS = 5_000;
-const RETRY_WAITS_MS = [500, 2_000, 5_000];
+/** A server that is started again answers after seconds; one that is full, perhaps after a minute. */
+const RETRY_WAITS_MS = [500, 1_000, 2_000, 3_000];
+const LATER_WAIT_MS = 5_000;
+const GIVE_UP_MS = 120_000;
 
 /**
  * Events: `opened` when the server has taken the call; `state` (a `CallState`), `media` (a `MediaStream` from the server), `message` (what came
@@ -42,7 +48,11 @@ export class Call extends EventTarget {
   #session;
   /** @type {CallState} */
   #state = "connecting";
+  /** @type {Trouble} */
+  #trouble = "lost";
+  #pulse = new Pulse((news) => this.#hearOf(news));
   #attempt = 0;
+  #brokenAt = 0;
   #timer = 0;
   #abort = new AbortController();
 
@@ -62,6 +72,11 @@ export class Call extends EventTarget {
 
   get state() {
     return this.#state;
+  }
+
+  /** Why the call is being made again. */
+  get trouble() {
+    return this.#trouble;
   }
 
   get session() {
@@ -166,12 +181,11 @@ export class Call extends EventTarget {
     peer.onconnectionstatechange = () => {
       if (peer !== this.#peer) return;
       if (peer.connectionState === "connected") {
-        clearTimeout(this.#timer);
         this.#attempt = 0;
-        this.#become("connected");
+        if (this.#session) this.#pulse.watch(this.#session);
+        this.#stands();
       } else if (peer.connectionState === "disconnected") {
-        this.#become("reconnecting");
-        this.#wait(MEND_LIMIT_MS, () => this.#broken("lost"));
+        this.#doubt("lost");
       } else if (peer.connectionState === "failed") {
         this.#broken(reasonOf(peer, this.#state));
       }
@@ -205,6 +219,8 @@ export class Call extends EventTarget {
 
   /** @param {unknown} data */
   #receive(data) {
+    this.#pulse.beat();
+    if (this.#state === "reconnecting" && this.#peer?.connectionState === "connected") this.#stands();
     if (typeof data !== "string") return;
     /** @type {unknown} */
     let message;
@@ -218,28 +234,49 @@ export class Call extends EventTarget {
     }
   }
 
+  #stands() {
+    clearTimeout(this.#timer);
+    this.#become("connected");
+  }
+
+  /** @param {import("./pulse.js").News} news */
+  #hearOf(news) {
+    if (news === "gone") this.#broken(news);
+    else this.#doubt(news);
+  }
+
+  /**
+   * The connection may mend itself, for a while.
+   * @param {Trouble} trouble
+   */
+  #doubt(trouble) {
+    const isNew = this.#state !== "reconnecting";
+    this.#reconnecting(trouble);
+    if (isNew) this.#wait(MEND_LIMIT_MS, () => this.#broken(this.#trouble));
+  }
+
   /** @param {NoConnection["why"]} why */
   #broken(why) {
     if (this.#state === "ended") return;
-    const wait = RETRY_WAITS_MS[this.#attempt];
     const neverWorked = this.#state === "connecting";
     this.#letGo();
-    if (neverWorked || wait === undefined) {
+    if (!this.#attempt) this.#brokenAt = performance.now();
+    if (neverWorked || performance.now() - this.#brokenAt > GIVE_UP_MS) {
       this.#fail(new NoConnection(why));
       return;
     }
-    this.#attempt += 1;
-    this.#become("reconnecting");
-    this.#wait(wait, () => {
+    this.#reconnecting(isTrouble(why) ? why : "lost");
+    this.#wait(RETRY_WAITS_MS[this.#attempt] ?? LATER_WAIT_MS, () => {
       this.#connect().catch((error) => this.#again(error));
     });
+    this.#attempt += 1;
   }
 
   /** @param {unknown} error what stopped an attempt to connect again */
   #again(error) {
     if (this.#state === "ended") return;
-    const passing = error instanceof server.Unreachable || (error instanceof server.Refusal && error.status === 503);
-    if (passing) this.#broken("lost");
+    if (error instanceof server.Unreachable) this.#broken("unreachable");
+    else if (error instanceof server.Refusal && error.status === 503) this.#broken("busy");
     else this.#fail(error);
   }
 
@@ -257,6 +294,7 @@ export class Call extends EventTarget {
 
   #letGo() {
     clearTimeout(this.#timer);
+    this.#pulse.stop();
     if (this.#session) server.closeSession(this.#session);
     this.#session = undefined;
     this.#peer?.close();
@@ -273,12 +311,32 @@ export class Call extends EventTarget {
     this.#timer = window.setTimeout(then, ms);
   }
 
+  /** @param {Trouble} trouble */
+  #reconnecting(trouble) {
+    const before = this.#trouble;
+    this.#trouble = trouble;
+    if (this.#state === "reconnecting" && trouble !== before) this.#tellState();
+    this.#become("reconnecting");
+  }
+
   /** @param {CallState} state */
   #become(state) {
     if (state === this.#state || this.#state === "ended") return;
     this.#state = state;
-    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+    this.#tellState();
   }
+
+  #tellState() {
+    this.dispatchEvent(new CustomEvent("state", { detail: this.#state }));
+  }
+}
+
+/**
+ * @param {NoConnection["why"]} why
+ * @returns {why is Trouble}
+ */
+function isTrouble(why) {
+  return why === "lost" || why === "busy" || why === "gone" || why === "unreachable";
 }
 
 /**

@@ -3,9 +3,10 @@
 
 import { Call } from "./call.js";
 import { Overlay } from "./overlay.js";
+import { sentence } from "./sentence.js";
 import { Meter } from "./stats.js";
 import { Synchrony } from "./sync.js";
-import { explain, isOfCamera } from "./words.js";
+import { explain, isOfCamera, whileReconnecting } from "./words.js";
 
 /** @typedef {"lobby" | "connecting" | "live" | "reconnecting"} Phase */
 /** @typedef {import("./avatars.js").Avatar} Avatar */
@@ -33,6 +34,8 @@ export class Conversation extends EventTarget {
   #frameTimer = 0;
   /** @type {unknown} the server's last word on the face in the camera's picture */
   #faceState;
+  /** Why the server has ended the call, until it is made again. */
+  #farewell = "";
   /** @type {unknown} the step at which the server draws, as it was last told */
   #quality;
   #stage;
@@ -190,7 +193,7 @@ export class Conversation extends EventTarget {
     hear("failed", (error) => this.#failed(error, avatar));
     hear("state", (state) => {
       if (state === "connected") this.#awaitFrame(call);
-      else if (state === "reconnecting") this.#reconnecting();
+      else if (state === "reconnecting") this.#reconnecting(call);
     });
   }
 
@@ -216,6 +219,7 @@ export class Conversation extends EventTarget {
   }
 
   #goLive() {
+    this.#farewell = "";
     const first = this.phase === "connecting";
     if (first) this.#since = Date.now();
     this.#enter("live");
@@ -230,10 +234,11 @@ export class Conversation extends EventTarget {
     this.#inputs.mentionSilence();
   }
 
-  #reconnecting() {
+  /** @param {Call} call */
+  #reconnecting(call) {
     clearTimeout(this.#frameTimer);
     if (this.phase === "live") this.#enter("reconnecting");
-    this.#notice.show("call", "busy", "Reconnecting", "The connection was interrupted.");
+    this.#notice.show("call", "busy", "Reconnecting", this.#farewell || whileReconnecting(call.trouble));
   }
 
   /**
@@ -278,7 +283,8 @@ export class Conversation extends EventTarget {
         this.#notice.show("call", "said", "This avatar cannot be shown any more", words);
       } else {
         // Anew, perhaps: a server that restarts takes the call again, and one that wants a token asks.
-        this.#notice.flash("ended", "The server has ended the call", words, 8000);
+        this.#farewell = sentence(words);
+        this.#notice.flash("ended", "The server has ended the call", this.#farewell, 8000);
       }
     } else if (message.type === "state" && message.state === "degraded") {
       this.#notice.flash("renderer", "A simpler avatar now", words, 8000);

@@ -3,6 +3,9 @@
 
 import { renew, token } from "./token.js";
 
+/** For whether it still holds a call, on a network that carries one. */
+const ANSWER_LIMIT_MS = 2_000;
+
 /** What the server answered when it refused. */
 export class Refusal extends Error {
   /**
@@ -159,6 +162,16 @@ export async function say(session, request) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(request),
   });
+}
+
+/**
+ * Whether the server still holds a session; throws `Unreachable`.
+ * @param {Session} session
+ */
+export async function isHeld(session) {
+  const { status } = await answer(session.location, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+  if (status >= 500) throw new Unreachable(); // a proxy before a server that is gone
+  return status !== 404;
 }
 
 /**

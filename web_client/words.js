@@ -55,7 +55,35 @@ const NO_CONNECTION = {
     title: "The connection was lost",
     text: "It could not be made again. Check your network, then start a new call.",
   },
+  gone: {
+    title: "The server has lost this call",
+    text: "It could not be made again. Start a new one.",
+  },
+  unreachable: {
+    title: "The server does not answer any more",
+    text: "It may have been stopped. Check that it runs, and your network, then start a new call.",
+  },
+  busy: {
+    title: "The server has no place for this call any more",
+    text: "It was interrupted, and others have taken the places since. Start a new one later.",
+  },
 };
+
+/** @type {Record<import("./call.js").Trouble, string>} */
+const TROUBLES = {
+  lost: "The connection was interrupted.",
+  gone: "The server has lost this call, perhaps as it was started again. You are being called back.",
+  unreachable: "The server does not answer; it may be starting again. The call goes on once it does.",
+  busy: "The server is not ready for the call yet. It is asked again every few seconds.",
+};
+
+/**
+ * What is said while a call is made again.
+ * @param {import("./call.js").Trouble} trouble
+ */
+export function whileReconnecting(trouble) {
+  return TROUBLES[trouble];
+}
 
 /**
  * Whether a call without a camera would have none of this.

@@ -162,6 +162,32 @@ def test_interrupted_call_is_made_again(visit: Visiting, server: str) -> None:
     assert _free(server) == 0
 
 
+def test_a_call_that_falls_silent_is_asked_for(visit: Visiting) -> None:
+    """Of a server that was started again, and of one that is not there."""
+    page = visit().open()
+    page.route("**/sessions/nobody", lambda route: route.abort())
+    news = page.evaluate("""async () => {
+      const { Pulse } = await import("/pulse.js");
+      const told = (id) =>
+        new Promise((tell) => new Pulse(tell).watch({ location: `/sessions/${id}` }));
+      return Promise.all(["unknown", "nobody"].map(told));
+    }""")
+    assert news == ["gone", "unreachable"]
+
+
+def test_the_notice_keeps_off_the_face(visit: Visiting) -> None:
+    page = visit().start()
+    page.evaluate("""async () => {
+      const { Notice } = await import("/notice.js");
+      const text = "Face the camera in good light; the avatar follows again by itself.";
+      new Notice().show("test", "said", "Your face is out of view", text);
+    }""")
+    boxes = [page.locator(one).bounding_box() for one in ("#notice", "#stage", "#self")]
+    notice, stage, own = (box for box in boxes if box)
+    assert notice["y"] + notice["height"] < stage["y"] + 0.4 * stage["height"]
+    assert notice["x"] + notice["width"] < own["x"]
+
+
 def test_face_out_of_view_and_another_camera(
     launch: Callable[..., Browser], visit: Visiting, server: str
 ) -> None:
