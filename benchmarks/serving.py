@@ -252,8 +252,7 @@ def main(kind: str, role: str = "") -> int:
     process.COMMAND = _command_of_worker(kind)
     with _changed(kind):
         if role == _WORKER:
-            child.main()
-            return 0
+            return child.main()
         return visavis(["serve", "--port", "0"])
 
 

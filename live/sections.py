@@ -85,7 +85,7 @@ class Sessions(Section):
         " a picture costs here and what others leave of the machine (operations.md).",
     )
     processes: int | None = Field(
-        default=1,
+        default=None,
         ge=1,
         le=64,
         description="Processes that hold calls, each with a lock of Python's of its own; unset:"

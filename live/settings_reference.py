@@ -15,6 +15,7 @@ _EXAMPLES = {
     "server.tls_cert": '"/etc/visavis/cert.pem"',
     "server.tls_key": '"/etc/visavis/key.pem"',
     "sessions.places": "4",
+    "sessions.processes": "2",
     "ice.servers": (
         '[{urls = "turn:turn.example.org:3478", username = "me", credential = "change-me"}]'
     ),

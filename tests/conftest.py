@@ -21,6 +21,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keys, records and logs of the tests are made in a folder of theirs, not in the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("VISAVIS_SESSIONS__PROCESSES", "1")  # several are for tests about them
         yield
 
 

@@ -9,8 +9,10 @@ is no more. It ends its calls and its recordings as a server does that is told t
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,25 +20,33 @@ from aiohttp import web
 
 from live import logs, main_loop
 from live.assembly import assemble
+from live.errors import VisavisError
 from live.processes import handover, holding
 from live.processes.holding import Telling
 from live.rooms import Rooms
+
+_log = logging.getLogger(__name__)
 
 _STDIN = 0
 _REQUESTS_S = 1.0
 """What running requests have to end in after the calls."""
 
 
-def main() -> None:
-    """Holds calls until it is told to stop."""
+def main() -> int:
+    """Holds calls until it is told to stop; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us, too; the server tells us
     line = handover.read_line(_STDIN)
     if not line:
-        return
+        return 0
     told = handover.from_line(line)
     settings = told.settings
     logs.set_up(settings.logs.level, settings.logs.format, worker=told.name)
-    main_loop.run(hold(assemble(settings, processes=told.processes), told.listener))
+    try:
+        main_loop.run(hold(assemble(settings, processes=told.processes), told.listener))
+    except VisavisError as error:
+        _log.error("this process can hold no calls: %s", error)
+        return 1
+    return 0
 
 
 async def hold(rooms: Rooms, descriptor: int) -> None:
@@ -87,4 +97,4 @@ def _remove(listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

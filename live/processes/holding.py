@@ -53,6 +53,11 @@ class Telling:
         answer = web.StreamResponse()
         answer.content_type = "application/x-ndjson"
         await answer.prepare(request)
+        with suppress(ConnectionError):  # whoever listened is no more, and so will this process be
+            await self._tell(answer)
+        return answer
+
+    async def _tell(self, answer: web.StreamResponse) -> None:
         await answer.write(self._lines())
         while not self._over:
             with suppress(TimeoutError):
@@ -60,7 +65,6 @@ class Telling:
                     await self._news.wait()
             self._news.clear()
             await answer.write(self._lines())
-        return answer
 
     def _lines(self) -> bytes:
         ended, self._ended = self._ended, []
