@@ -25,9 +25,11 @@ from live.errors import BadSdp, Unprocessable
 from live.ingest import Camera, Microphone
 from live.request import CallSettings
 from live.rtc import redirect, set_bitrate_limit, wait_for_sound
-from live.rtc.estimate import FIRST
 
 logger = logging.getLogger(__name__)
+
+_CAMERA_START_KBITS = 900
+"""For the first pictures; then our estimate is heard."""
 
 
 class Connection:
@@ -131,10 +133,10 @@ class Connection:
         video = next(one for one in self._peer.getTransceivers() if one.kind == "video")
         codec = video._codecs[0]
         self.codec = codec.name.upper()
-        # Where Chromium begins, until it hears of our estimate; others ignore it.
+        # Chromium would begin with 300 kbit/s; others ignore it.
         for one in video._codecs:
             if one.name.lower() != "rtx":
-                one.parameters["x-google-start-bitrate"] = FIRST // 1000
+                one.parameters["x-google-start-bitrate"] = _CAMERA_START_KBITS
         set_bitrate_limit(video.sender, codec, self._settings.max_bitrate)
         self._picture_sender = video.sender
 

@@ -276,7 +276,7 @@ def test_a_camera_is_not_told_of_jitter() -> None:
     late = [20.0 + 50 * (i * 7919 % 101) / 101 for i in range(1000)]
     told = delayed(estimator, 0, late)
     assert told == sorted(told)
-    assert told[-1] > 2_000_000
+    assert told[-1] > 1_800_000  # twice what comes
 
 
 def test_what_no_cut_shortens_is_put_up_with() -> None:
@@ -293,7 +293,7 @@ def test_a_camera_is_not_told_of_a_busy_machine() -> None:
     stalls = [20.0] * 100 + [20.0 + max(0, 250 - 8 * i) for i in range(60)]
     told = delayed(estimator, 1_000, stalls * 4)
     assert told == sorted(told)
-    assert told[-1] > 2_000_000
+    assert told[-1] > 1_800_000  # twice what comes
 
 
 def followed(

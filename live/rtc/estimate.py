@@ -17,12 +17,12 @@ from collections import deque
 from typing import NamedTuple
 
 _HIGHEST = 3_500_000
-FIRST = 700_000
+_FIRST = 700_000
 """Bits a second."""
 _DOUBLED_IN_MS = 350
 _BEGINNING_MS = 3000
 _ROOM = 2.0
-"""Of what arrives: beyond that the path has shown nothing."""
+"""Of what arrives: beyond that nothing is known of the path, and the rate does not grow."""
 _LEAST = 250_000
 """A picture of 512 × 512 can still be made of it."""
 _STANDING_MS = 50.0
@@ -41,7 +41,7 @@ _LESS = 0.95
 _PUT_UP_WITH = 1.3
 _SOON_MS = 2500
 """After a cut the rate needs longer than that to fill a queue again."""
-_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.3, 0.12, 0.03
+_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.5, 0.12, 0.03
 """A second: where no queue has stood of late, below where one has, and close to that."""
 _NEAR, _PAST = 0.85, 1.1
 _STALL_MS, _AFTER_STALL_MS = 70, 150
@@ -63,7 +63,7 @@ class StandingQueueEstimator:
 
     def __init__(self) -> None:
         """No packet has come."""
-        self._bitrate = float(FIRST)
+        self._bitrate = float(_FIRST)
         self._first_ms: int | None = None
         self._recent: deque[tuple[int, float, int]] = deque()
         """Arrival and relative delay in ms, octets."""
@@ -128,10 +128,11 @@ class StandingQueueEstimator:
     def _begin(self, elapsed_ms: int, queue_ms: float) -> None:
         """Doubles the rate again and again while it is made use of and no queue begins."""
         if queue_ms < _EMPTY_MS:
-            doubled = self._bitrate * 2 ** (elapsed_ms / _DOUBLED_IN_MS)
-            self._bitrate = max(
-                self._bitrate, min(doubled, _ROOM * self._arriving(_RATE_MS), _HIGHEST)
-            )
+            self._raise_to(self._bitrate * 2 ** (elapsed_ms / _DOUBLED_IN_MS))
+
+    def _raise_to(self, bitrate: float) -> None:
+        most = min(_ROOM * self._arriving(_RATE_MS), _HIGHEST)
+        self._bitrate = max(self._bitrate, min(bitrate, most))
 
     @property
     def queue_ms(self) -> float:
@@ -181,7 +182,7 @@ class StandingQueueEstimator:
             growth = _GROWTH_BELOW if self._bitrate <= _NEAR * limit else _GROWTH_NEAR
             if now - since_ms > _REMEMBERED_MS or self._bitrate > _PAST * limit:
                 self._limit = None
-        self._bitrate = min(self._bitrate * (1 + growth * elapsed_ms / 1000), _HIGHEST)
+        self._raise_to(self._bitrate * (1 + growth * elapsed_ms / 1000))
 
     def _note(self, now: int, delay: float, octets: int) -> None:
         if self._recent and now - self._recent[-1][0] > _STALL_MS:
