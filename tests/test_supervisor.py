@@ -105,6 +105,7 @@ def test_another_takes_the_place_of_one_that_dies(
         await until(lambda: crew.gone)
         assert crew.gone == [first]
         assert list(crew.of.workers) == [second]
+        await until(lambda: crew.of.trouble)
         assert "was ended by signal 9" in crew.of.trouble
         await until(lambda: len(crew.of.workers) == 2)
         assert crew.of.trouble == ""
