@@ -43,6 +43,7 @@ from live.pipeline import Pipeline
 from live.planes import Planes
 from live.recording.film import call_film
 from live.session import Session
+from live.shape import Shape
 from tests.fakes import (
     MARK_KEY,
     NO_LABEL,
@@ -295,8 +296,12 @@ class Drawn(FakeRenderer):
         return replace(super().render(avatar, motion), rgb=drawn)
 
 
-def pipeline(seed: int, label: Label, id: str, size: int = 256) -> Pipeline:
-    return Pipeline(FakeTracker(), FakeDriver(), Drawn(size, seed), permitted(), stamp(label, id))
+SIDE = 256
+
+
+def pipeline(seed: int, label: Label, id: str, shape: Shape) -> Pipeline:
+    parts = FakeTracker(), FakeDriver(), Drawn(SIDE, seed)
+    return Pipeline(*parts, permitted(), stamp(label, id), shape=shape)
 
 
 def read_back(file: Path) -> list[Rgb]:
@@ -321,28 +326,32 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.parametrize("shape", Shape)
 @given(seed=st.integers(0, 2**32 - 1), label=labels)
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 def test_the_mark_is_found_in_what_is_rendered(
-    camera: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, label: Label
+    camera: Path, tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int, label: Label
 ) -> None:
     folder, call = tmp_path_factory.mktemp("rendered"), public_id.new()
-    render_camera(camera, folder / "a.mp4", pipeline(seed, label, call), (256, 256))
+    size = shape.width(SIDE), SIDE
+    render_camera(camera, folder / "a.mp4", pipeline(seed, label, call, shape), size)
     voice = Recording(np.zeros(1600, np.float32), 16_000)
-    render_spoken(voice, folder / "b.mp4", pipeline(seed, label, call), (256, 256))
+    render_spoken(voice, folder / "b.mp4", pipeline(seed, label, call, shape), size)
     for file in (folder / "a.mp4", folder / "b.mp4"):
         shown = read_back(file)
         assert len(shown) >= 15
+        assert shown[0].shape[1::-1] == size
         assert payload_in(shown) == call
 
 
+@pytest.mark.parametrize("shape", Shape)
 @given(seed=st.integers(0, 2**32 - 1), label=labels)
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 def test_the_mark_is_found_in_what_is_recorded(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, label: Label
+    tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int, label: Label
 ) -> None:
     file, call = tmp_path_factory.mktemp("recorded") / "a.mp4", public_id.new()
-    run = pipeline(seed, label, call)
+    run = pipeline(seed, label, call, shape)
     start_ns = now_ns()
     with call_film(file, SessionClock()) as out:
         for n in range(15):
