@@ -4,7 +4,7 @@
 
 `FILE` gets a line with each start. PLAN: `hold` until standard input ends, `linger` beyond that,
 `hang` after the first words, `chatter` what is no line of a worker, `die` after the first words,
-`die-once` the first time.
+`leave-once` in good order, the first time.
 """
 
 import json
@@ -43,8 +43,8 @@ def main(plan: str, file: Path) -> None:
         say(peer, {"state": {"ready": True}})
     say(peer, {"state": STATE})
     say(peer, {"ended": "a-secret"})
-    if plan == "die" or (plan == "die-once" and file.read_text().count("\n") == 1):
-        sys.exit(3)
+    if plan == "die" or (plan == "leave-once" and file.read_text().count("\n") == 1):
+        sys.exit(3 if plan == "die" else 0)
     if plan != "hang":
         threading.Thread(target=tell, args=(peer,), daemon=True).start()
     sys.stdin.buffer.read()

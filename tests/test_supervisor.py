@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -114,6 +115,21 @@ def test_another_takes_the_place_of_one_that_dies(
     assert [name for name, _ in crew.starts()].count("1") == 2
     assert [record.message for record in caplog.records] == [
         "worker was ended by signal 9; another one is started in 0 s"
+    ]
+
+
+def test_one_that_was_told_to_end_by_somebody_else_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "live")
+    crew = Crew(tmp_path, monkeypatch, "leave-once")
+
+    async def scene(crew: Crew) -> None:
+        await until(lambda: len(crew.starts()) == 2)
+
+    play(crew, scene)
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "worker has ended as it was told; another one is started in 0 s")
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -32,6 +33,11 @@ _BACKLOG = 128
 
 class WorkerFailed(VisavisError):
     """A worker process could not be started, got stuck or ended."""
+
+    def __init__(self, how: str, level: int = logging.ERROR) -> None:
+        """`level`: of the line that is logged of it."""
+        super().__init__(how)
+        self.level = level
 
 
 @dataclass(eq=False, slots=True)

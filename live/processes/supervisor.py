@@ -118,7 +118,8 @@ class Supervisor:
                 if time.monotonic() - began_s > _GROWN_UP_S:
                     pause_s = _FIRST_PAUSE_S
                 self._troubles[name] = f"a process that holds calls {error}; the log says more"
-                _log.error(
+                _log.log(
+                    error.level,
                     "worker %s; another one is started in %.0f s",
                     error,
                     pause_s,
@@ -149,7 +150,7 @@ class Supervisor:
         status = await child.end(0 if failed else self._leaves_within_s())
         self._children.discard(child)
         if not wanted:
-            raise failed or WorkerFailed(_words(status))
+            raise failed or _ended(status)
 
     def _leaves_within_s(self) -> float:
         """What a worker takes at most to end in good order."""
@@ -188,7 +189,9 @@ def _folder_of_sockets() -> Path:
     )
 
 
-def _words(status: int) -> str:
+def _ended(status: int) -> WorkerFailed:
+    if status == 0:  # a system that stops tells every process; this one has heard it before us
+        return WorkerFailed("has ended as it was told", logging.INFO)
     if status < 0:
-        return f"was ended by signal {-status}"
-    return f"ended by itself with status {status}"
+        return WorkerFailed(f"was ended by signal {-status}")
+    return WorkerFailed(f"ended by itself with status {status}")
