@@ -4,8 +4,8 @@ aiortc 1.16 waits for the next frame before it hands one on, keeps 80 ms of soun
 encoders for quality rather than for delay, has queues without an end, and tells no viewer which
 picture belongs to which sound. None of that can be changed from outside, so `adapt` exchanges the
 few names concerned, by name and for a known version only; nothing is copied from aiortc, and
-`tests/test_rtc.py`, `test_rtc_links.py`, `test_rtc_reports.py` and `test_rtc_datagrams.py` show
-for each what happens without it.
+`tests/test_rtc.py`, `test_rtc_links.py`, `test_rtc_reports.py`, `test_rtc_datagrams.py` and
+`test_rtc_beginning.py` show for each what happens without it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aioice.ice
+import aioice.stun
 import aioice.turn
 import aiortc
 import aiortc.rtp
@@ -24,6 +25,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
 from live.rtc import (
+    beginning,
     datagrams,
     encoders,
     estimate,
@@ -103,6 +105,11 @@ ADAPTATIONS: dict[str, tuple[_Exchange, ...]] = {
         _Exchange(rtcrtpsender.RTCRtpSender, "_next_encoded_frame", reports.follow_frames),
         _Exchange(rtcrtpsender.RTCRtpSender, "_send_rtcp", reports.report_clock),
         _Exchange(rtcrtpreceiver.RTCRtpReceiver, "_handle_rtcp_packet", reports.hand_on_reports),
+    ),
+    # A packet lost while a call begins costs a tenth of a second or two, not one or more.
+    "quick_beginning": (
+        _Exchange(RTCDtlsTransport, "_do_handshake", beginning.flights_again),
+        _Exchange(aioice.stun.Transaction, "__init__", beginning.checks_again),
     ),
     # One empty datagram from anybody would end a call.
     "screened_datagrams": (
