@@ -15,6 +15,9 @@ _AUDIBLE = 0.01
 _LINGER_NS = 600 * MILLISECOND
 """Between two words a speaker has not fallen silent."""
 _GONE_NS = SECOND
+_PATIENT = 5
+"""Packets that are heard at once where nobody is in a hurry: one by one, with all else in between,
+they take twice as long."""
 
 
 class Ears:
@@ -37,9 +40,12 @@ class Ears:
             self._came_ns, self.behind_ns = now_ns(), behind_ns(piece.data)
             self._hearing.put(piece)
 
-    def take(self) -> list[Sound]:
-        """What has come to be heard since the call before, in order."""
-        peers = self._hearing.take()
+    def take(self, *, patient: bool = False) -> list[Sound]:
+        """What has come to be heard since the call before, in order.
+
+        `patient`: the peer's voice may wait for a tenth of a second.
+        """
+        peers = self._hearing.take(_PATIENT if patient else 1)
         own = self._speaker.sounds()
         if own or self._speaker.speaking:
             return own

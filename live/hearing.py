@@ -47,12 +47,15 @@ class Hearing:
         if overrun:
             self._counts.add("dropped.unheard_sound")
 
-    def take(self) -> list[Sound]:
+    def take(self, least: int = 1) -> list[Sound]:
         """What has been heard since the call before, in order; to be called by one thread.
 
-        Pieces follow each other without a break, but for gaps of more than a second.
+        `least`: so many packets have to have come, or they wait. Pieces follow each other without
+        a break, but for gaps of more than a second.
         """
         with self._lock:
+            if len(self._pieces) < least:
+                return []
             pieces = list(self._pieces)
             self._pieces.clear()
         sounds = [sound for piece in pieces for sound in self._heard(piece)]

@@ -149,7 +149,9 @@ class Worker:
         """The next picture: of a frame, or without one."""
         taken_ns = now_ns()
         self._ears.listening = pipeline.listens
-        sounds = self._ears.take()
+        # Nothing shown depends on the peer's voice then: the driver only wants to know of it.
+        patient = frame is not None and not pipeline.look_ahead_ns
+        sounds = self._ears.take(patient=patient)
         lag_ns = self._lag(pipeline)
         if frame is None:
             return pipeline.without_camera(now_ns() - lag_ns, sounds)

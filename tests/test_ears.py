@@ -49,6 +49,16 @@ def test_the_peer_is_heard(call: Call) -> None:
     assert call.ears.take() == []
 
 
+def test_who_is_patient_hears_a_tenth_of_a_second_at_once(call: Call) -> None:
+    heard = []
+    for _ in range(10):
+        call.peer(0.5, pieces=1)
+        heard.append(sum(len(sound.samples) for sound in call.ears.take(patient=True)))
+    assert np.flatnonzero(heard).tolist() == [4, 9]
+    call.peer(0.5, pieces=1)
+    assert call.ears.take()  # and whoever is not, all that there is
+
+
 def test_a_silent_peer_is_there_and_does_not_sound(call: Call) -> None:
     call.peer(0.001)
     assert call.ears.take()

@@ -35,7 +35,7 @@ class FakeEars:
         self.sounding = False
         self.waiting: list[Sound] = []
 
-    def take(self) -> list[Sound]:
+    def take(self, *, patient: bool = False) -> list[Sound]:
         taken, self.waiting = self.waiting, []
         return taken
 

@@ -24,9 +24,11 @@ _BESIDE_NS = 80_000_000
 _BEAT_AHEAD_NS = 100_000_000
 """A nod is at its lowest on the vowel that it stresses; where the phones are told, it can be."""
 _BACKWARDS_NS = 500_000_000  # time that runs back further is another time
-_LISTENS_IN_S = 0.11
+_LISTENS_IN_S = 0.09
 """So often, while nobody sees the mouth: a network's call costs little more for ten frames than for
 three, and whether somebody speaks need not be known sooner."""
+_NOTICES_IN_S = 0.2
+"""And so often at the least, where nothing comes."""
 _LATE_NS = 150_000_000
 """By how much the newest sound may be late then: nobody has waited for it."""
 _NEVER_NS = -(2**62)
@@ -73,7 +75,8 @@ class Voice:
             self._take(sound, pts_ns)
         self._spoken.forget(pts_ns)
         self._since_latest_s += dt_s
-        if seen or self._since_latest_s >= _LISTENS_IN_S or self._spoken.sounds(pts_ns):
+        pause_s = _LISTENS_IN_S if sounds else _NOTICES_IN_S
+        if seen or self._since_latest_s >= pause_s or self._spoken.sounds(pts_ns):
             self._listener.listen(pts_ns)
             heard_ns = pts_ns if seen else self._listener.newest_ns(pts_ns - _LATE_NS, pts_ns)
             said = self._said(pts_ns, heard_ns, self._since_latest_s)
