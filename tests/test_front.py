@@ -19,7 +19,7 @@ from live.access.revocations import Revocations
 from live.access.scopes import Scope
 from live.access.tokens import FREE, issue, read
 from live.enrolment.leaving import Leaving
-from live.errors import Full
+from live.errors import Full, ModelUnavailable
 from live.keys import OperatorKeys
 from live.processes import lines
 from live.processes.front import Front
@@ -36,6 +36,7 @@ from tests.http_fakes import (
     SIGNING,
     TRICKLE,
     Client,
+    client,
     form,
     opened,
     problem,
@@ -46,6 +47,7 @@ from tests.test_say_routes import heard, integers, open_voice, wav
 
 KEYS = OperatorKeys(SIGNING, bytes(32))
 WAV = {"Content-Type": "audio/wav"}
+SDPFRAG = TRICKLE["Content-Type"].encode()
 
 
 def bearer(*scopes: Scope) -> dict[str, str]:
@@ -122,6 +124,65 @@ def test_a_worker_that_has_no_room_after_all_is_not_the_last_one_asked(tmp_path:
         assert of.crew.calls() == 2
 
     play(scene, crews.front(tmp_path))
+
+
+def test_what_one_worker_lacks_is_not_asked_of_another(tmp_path: Path) -> None:
+    async def scene(server: Client, of: Front, beside: Beside) -> None:
+        async def refuse(*_: object, **__: object) -> None:
+            raise ModelUnavailable("no network; fetch them by: visavis models fetch")
+
+        beside.of[0].pool.open = refuse  # type: ignore[assignment, method-assign]
+        answer = await server.post("/sessions?avatar=ada", data=OFFER, headers=SDP)
+        assert "models fetch" in (await problem(answer, 503))["detail"]
+        assert of.crew.calls() == 0
+        assert held(beside) == [0, 0]
+
+    play(scene, crews.front(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"PATCH %b HTTP/1.1\r\nContent-Type: " + SDPFRAG + b'\r\nIf-Match: "\xff\xfe"', FRAGMENT),
+        (
+            b"PATCH %b HTTP/1.1\r\nContent-Type: " + SDPFRAG + b'\r\nIf-Match: "a"\r\nIf-Match: *',
+            "x",
+        ),
+        (b"POST %b/say HTTP/1.1\r\nContent-Type: \xff\xfe/\xe9", "x"),
+        (b"POST %b/say HTTP/1.1\r\nContent-Type: audio/wav; a=b\tc", "x"),
+        (b"POST %b/say HTTP/1.1", ""),
+        (b"POST %b/say?x=%%00%%ff%%0d%%0a HTTP/1.1\r\nContent-Type: application/json", "{}"),
+        (b"GET http://elsewhere.example%b HTTP/1.1", ""),
+        (b"GET %b%%2f..%%2fwatch HTTP/1.1", ""),
+        (b"GET %b/../../watch HTTP/1.1", ""),
+        (
+            b"POST /sessions?avatar=ada&driver=%%F0%%9F HTTP/1.1\r\nContent-Type: application/sdp",
+            "v=0",
+        ),
+        (b"DELETE %b HTTP/1.1", "a body that nobody reads"),
+    ],
+)
+def test_odd_requests_are_answered_as_where_calls_are_held(
+    tmp_path: Path, head: bytes, body: str
+) -> None:
+    async def answered(server: Client) -> bytes:
+        location = (await opened(server)).encode()
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        first = head % location if b"%b" in head else head.replace(b"%%", b"%")
+        rest = f"\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(first + (rest + body).encode())
+        answer = await reader.read()
+        writer.close()
+        return answer.split(b"\r\n")[0]
+
+    async def run() -> None:
+        of, _ = crews.front(tmp_path, voice=open_voice)
+        async with crews.client(of) as one, client(rooms(tmp_path, voice=open_voice)) as other:
+            status = await answered(one)
+            assert status == await answered(other)
+            assert b" 500 " not in status
+
+    asyncio.run(run())
 
 
 def test_whatever_is_asked_of_a_call_reaches_its_worker(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ than a client may send. Of the client's headers only those go on that a call's r
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -20,7 +21,8 @@ from live.access.rules import RULES
 from live.allowance import AtOnce
 from live.bodies import JSON, LARGEST_OBJECT, WAV, read_bytes, read_text
 from live.calls import new_secret
-from live.errors import ModelUnavailable, NotFound
+from live.errors import Full, ModelUnavailable, NotFound
+from live.problems import kind
 from live.processes.crew import Crew
 from live.processes.lines import GRANT_HEADER, SECRET_HEADER, grant_to_header
 from live.processes.speech_pipe import pipe
@@ -85,7 +87,7 @@ class ForwardRoutes:
         while worker := self._crew.choose(asked):
             asked.append(worker)
             answer = await self._offer(worker, request, body)
-            if answer is not None and answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            if answer is not None and not _is_full(answer):
                 return answer
             self._calls.check(grant)
         if answer is None:
@@ -131,9 +133,9 @@ class ForwardRoutes:
         """What is sent on; a body that no route takes is left unread, and refused by the worker."""
         resource = request.match_info.route.resource
         route = request.method, resource.canonical if resource else ""
-        kind = request.content_type.lower()
-        if route == ("POST", _SAY) and kind != JSON:
-            if kind not in WAV:
+        media_type = request.content_type.lower()
+        if route == ("POST", _SAY) and media_type != JSON:
+            if media_type not in WAV:
                 return b""
             with self._sounds.one():
                 return await read_bytes(request, LARGEST_SOUND)
@@ -163,3 +165,10 @@ class ForwardRoutes:
                 for value in answer.headers.getall(name, ()):
                     response.headers.add(name, value)
             return response
+
+
+def _is_full(answer: web.Response) -> bool:
+    """Whether it was the worker that had no room; what else it lacks, another one lacks, too."""
+    if answer.status != Full.status or not isinstance(answer.body, bytes):
+        return False
+    return bool(json.loads(answer.body)["type"] == kind(Full))
