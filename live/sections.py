@@ -89,8 +89,8 @@ class Sessions(Section):
         ge=1,
         le=64,
         description="Processes that hold calls, each with a lock of Python's of its own; unset:"
-        " three for every four cores, and no more than `places`. 1: the server's own process holds"
-        " them (operations.md).",
+        " three for every four cores, no more than `places`, and 1 for a renderer that a backend"
+        " runs (`portrait`). 1: the server's own process holds them (operations.md).",
     )
     connect_deadline_s: float = Field(
         default=14.0, gt=0, description="A call that has not connected by then is ended."

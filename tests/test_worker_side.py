@@ -23,7 +23,6 @@ from live.processes.handover import Handover
 from live.processes.lines import EndCalls, Ended, Line, State
 from live.processes.number import number
 from live.rooms import Rooms
-from live.sections import Sessions
 from live.settings import Settings
 from tests.http_fakes import OFFER, SDP, Client, FakeCall, problem, rooms
 
@@ -229,16 +228,25 @@ def test_a_worker_has_the_settings_of_its_server(tmp_path: Path) -> None:
 # How many.
 
 
+def sessions(renderer: str = "warp", **decided: int) -> Settings:
+    return Settings.model_validate({"sessions": decided, "engines": {"renderer": renderer}})
+
+
 def test_three_processes_for_every_four_cores() -> None:
-    unset = Sessions(processes=None)
-    found = [number(unset, on_cores) for on_cores in (0.3, 1, 2, 3, 4, 6, 8, 16)]
+    found = [number(sessions(), on_cores) for on_cores in (0.3, 1, 2, 3, 4, 6, 8, 16)]
     assert found == [1, 1, 2, 2, 3, 5, 6, 12]
-    assert number(Sessions(processes=None, places=1), 8) == 1
-    assert number(Sessions(processes=None, places=4), 8) == 4
-    assert number(Sessions(processes=5, places=2), 1) == 5
-    assert number(unset) == number(unset, cores())
+    assert number(sessions(places=1), 8) == 1
+    assert number(sessions(places=4), 8) == 4
+    assert number(sessions(processes=5, places=2), 1) == 5
+    assert number(sessions()) == number(sessions(), cores())
+
+
+def test_a_network_that_a_backend_runs_is_loaded_once() -> None:
+    for renderer, expected in (("echo", 6), ("portrait", 1), ("no-such-one", 1)):
+        assert number(sessions(renderer), 8) == expected
+        assert number(sessions(renderer, processes=2), 8) == 2
 
 
 def test_where_there_are_no_unix_sockets_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("socket.AF_UNIX")
-    assert number(Sessions(processes=4), 8) == 1
+    assert number(sessions(processes=4), 8) == 1

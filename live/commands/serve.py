@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = settings.load(args.config, {"server": given})
     logs.set_up(chosen.logs.level, chosen.logs.format)
     _warn(chosen)
-    processes = number(chosen.sessions)
+    processes = number(chosen)
     house = assemble(chosen) if processes == 1 else assemble_front(chosen, processes)
     server.run(house, lambda address: _announce(address, asks_for_tokens(chosen)))
     return 0
