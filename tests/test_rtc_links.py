@@ -343,6 +343,13 @@ def test_a_line_that_becomes_narrow_is_not_kept_full() -> None:
     assert 600_000 < sum(rates[150:]) / len(rates[150:]) < 800_000
 
 
+@pytest.mark.parametrize("carries", [200_000, 400_000])
+def test_a_very_narrow_line_is_not_kept_full(carries: float) -> None:
+    rates, queues = followed(carries=carries, jitter_ms=5)
+    assert sorted(queues[60:])[-45] < 200
+    assert sum(rates[150:]) / len(rates[150:]) > 0.8 * carries
+
+
 @pytest.mark.parametrize(("jitter_ms", "kept"), [(50, 1_350_000), (100, 1_000_000)])
 def test_a_camera_keeps_its_rate_through_jitter(jitter_ms: float, kept: float) -> None:
     rates, _ = followed(carries=1e9, jitter_ms=jitter_ms)

@@ -23,8 +23,9 @@ _DOUBLED_IN_MS = 350
 _BEGINNING_MS = 3000
 _ROOM = 2.0
 """Of what arrives: beyond that nothing is known of the path, and the rate does not grow."""
-_LEAST = 250_000
-"""A picture of 512 × 512 can still be made of it."""
+_LEAST = 120_000
+"""A head of 512 × 512 at 30 pictures a second can still be made of it (40 dB and more); with fewer
+pictures each is hardly better, so that their number stays."""
 _STANDING_MS = 50.0
 _EMPTY_MS = 25.0
 _LOOK_MS, _LOOK_PACKETS = 100, 6
@@ -41,7 +42,7 @@ _LESS = 0.95
 _PUT_UP_WITH = 1.3
 _SOON_MS = 2500
 """After a cut the rate needs longer than that to fill a queue again."""
-_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.5, 0.12, 0.03
+_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.5, 0.25, 0.03
 """A second: where no queue has stood of late, below where one has, and close to that."""
 _NEAR, _PAST = 0.85, 1.1
 _STALL_MS, _AFTER_STALL_MS = 70, 150
