@@ -61,6 +61,8 @@ class Serving:
     """Seconds from the start of the process until it answered."""
     ready_s: float = 0.0
     """Seconds until it was ready for calls."""
+    ready_cpu_s: float = 0.0
+    """CPU seconds used until then."""
     started_cpu_s: float = 0.0
     """CPU seconds used until then."""
     stopped_cpu_s: float = 0.0
@@ -94,6 +96,7 @@ class Serving:
             self._stop()
             raise
         self.ready_s = time.monotonic() - began
+        self.ready_cpu_s = self.usage.cpu_s
         return self
 
     def __exit__(

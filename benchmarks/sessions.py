@@ -40,7 +40,7 @@ from urllib.parse import urlencode
 from benchmarks import clip, levels, packets, record
 from benchmarks.levels import Seen, Spent
 from benchmarks.light import Camera, LightCaller, Refused, Witness, phase
-from benchmarks.processes import busy_s, usage
+from benchmarks.processes import busy_s, descendants, usage
 from benchmarks.serving import Serving
 from live import rtc
 
@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--places", type=int, help="calls that our server has to take, whatever it finds itself"
     )
+    parser.add_argument(
+        "--processes", type=int, help="that hold calls (as many as our server finds right)"
+    )
     parser.add_argument("--silent", action="store_true", help="no microphones")
     parser.add_argument("--url", help="of a Visavis server to call instead of one of our own")
     parser.add_argument("--token-file", type=Path, help="holds an access token for --url")
@@ -76,14 +79,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.url is not None:
         figures = asyncio.run(ramp(None, media, args))
     else:
-        places = {} if args.places is None else {"SESSIONS__PLACES": str(args.places)}
-        with Serving("avatar", _SETTINGS | places) as server:
+        chosen = {
+            f"SESSIONS__{name.upper()}": str(getattr(args, name))
+            for name in ("places", "processes")
+            if getattr(args, name) is not None
+        }
+        with Serving("avatar", _SETTINGS | chosen) as server:
+            workers = len(descendants(server.process.pid))
             figures = asyncio.run(ramp(server, media, args))
         recorder.ended(server.stopped_cpu_s)
         more = len(figures["levels"]) + (0 if figures["broken"] else 1)
-        with Serving("avatar", _SETTINGS | {"SESSIONS__PLACES": str(more)}) as server:
+        with Serving("avatar", _SETTINGS | chosen | {"SESSIONS__PLACES": str(more)}) as server:
             figures["beyond"] = asyncio.run(overfill(server, media, args, more))
         recorder.ended(server.stopped_cpu_s)
+        figures["workers"] = workers
     show(figures)
     done = recorder.finish(figures)
     record.write(done, args.json)
@@ -217,7 +226,8 @@ async def overfill(
 
 def show(figures: Mapping[str, Any]) -> None:
     """Prints the outcome."""
-    print(f"\nheld: {figures['held']} calls; {figures['why']}")
+    held_by = f" by {figures['workers']} processes" if figures.get("workers") else ""
+    print(f"\nheld{held_by}: {figures['held']} calls; {figures['why']}")
     if "beyond" in figures:
         beyond = figures["beyond"]
         print(f"{beyond['calls']} calls on a server that has to take them: {beyond['outcome']}")

@@ -82,4 +82,5 @@ async def _measure(server: Serving, plan: CallPlan, found: Any) -> dict[str, flo
         row[f"{name}_call_first_picture_ms"] = seen.first_frame_ms
         row[f"after_{name}_call_mb"] = server.usage.resident_mb
     row["start_cpu_s"] = server.started_cpu_s
+    row["ready_cpu_s"] = server.ready_cpu_s
     return {key: round(value, 1) for key, value in row.items()}
