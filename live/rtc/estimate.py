@@ -42,7 +42,7 @@ _LESS = 0.95
 _PUT_UP_WITH = 1.3
 _SOON_MS = 2500
 """After a cut the rate needs longer than that to fill a queue again."""
-_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.5, 0.25, 0.03
+_GROWTH_UNKNOWN, _GROWTH_BELOW, _GROWTH_NEAR = 0.5, 0.25, 0.06
 """A second: where no queue has stood of late, below where one has, and close to that."""
 _NEAR, _PAST = 0.85, 1.1
 _STALL_MS, _AFTER_STALL_MS = 70, 150
@@ -159,7 +159,9 @@ class StandingQueueEstimator:
     def _drain(self, cut: _Cut, now: int) -> None:
         if self.queue_ms > _EMPTY_MS and now - cut.began_ms < _DRAIN_MS:
             # While a queue stands, what arrives is what the path carries.
-            if self.queue_ms >= _STANDING_MS and self._arriving(_RATE_MS) < _LESS * cut.arriving:
+            stalled = now - self._stalled_ms < _RATE_MS + _AFTER_STALL_MS
+            less = self._arriving(_RATE_MS) < _LESS * cut.arriving
+            if less and not stalled and self.queue_ms >= _STANDING_MS:
                 self._cut = cut._replace(began_ms=now, arriving=self._arriving(_RATE_MS))
                 self._bitrate = max(min(_DRAINING * self._cut.arriving, self._bitrate), _LEAST)
             return
