@@ -173,6 +173,18 @@ def test_another_processor_or_compiler_gets_code_of_its_own(
     assert len(compilations) == len(list(folder.iterdir())) == 5
 
 
+@LINKS
+def test_processes_that_write_at_once_leave_each_other_alone(folder: Path) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    key = machine_code._key(TWICE, "scale")
+    parts = [folder / f".{key.digest}.code.{name}.part" for name in ("now", "yesterday")]
+    for part in parts:
+        part.write_bytes(b"half")
+    os.utime(parts[1], (1, 1))
+    check()
+    assert [part.exists() for part in parts] == [True, False]
+
+
 def test_where_nothing_can_be_kept_it_is_made_each_time(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

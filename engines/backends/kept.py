@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0
+_ABANDONED_S = 3600
 
 
 class KeptBuilds:
@@ -62,7 +64,6 @@ class KeptBuilds:
     def keep(self, key: Key, build: bytes, name: str) -> None:
         """Keeps it for the next process; where that cannot be, the log says why."""
         path = self._file(key)
-        self._remove(self.folder.glob(f".{path.name}.*"))  # of one that died while it wrote
         try:
             self.make_folder()
             atomic_file.write(path, packed(key, build), private=True)
@@ -70,6 +71,10 @@ class KeptBuilds:
             _log.warning("the %s of %s is not kept for the next time: %s", self._what, name, error)
             return
         self._make_room(path)
+
+    def sweep(self, key: Key) -> None:
+        """Removes what a writer of `key` left who died; for whoever knows that nobody writes it."""
+        self._remove(self.folder.glob(f".{self._file(key).name}.*"))
 
     def forget(self, key: Key) -> None:
         """Removes the build of `key`, if one is kept."""
@@ -91,7 +96,11 @@ class KeptBuilds:
             return unpacked(file, key)
 
     def _make_room(self, newest: Path) -> None:
-        """Removes what was used longest ago, as far as the limit asks for it."""
+        """Removes what was used longest ago, as far as the limit asks for it, and what was left."""
+        for part in self.folder.glob(f".*{self._suffix}.*"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > _ABANDONED_S:
+                    part.unlink()
         found = []
         for path in self.folder.glob(f"*{self._suffix}"):
             with suppress(OSError):  # another process removed it meanwhile

@@ -65,6 +65,7 @@ class EngineCache:
             plan = self._kept.get(key, name)  # another process was first
             if plan is None:
                 plan = build()
+                self._kept.sweep(key)
                 self._kept.keep(key, plan, name)
         return plan
 
