@@ -3,7 +3,8 @@
     python tests/scripted_worker.py PLAN FILE
 
 `FILE` gets a line with each start. PLAN: `hold` until standard input ends, `linger` beyond that,
-`hang` after the first words, `chatter` what is no line of a worker, `die` after the first words,
+`hang` after the first words, `chatter` what is no line of a worker,
+`endless` a line that is too long, `die` after the first words,
 `leave-once` in good order, the first time.
 """
 
@@ -41,6 +42,8 @@ def main(plan: str, file: Path) -> None:
     peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     if plan == "chatter":
         say(peer, {"state": {"ready": True}})
+    if plan == "endless":
+        say(peer, "on and on" * 100_000)
     say(peer, {"state": STATE})
     say(peer, {"ended": "a-secret"})
     if plan == "die" or (plan == "leave-once" and file.read_text().count("\n") == 1):

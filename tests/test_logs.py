@@ -40,6 +40,13 @@ def test_json_lines_are_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: of [address]" in line["traceback"]
 
 
+def test_lines_of_a_worker_say_whose_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(form="json", worker="2")
+    logging.getLogger("live.pool").info("call opened", extra={"calls": 3})
+    line = json.loads(capsys.readouterr().err)
+    assert (line["worker"], line["calls"]) == ("2", 3)
+
+
 def test_libraries_speak_only_of_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug")
     logging.getLogger("aioice.ice").info("Check CandidatePair(1.2.3.4 -> 5.6.7.8)")

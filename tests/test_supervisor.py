@@ -153,7 +153,12 @@ def test_who_dies_young_is_replaced_more_and_more_slowly(
 
 
 @pytest.mark.parametrize(
-    ("plan", "why"), [("hang", "has said nothing for"), ("chatter", "cannot be understood")]
+    ("plan", "why"),
+    [
+        ("hang", "has said nothing for"),
+        ("chatter", "cannot be understood"),
+        ("endless", "cannot be understood"),
+    ],
 )
 def test_who_gets_stuck_is_ended(
     plan: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,6 +174,31 @@ def test_who_gets_stuck_is_ended(
             os.kill(crew.starts()[0][1], 0)
 
     play(crew, scene)
+
+
+def test_a_mistake_of_ours_leaves_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Crew(tmp_path, monkeypatch, "hold")
+    seen: list[str] = []
+
+    def stumble(worker: Worker, secret: str) -> None:
+        seen.append(secret)
+        if len(seen) == 1:
+            raise KeyError(secret)
+
+    monkeypatch.setattr(crew.of, "_on_ended", stumble)
+
+    async def scene(crew: Crew) -> None:
+        await until(lambda: crew.of.trouble)
+        assert "mistake of ours (KeyError)" in crew.of.trouble
+        assert "a-secret" not in crew.of.trouble
+        with pytest.raises(ProcessLookupError):
+            os.kill(crew.starts()[0][1], 0)
+        await until(lambda: crew.of.workers)
+
+    play(crew, scene)
+    assert len(crew.starts()) == 2
 
 
 def test_who_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

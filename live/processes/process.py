@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Self
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 import live
-from live.errors import VisavisError
+from live.errors import BadRequest, VisavisError
 from live.processes import handover, lines
 from live.processes.handover import Handover
 from live.processes.lines import Line
@@ -76,7 +77,7 @@ class Child:
         return found
 
     async def lines(self) -> AsyncGenerator[Line, None]:
-        """All that it says, until it ends; raises `WorkerFailed` where it gets stuck."""
+        """All that it says, until it ends; raises `WorkerFailed` for silence and for nonsense."""
         within_s = _FIRST_WORD_S
         try:
             async with asyncio.timeout(within_s):
@@ -91,6 +92,8 @@ class Child:
                     within_s = SILENT_S
         except TimeoutError:
             raise WorkerFailed(f"has said nothing for {within_s:.0f} s") from None
+        except (BadRequest, HttpProcessingError) as error:  # the latter: a line without an end
+            raise WorkerFailed("says what cannot be understood") from error
         except (aiohttp.ClientError, ConnectionError):
             return
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from live.errors import BadRequest, SettingsError
+from live.errors import SettingsError
 from live.processes.lines import Ended, State
 from live.processes.process import Child, WorkerFailed
 from live.settings import Settings
@@ -142,6 +142,8 @@ class Supervisor:
             await self._hear(worker, child)
         except WorkerFailed as error:
             failed = error
+        except Exception as error:  # a mistake of ours leaves no process behind, and no gap
+            failed = WorkerFailed(f"was given up for a mistake of ours ({type(error).__name__})")
         wanted = self._stopping.is_set()
         if worker in self._workers:
             self._workers.remove(worker)
@@ -159,18 +161,15 @@ class Supervisor:
 
     async def _hear(self, worker: Worker, child: Child) -> None:
         """All that a worker says, to its end; raises `WorkerFailed`."""
-        try:
-            async with aclosing(child.lines()) as lines:
-                async for line in lines:
-                    if isinstance(line, Ended):
-                        self._on_ended(worker, line.secret)
-                        continue
-                    worker.state = line
-                    if worker not in self._workers:
-                        self._workers.append(worker)
-                        self._troubles.pop(worker.name, None)
-        except BadRequest as error:
-            raise WorkerFailed(f"says what cannot be understood: {error}") from error
+        async with aclosing(child.lines()) as lines:
+            async for line in lines:
+                if isinstance(line, Ended):
+                    self._on_ended(worker, line.secret)
+                    continue
+                worker.state = line
+                if worker not in self._workers:
+                    self._workers.append(worker)
+                    self._troubles.pop(worker.name, None)
 
 
 def _folder_of_sockets() -> Path:
