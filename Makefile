@@ -11,17 +11,24 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 # Where ARGS choose tests, one of the turns may have none (pytest's exit code 5).
 OR_NONE := || test $$? -eq 5
 BESIDE := --numprocesses 2 --dist loadgroup
+# Has what others leave of the machine, and gives it back at once.
+LAST := nice -n 19 $(shell command -v chrt >/dev/null && echo chrt --idle 0)
 
-.PHONY: run test check clean
+.PHONY: run test check clean untimed timed
 
 run: $(VENV)/.runtime
 	@$(BIN)/visavis serve $(ARGS)
 
-# First what may share the machine, a file to a core, browsers apart from the rest (tests/conftest.py);
-# then, alone, what would see that in its times.
+# Two turns at once: what is held to a time, and, in what that leaves of the machine, what is not;
+# then browsers, apart from the rest (tests/conftest.py).
 test: check
-	$(BIN)/pytest $(BESIDE) -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
+	+$(MAKE) --no-print-directory --jobs 2 --output-sync=line untimed timed
 	$(BIN)/pytest $(BESIDE) -m 'browser and not alone' $(ARGS) $(OR_NONE)
+
+untimed:
+	$(LAST) $(BIN)/pytest $(BESIDE) --timeout 300 -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
+
+timed:
 	$(BIN)/pytest -m alone $(ARGS) $(OR_NONE)
 
 # What needs no running server: style, types, the layers between the packages.

@@ -202,8 +202,9 @@ PLAN = Plan(turns=2, bitrates=[300_000], attacks=["none", "crop 70 %"])
 
 @pytest.mark.usefixtures("textures")
 def test_an_absent_mark_is_never_recovered() -> None:
-    found = list(mark_trials.trials(PLAN, Absent, Detector))
-    assert len(found) == PLAN.count == 8
+    plan = replace(PLAN, turns=1)
+    found = list(mark_trials.trials(plan, Absent, Detector))
+    assert len(found) == plan.count == 4
     assert {trial.outcome for trial in found} == {Outcome.MISSED}
 
 
@@ -349,12 +350,12 @@ def test_windows_without_a_mark() -> None:
 def test_wrong_keys_are_searched_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    made = mark_false_alarms.measured(2, [], seed=1, keys=15)
+    made = mark_false_alarms.measured(2, [], seed=1, keys=2)
     figures = mark_false_alarms.summary(made, seed=0)
-    assert figures["searched"]["n"] == 30
+    assert figures["searched"]["n"] == 4
     assert figures["alarms"] == 0
     assert 5 < figures["searched"]["mean"] < least_score()
-    assert figures["single"]["sd"] == pytest.approx(1, abs=0.2)
+    assert figures["single"]["sd"] == pytest.approx(1, abs=0.3)
     mark_false_alarms.show(figures)
-    assert "0 were told one (at most 9.9e-02 by count)" in capsys.readouterr().out
+    assert "0 were told one (at most 4.9e-01 by count)" in capsys.readouterr().out
     assert ET.fromstring(mark_false_alarms.plot(made)).tag.endswith("svg")
