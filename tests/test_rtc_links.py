@@ -336,6 +336,16 @@ def test_a_camera_begins_low_and_is_at_its_best_within_a_second() -> None:
     assert min(rates[30:]) == 2_500_000
 
 
+def test_what_is_not_made_use_of_does_not_grow() -> None:
+    """A picture in which nothing moves says nothing of the path."""
+    estimator = StandingQueueEstimator()
+    assert max(delayed(estimator, 0, [20.0] * 100)) > 1_500_000
+    estimator = StandingQueueEstimator()
+    ticks = [round(at * 262.144) for at in range(0, 10_000, 33)]
+    told = [estimator.add(at + 20, ticks[at // 33], 250, 1) for at in range(0, 10_000, 33)]
+    assert {found[0] for found in told if found} == {700_000}
+
+
 def test_a_line_that_becomes_narrow_is_not_kept_full() -> None:
     rates, queues = followed(carries=800_000, jitter_ms=5, wants=2.5e6, narrow_from=90)
     assert max(queues) < 600
