@@ -6,6 +6,10 @@ process used (`time.process_time`), so work that a library gives to threads of i
 The first picture is reported as cold, apart from the others: it pays for what is set up lazily.
 Both codecs decode and encode the same pictures; the total counts the mean of the two.
 
+What a microphone adds is measured after that, on the same pictures: `hear`, the decoding of its
+packets, a tenth of a second at a time as in a call where the camera has the mouth, and what the
+driver that also listens takes with it (`drive`) and without (`silent`).
+
 Then each network is measured on each backend and number of threads, loaded, first and warm
 (`benchmarks/networks.py`). What a piece costs in each tenth of the run stands in `by_block`: by how
 much these differ, two runs do.
@@ -45,6 +49,9 @@ from live.clock import SECOND, VIDEO_RATE
 from live.decoded import decoded
 from live.disclosure import Disclosure, Label
 from live.frames import to_frame
+from live.hearing import Hearing
+from live.measures import Counts
+from live.opus import SLOT, Piece
 
 ROOMS = ("convert", "track", "drive", "render", "stamp", "hand_over")
 
@@ -53,6 +60,9 @@ WARP_STAGES = ("deform", "relight", "rasterise", "compose", "draw_eyes", "draw_m
 _PICTURES = 300
 _QUICK_PICTURES = 60
 _BLOCKS = 10
+_PIECES_AT_ONCE = 5
+_PIECE_NS = SECOND // 50
+_MICROPHONE = "  microphone"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,6 +124,23 @@ class Wire:
         self._encoder.encode(frame)
 
 
+class Microphone:
+    """A peer's packets of sound, and who decodes them."""
+
+    def __init__(self) -> None:
+        """Has said nothing yet."""
+        self.hearing = Hearing(Counts())
+        self._packets = packets.spoken()
+        self._said = 0
+
+    def says_until(self, now_ns: int) -> None:
+        """Sends what has been recorded by then."""
+        while (start_ns := self._said * _PIECE_NS) + _PIECE_NS <= now_ns:
+            data = self._packets[self._said % len(self._packets)]
+            self.hearing.put(Piece(data, self._said * SLOT, start_ns, start_ns))
+            self._said += 1
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     record.add_arguments(parser)
@@ -144,11 +171,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     camera = [found[clip.back_and_forth(len(found), index)] for index in range(pictures)]
     watch = Stopwatch()
     measure(args, camera, watch)
+    measure_microphone(args, camera, watch)
     rooms = watch.figures(pictures)
     figures: dict[str, Any] = {
         "rooms": rooms,
         "total_cpu_ms_per_picture": total(rooms),
         "total_by_block": total_by_block(rooms),
+        "microphone_cpu_ms_per_picture": microphone(rooms),
         "picture": list(camera[0].shape),
     }
     if args.networks != "none":
@@ -190,6 +219,29 @@ def _measure(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) 
     tracker.close()
 
 
+def measure_microphone(args: argparse.Namespace, camera: Sequence[Rgb], watch: Stopwatch) -> None:
+    """Lets a driver hear something and another one nothing, of the same faces."""
+    tracker, sound = registry.tracker(args.tracker, ModelStore()), Microphone()
+    hears, deaf = registry.driver("auto"), registry.driver("auto")
+    for index, rgb in enumerate(camera):
+        now_ns = index * SECOND // packets.FPS
+        face = tracker.track(Picture(rgb, now_ns, now_ns))
+        sound.says_until(now_ns)
+        sounds = watch(f"{_MICROPHONE} hear", sound.hearing.take, _PIECES_AT_ONCE)
+        watch(f"{_MICROPHONE} drive", hears.drive, face, sounds)
+        watch(f"{_MICROPHONE} silent", deaf.drive, face, ())
+    tracker.close()
+
+
+def microphone(rooms: dict[str, dict[str, Any]]) -> float:
+    """CPU of a picture's share of the sound."""
+    hear, drive, silent = (
+        float(rooms[f"{_MICROPHONE} {name}"]["cpu_ms_per_picture"])
+        for name in ("hear", "drive", "silent")
+    )
+    return round(hear + drive - silent, 2)
+
+
 def total(rooms: dict[str, dict[str, Any]]) -> float:
     """CPU of a picture's whole way, with the mean of the codecs."""
     return _sum({name: float(room["cpu_ms_per_picture"]) for name, room in rooms.items()})
@@ -226,7 +278,10 @@ def show(figures: dict[str, Any]) -> None:
             if cpu and wall
             else f"{name:22}{room['calls']:7}{'cold only':>35}{room['cold_ms']:8.1f}"
         )
-    print(f"a picture's whole way: {figures['total_cpu_ms_per_picture']:.2f} ms of CPU")
+    print(
+        f"a picture's whole way: {figures['total_cpu_ms_per_picture']:.2f} ms of CPU;"
+        f" with a microphone {figures['microphone_cpu_ms_per_picture']:.2f} more"
+    )
 
 
 def prepared(drawer: Renderer, tracker: Tracker, name: str, size: int) -> Any:
@@ -296,6 +351,7 @@ def _order(name: str) -> tuple[int, str]:
         "track",
         "  net",
         "drive",
+        _MICROPHONE,
         "render",
         "  warp",
         "stamp",

@@ -400,6 +400,7 @@ def test_every_room_is_measured_on_a_clip(tmp_path: Path) -> None:
     assert found["render"]["wall_ms"]["p50"] > found["  warp rasterise"]["wall_ms"]["p50"]
     assert found["track"]["wall_ms"]["p50"] > found["  net face_mesh"]["wall_ms"]["p50"]
     assert figures["total_cpu_ms_per_picture"] == rooms.total(found)
+    assert figures["microphone_cpu_ms_per_picture"] == rooms.microphone(found)
     assert np.mean(found["track"]["by_block"]) == pytest.approx(
         found["track"]["cpu_ms_per_picture"], rel=0.2
     )
