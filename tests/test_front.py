@@ -547,6 +547,23 @@ def test_series_are_those_of_all_together(tmp_path: Path) -> None:
     play(scene, crews.front(tmp_path))
 
 
+def test_a_worker_that_goes_while_it_is_asked_for_its_series_spoils_none(tmp_path: Path) -> None:
+    async def scene(server: Client, of: Front, beside: Beside) -> None:
+        going, text = beside.workers[0], beside.of[0].metrics.text
+
+        def tell() -> bytes:
+            beside.workers.remove(going)
+            return text()
+
+        beside.of[0].metrics.text = tell  # type: ignore[method-assign]
+        answer = await server.get("/metrics")
+        beside.workers.append(going)  # to be stopped with the others
+        assert answer.status == 200
+        assert "visavis_workers 1.0" in await answer.text()
+
+    play(scene, crews.front(tmp_path))
+
+
 def test_no_log_line_names_a_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scene(server: Client, of: Front, beside: Beside) -> None:
         location = await opened(server)

@@ -60,7 +60,7 @@ class Front(House):
 
     async def series(self) -> bytes:
         """Those of this process and of all workers, added up."""
-        workers = self.crew.workers
+        workers = tuple(self.crew.workers)  # one may go while it is asked
         self.sums.keep(workers)
         for worker, text in zip(workers, await _told(workers), strict=True):
             if text is not None:
