@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _REPORT_EVERY_S = 5.0
 
@@ -26,11 +28,7 @@ class Progress:
         """`total`: how much there is to do, if known; `unit`: `B` for bytes, `%` for a share."""
         self._what = what
         self._doing, self._done, self._unit = doing, done, unit
-        self._bar = (
-            tqdm(desc=what, total=total, unit=unit, unit_scale=unit == "B", leave=False)
-            if sys.stderr.isatty()
-            else None
-        )
+        self._bar = _bar(what, total, unit) if sys.stderr.isatty() else None
         self._next_line = time.monotonic() + _REPORT_EVERY_S
 
     def __enter__(self) -> Progress:
@@ -63,3 +61,10 @@ class Progress:
     def _line(self, state: str) -> None:
         sys.stderr.write(f"{self._what}: {state}\n")
         sys.stderr.flush()
+
+
+def _bar(what: str, total: float | None, unit: str) -> tqdm[Any]:
+    # Every process of a server comes by here, and next to none shows a bar: 50 ms of its start.
+    from tqdm import tqdm  # noqa: PLC0415
+
+    return tqdm(desc=what, total=total, unit=unit, unit_scale=unit == "B", leave=False)
