@@ -239,6 +239,8 @@ class Machine:
     steps: dict[str, int] = field(default_factory=dict)
     own_ms: dict[str, float] = field(default_factory=dict)
     """Of calls whose pictures take that long by themselves, without taking a processor."""
+    used: float = 0.0
+    """Cores, in the last second."""
     governor: Governor = field(init=False)
     fps: dict[str, float] = field(default_factory=dict)
 
@@ -260,7 +262,7 @@ class Machine:
             work = min(1.0, max(1.3 * wanted[name] * own_ms / 1000, waiting))
             self.fps[name] = could
             pulls[name] = Pull(30.0, work, max(0.0, 1 - could / wanted[name]))
-        used = min(demand, room)
+        self.used = used = min(demand, room)
         seen = self.governor.look(pulls, Use(used, min(self.others, self.cores - used)))
         self.steps = dict(seen)
         return self.steps
@@ -297,6 +299,24 @@ def test_the_next_step_is_taken_within_three_seconds_and_given_back_when_it_is_c
     back = machine.run("abcd", 20)
     assert 0 in back
     assert set(back[back.index(0) :]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("picture_ms", "step"), [(12, "full"), (18, "25_fps"), (22, "20_fps"), (30, "15_fps")]
+)
+def test_two_processes_with_as_many_calls_draw_them_alike(picture_ms: float, step: str) -> None:
+    first, second = Machine(picture_ms=picture_ms), Machine(picture_ms=picture_ms)
+    for each in (first, second):
+        each.governor = Governor(CORES, LEAST_SHARE / 2)
+    seen = []
+    for _ in range(600):  # each is the other's others
+        second.others = first.used
+        first.second("ab")
+        first.others = second.used
+        second.second("cd")
+        seen.append((first.governor.step, second.governor.step))
+    settled = seen[60:]
+    assert {STEPS[number].name for pair in settled for number in pair} == {step}
 
 
 def test_when_calls_end_the_others_come_back() -> None:
