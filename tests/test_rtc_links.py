@@ -376,7 +376,8 @@ def test_a_rate_falls_with_what_is_lost_and_comes_back() -> None:
     for _ in range(60):
         path.sent(1200, now)
     path.lost(30, 30, now)
-    assert rate.bitrate(now + 1) == 1_000_000  # half the estimate at once
+    assert rate.bitrate(now + 1) == 600_000  # less than half the estimate at once,
+    assert rate.bitrate(now + SECOND) == pytest.approx(1_120_000, rel=0.01)  # then half
     assert rate.congested(now + SECOND)
     for second in range(1, 15):
         later = rate.bitrate(now + second * SECOND)
@@ -389,6 +390,27 @@ def test_a_falling_estimate_is_undercut_for_a_moment() -> None:
     rate.estimated(1_000_000, 2 * SECOND)
     assert rate.bitrate(2 * SECOND) == 600_000
     assert rate.bitrate(3 * SECOND) == 1_000_000
+
+
+def test_a_first_estimate_below_what_is_sent_has_fallen() -> None:
+    path = Path()
+    rate = SendingRate(path)
+    for _ in range(60):
+        path.sent(1200, SECOND)
+    rate.estimated(600_000, SECOND)
+    assert rate.bitrate(SECOND) == 360_000
+    assert rate.congested(2 * SECOND)
+
+
+def test_in_congestion_no_more_is_sent_again_than_there_is_room_for() -> None:
+    path = Path()
+    rate = SendingRate(path)
+    for _ in range(60):
+        path.sent(1200, SECOND)
+    assert rate.has_room(SECOND)
+    rate.estimated(600_000, SECOND)
+    assert not rate.has_room(SECOND)
+    assert rate.has_room(2 * SECOND)
 
 
 def test_a_round_trip_that_grew_is_a_queue_once() -> None:
@@ -455,6 +477,17 @@ async def test_where_packets_are_lost_copies_are_sent_of_answers_too(
     assert sent.again == [7]
     assert await sent.asked(36) == 2  # the copy was lost, too: nobody asked for it
     assert await sent.asked(12) == 0
+
+
+@pytest.mark.parametrize(("run", "twice"), [(1, True), (6, False)])
+def test_what_is_lost_in_runs_is_not_sent_twice(
+    run: int, twice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = Sent(monkeypatch)
+    for _ in range(100):
+        sent.sending.path.sent(1200, sent.now)
+    sent.sending.path.lost(4 * run, 4, sent.now)
+    assert sent.sending._sends_twice(sent.now) is twice
 
 
 @in_loop

@@ -60,6 +60,8 @@ _MOST_PAUSES = 8
 _TWICE_AFTER_S = 0.005
 _TWICE_FROM, _TWICE_UNTIL = 0.02, 0.005
 """How often packets are lost. Not how many: what loses ten in a row loses both of two."""
+_RUN = 2.5
+"""Packets lost in a row, in the mean: a queue that overflows, which more packets fill further."""
 _TWICE_KEPT_NS = 3 * SECOND
 _LONGEST_KEYFRAME_PAUSE_NS = 400 * MILLISECOND
 
@@ -200,6 +202,8 @@ class Outgoing:
         for one in known:
             if now - one.sent_ns > _KEPT_NS:
                 self.keyframe_wanted()
+            elif not self.rate.has_room(now):
+                break
             elif not one.is_on_its_way(round_trip_ns, now, congested=congested):
                 one.answered_ns = now
                 one.answers += 1
@@ -228,6 +232,9 @@ class Outgoing:
 
     def _sends_twice(self, now: int) -> bool:
         loss = self.path.gaps(now)
+        in_runs = self.path.loss(now) > _RUN * loss
+        if in_runs and self._twice_ns is None:
+            return False
         if loss >= _TWICE_FROM or (self._twice_ns is not None and loss > _TWICE_UNTIL):
             self._twice_ns = now
         elif self._twice_ns is not None and now - self._twice_ns > _TWICE_KEPT_NS:

@@ -9,6 +9,8 @@ nothing about the rate.
 
 from __future__ import annotations
 
+import math
+
 from live.clock import MILLISECOND, SECOND
 from live.rtc.path import Path
 
@@ -22,6 +24,7 @@ _PAUSE_NS = 600 * MILLISECOND
 """Between two cuts: the first one's effect has to be seen."""
 _CALM_NS = 3 * SECOND
 _FALL = 0.97
+_AGAIN = 1.2
 _DRAINING, _DRAINING_NS = 0.6, 600 * MILLISECOND
 
 
@@ -37,8 +40,9 @@ class SendingRate:
         self._grown_ns = 0
 
     def estimated(self, bitrate: int, now: int) -> None:
-        """Takes the viewer's estimate."""
-        if self._estimate is not None and bitrate < _FALL * self._estimate:
+        """Takes the viewer's estimate; the first one has fallen if it is below what is sent."""
+        before = self._path.rate(now) if self._estimate is None else self._estimate
+        if bitrate < _FALL * before:
             self._fallen_ns = now
         self._estimate = bitrate
 
@@ -47,16 +51,24 @@ class SendingRate:
         last_ns = max(self._cut_ns, self._fallen_ns)
         return last_ns > 0 and now - last_ns < _CALM_NS
 
+    def has_room(self, now: int) -> bool:
+        """Whether a packet may be sent again: in congestion, what is lost would be lost again."""
+        bounds = [one for one in (self._estimate, self._bound) if one is not None]
+        most = _AGAIN * min(bounds, default=math.inf)
+        return not self.congested(now) or self._path.rate(now) < most
+
     def bitrate(self, now: int) -> int | None:
         """Bits a second for everything that is sent; `None`: nothing is known."""
         if self._bound is not None:
             self._bound *= 1 + _GROWTH_A_SECOND * (now - self._grown_ns) / SECOND
         self._grown_ns = now
         self._watch(now)
-        bounds = [self._bound] if self._bound is not None else []
-        if self._estimate is not None:
-            draining = now - self._fallen_ns < _DRAINING_NS
-            bounds.append(self._estimate * (_DRAINING if draining else 1))
+        since = (self._bound, self._cut_ns), (self._estimate, self._fallen_ns)
+        bounds = [
+            bound * (_DRAINING if now - last_ns < _DRAINING_NS else 1)
+            for bound, last_ns in since
+            if bound is not None
+        ]
         return round(min(bounds)) if bounds else None
 
     def _watch(self, now: int) -> None:
