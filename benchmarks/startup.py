@@ -1,9 +1,9 @@
 """From the command to the page, to the first call's first picture, and the memory along the way.
 
 A server process is started several times; each time it is asked for the page and then called twice
-(by aiortc, without a browser). The first call is cold: it loads the networks and prepares the
-avatar. The second finds the avatar ready, and loads networks of its own. Files are in the system's
-cache after the first start, which is reported apart.
+(by aiortc, without a browser). The first call is cold: it prepares the avatar. The second finds it
+ready. Files are in the system's cache after the first start, and machine code in the user's
+(`docs/engines.md`), so it is reported apart; remove `~/.cache/visavis/code` to have it compile.
 """
 
 from __future__ import annotations
