@@ -21,7 +21,7 @@ from live.load.balance import Balance
 from live.load.costs import START_MS, Costs
 from live.load.effort import Effort
 from live.load.governor import Governor, Pull
-from live.load.machine import LEAST_SHARE, Meter, Use, busy_s, cores
+from live.load.machine import Meter, Use, busy_s, cores
 from live.load.pace import Pace
 from live.load.places import MeasuredPlaces, SetPlaces
 from live.load.steps import ENOUGH_FPS, FULL, LAST_ENOUGH, STEPS, Step
@@ -307,7 +307,7 @@ def test_the_next_step_is_taken_within_three_seconds_and_given_back_when_it_is_c
 def test_two_processes_with_as_many_calls_draw_them_alike(picture_ms: float, step: str) -> None:
     first, second = Machine(picture_ms=picture_ms), Machine(picture_ms=picture_ms)
     for each in (first, second):
-        each.governor = Governor(CORES, LEAST_SHARE / 2)
+        each.governor = Governor(CORES, 2)
     seen = []
     for _ in range(600):  # each is the other's others
         second.others = first.used
@@ -373,7 +373,7 @@ def test_who_comes_later_is_drawn_as_the_others_are() -> None:
 def test_one_of_several_processes_leaves_others_what_is_theirs() -> None:
     def back(processes: int, others: float) -> int:
         """The step to which a call of `processes` returns from the worst."""
-        governor = Governor(CORES, LEAST_SHARE / processes)
+        governor = Governor(CORES, processes)
         for _ in range(200):  # it takes a quarter of the cores at its best step
             lacks = 0.2 if _ < 20 else 0.0
             use = Use(0.5 * STEPS[governor.step].load() / 30, others)
@@ -382,7 +382,7 @@ def test_one_of_several_processes_leaves_others_what_is_theirs() -> None:
 
     assert back(1, others=2.0) == 0  # a half is ours
     assert back(2, others=1.2) == 0
-    assert back(2, others=2.0) == 3  # a quarter
+    assert back(2, others=2.0) == 2  # a quarter
 
 
 @settings(max_examples=20, deadline=None)

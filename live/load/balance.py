@@ -14,7 +14,7 @@ from live.clock import SECOND
 from live.load.costs import Costs
 from live.load.effort import Effort
 from live.load.governor import Governor
-from live.load.machine import LEAST_SHARE, Meter, cores
+from live.load.machine import Meter, cores
 from live.load.places import MeasuredPlaces, Places, SetPlaces
 from live.load.steps import FULL, STEPS, Step
 from live.load.turns import Turns
@@ -62,7 +62,7 @@ class Balance:
         """That all calls take at drawing."""
         self.drawn = 0.0
         """Pictures so far, counted in ones that are drawn in full."""
-        self._governor = Governor(self.cores, LEAST_SHARE / processes)
+        self._governor = Governor(self.cores, processes)
         self.places = self._places(places, processes)
         self._meter = meter or Meter()
         self._now_s = now_s

@@ -65,13 +65,12 @@ class _Held:
 class Governor:
     """Looks once a second. Not thread-safe."""
 
-    def __init__(self, cores: float, least_share: float = LEAST_SHARE) -> None:
-        """No call yet; `cores` of the machine may be used.
-
-        `least_share`: of them, that is these calls' however busy others are.
-        """
+    def __init__(self, cores: float, processes: int = 1) -> None:
+        """No call yet; `cores` of the machine may be used, by calls of so many processes."""
         self._cores = cores
-        self._most_of_others = (1 - least_share) * cores
+        # What a return may take however busy others are: here, other processes' calls are others.
+        ours = (_BUSY_RETURN - (1 - LEAST_SHARE)) / processes
+        self._most_of_others = (_BUSY_RETURN - ours) * cores
         self._held: dict[str, _Held] = {}
 
     @property
