@@ -5,10 +5,10 @@ hanging up, vanish, lose the network for up to three seconds, offer nonsense, of
 close half of a connection, change avatar, driver, background and mirror, let it speak, interrupt.
 Which of them comes next is drawn by lot from `--seed`. Before, everything that a server sets up
 lazily is asked for once. Then, and after every `--every` steps, all calls are ended and the server
-is looked at: memory, tasks, threads, handles, temporary files, and the delay of one reference call,
-by the time code in its pictures. The first limit that breaks ends it, with the step and the command
-that repeats it; so does whatever a step finds the server not to have done, and a traceback in its
-log.
+is looked at, in all of its processes: memory, tasks, threads, handles, temporary files, and the
+delay of one reference call, by the time code in its pictures. The first limit that breaks ends it,
+with the step and the command that repeats it; so does whatever a step finds the server not to have
+done, and a traceback in its log.
 
 What is repeated are the steps and not their moments: a fault that needs two things to meet may take
 several tries. On a busy machine leave `delay_ms` out of it (`--delay 1000`).
@@ -28,6 +28,7 @@ from aiohttp import ClientSession
 from benchmarks import caller, clip, packets, record
 from benchmarks.call import CallPlan
 from benchmarks.light import counting
+from benchmarks.processes import descendants
 from benchmarks.serving import Serving
 from benchmarks.soaking.limits import NAMES, Limits, Look, broken, held, series, slope_per_hour
 from benchmarks.soaking.steps import Broken, Callers
@@ -54,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=int, help=f"steps between looks (40; {_QUICK_EVERY} with --quick)"
     )
-    parser.add_argument("--memory", type=float, default=default.memory_mb, help="MB it may grow by")
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=default.memory_mb,
+        help="MB it may grow by, for each process",
+    )
     parser.add_argument(
         "--delay", type=float, default=default.delay_ms, help="ms a call may become slower by"
     )
@@ -95,7 +101,9 @@ class Soak:
         self._every = args.every or (_QUICK_EVERY if args.quick else 40)
         self._found = clip.read(args.clip, _CLIP_PICTURES)
         self._coded = packets.encoded("H264", self._found, _KEYFRAME_EVERY)
-        self._limits = Limits(memory_mb=args.memory, delay_ms=args.delay)
+        one = Limits(memory_mb=args.memory, delay_ms=args.delay)
+        self._processes = max(1, len(descendants(self.server.process.pid)))
+        self._limits = one.times(self._processes)
         self._plan = CallPlan("H264", "track", 1.0, 1.5 if args.quick else 3.0)
 
     async def run(self) -> dict[str, Any]:
@@ -109,7 +117,7 @@ class Soak:
             )
             try:
                 with counting():
-                    await callers.warm_up()
+                    await callers.warm_up(self._processes)
                 await self._look(http, began)
                 while not why and self._goes_on(began):
                     await self._round(callers)
@@ -174,6 +182,7 @@ class Soak:
             "step": self.steps,
             "repeat": f"{repeat} --every {self._every} --steps {self.steps}",
             "hours": round(took_s / 3600, 3),
+            "processes": self._processes,
             "steps": dict(sorted(callers.done.items())),
             "limits": asdict(self._limits),
             "growth": {name: slope_per_hour(self.looks[1:], name) for name in NAMES},

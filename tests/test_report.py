@@ -7,6 +7,7 @@ import copy
 import html.parser
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import report
-from benchmarks.reporting import changes, differences, plots, records
+from benchmarks.reporting import changes, differences, markup, plots, records
 from benchmarks.reporting.axes import Axis, reaching
 from benchmarks.reporting.differences import Figure
 from benchmarks.reporting.page import SECTIONS, page
@@ -257,3 +258,22 @@ def test_many_points_are_thinned_and_keep_their_peaks() -> None:
     text = plots.lines("a title", {"a": points}, "x", "y")
     assert "1.00 to 99.0" in text
     assert len(text) < 20_000
+
+
+def test_numbers_have_a_sign_where_they_are_less_than_nothing() -> None:
+    assert [markup.number(value) for value in (-0.001, -3.14, -0.0)] == [
+        "\N{MINUS SIGN}0.001",
+        "\N{MINUS SIGN}3.14",
+        "0.00",
+    ]
+    assert (markup.signed(-2.04), markup.signed(1.0)) == ("\N{MINUS SIGN}2.0", "+1.0")
+
+
+def test_goals_are_told_of_by_record() -> None:
+    def latency(file: str, found_ms: float) -> Record:
+        goal = {"what": "echo, median", "goal_ms": 12.0, "found_ms": found_ms}
+        return replace(record("latency", {"goals": [goal], "cells": {}}), file=file)
+
+    shown = page([latency("one.json", 11.0), latency("two.json", 13.0)])
+    assert "1 of 2 goals are met. Missed: Delay (two), echo, median." in shown
+    assert all(f"<caption>Delay ({name})</caption>" in shown for name in ("one", "two"))

@@ -45,6 +45,13 @@ def test_what_grows_beyond_its_limit_is_named(change: dict[str, float]) -> None:
     assert said.startswith(f"{name}: {VALUES[name]:g} became {value:g}")
 
 
+def test_several_processes_may_hold_more_and_leave_no_more_tasks() -> None:
+    both = looks({}, {"memory_mb": 500, "threads": 17, "handles": 18})
+    assert broken(both, Limits())
+    assert broken(both, Limits().times(2)) == ""
+    assert broken(looks({}, {"tasks": 4}), Limits().times(2)).startswith("tasks")
+
+
 def test_delay_counts_when_it_stays_up() -> None:
     late = {"delay_ms": 50.0}
     assert broken(looks({}, {}, {}, {}, {}, late), Limits()) == ""  # one call of one moment

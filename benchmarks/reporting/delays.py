@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.reporting import plots
-from benchmarks.reporting.markup import Markup, folded, part, side_by_side, table
+from benchmarks.reporting.markup import Markup, folded, part, side_by_side, signed, table
 from benchmarks.reporting.records import Record, percentiles
 
 _OPEN_CELLS = 3
 _SIDES = ("page", "server", "network", "rest")
-_HEAD = ("", "pictures", "p50 ms", "p95 ms", "p99 ms", "largest", "fps", "server CPU ms")
+_AGES = {"p50": "p50 ms", "p95": "p95 ms", "p99": "p99 ms", "max": "largest"}
+_ALSO = {"fps": "fps", "server_cpu_ms_per_picture": "server CPU ms"}
+_THINGS = {"voice_latency": "sound"}
+"""What is late, where it is no picture."""
 
 
 def latency(record: Record) -> list[Markup]:
@@ -25,8 +28,9 @@ def latency(record: Record) -> list[Markup]:
         )
     ]
     parts += _movement(record.figures.get("movement") or {})
+    thing = _THINGS.get(record.name, "picture")
     for index, (name, cell) in enumerate(cells.items()):
-        body = _cell(kinds[name], cell)
+        body = _cell(kinds[name], cell, thing)
         parts.append(part(name, *body) if index < _OPEN_CELLS else folded(name, *body))
     return parts
 
@@ -69,21 +73,22 @@ def _of(
     }
 
 
-def _cell(kinds: Mapping[str, Mapping[str, Any]], cell: Mapping[str, Any]) -> list[Markup]:
-    rows = []
-    for kind, one in kinds.items():
-        age = one["age_ms"]
-        rows.append(
-            (
-                kind,
-                age["n"],
-                *(float(age[key]) for key in ("p50", "p95", "p99", "max")),
-                one.get("fps"),
-                one.get("server_cpu_ms_per_picture"),
-            )
+def _cell(
+    kinds: Mapping[str, Mapping[str, Any]], cell: Mapping[str, Any], thing: str
+) -> list[Markup]:
+    also = {key: head for key, head in _ALSO.items() if any(one.get(key) for one in kinds.values())}
+    rows = [
+        (
+            kind,
+            one["age_ms"]["n"],
+            *(float(one["age_ms"][key]) for key in _AGES),
+            *(one.get(key) for key in also),
         )
-    body = [table(_HEAD, rows, "Delay of each kind of call"), _added(cell)]
-    figures = [*_over_time(kinds), *_falls(kinds)]
+        for kind, one in kinds.items()
+    ]
+    head = ("", f"{thing}s", *_AGES.values(), *also.values())
+    body = [table(head, rows, "Delay of each kind of call"), _added(cell)]
+    figures = [*_over_time(kinds, thing), *_falls(kinds)]
     return [each for each in (*body, side_by_side(*figures) if figures else Markup()) if each]
 
 
@@ -91,26 +96,27 @@ def _added(cell: Mapping[str, Any]) -> Markup:
     rows = []
     for name, found in cell.items():
         if isinstance(found, Mapping) and "by_run" in found and "median" in found:
-            low, high = found.get("interval95") or (None, None)
-            between = Markup("–") if low is None else f"{low:+.1f} to {high:+.1f}"
+            interval = found.get("interval95")
+            between = " to ".join(signed(end) for end in interval) if interval else "–"
             rows.append(
-                (name.replace("_", " "), f"{found['median']:+.1f}", between, found.get("p95"))
+                (name.replace("_", " "), signed(found["median"]), between, found.get("p95"))
             )
     if not rows:
         return Markup()
     return table(("", "median ms", "95 % interval", "p95 ms"), rows, "Differences, calls in turn")
 
 
-def _over_time(kinds: Mapping[str, Mapping[str, Any]]) -> list[Markup]:
+def _over_time(kinds: Mapping[str, Mapping[str, Any]], thing: str) -> list[Markup]:
     series = {kind: calls for kind, one in kinds.items() if (calls := ages(one))}
     if not series:
         return []
     return [
-        plots.scatter("Delay of every picture", series, "seconds, calls one after another", "ms"),
+        plots.scatter(f"Delay of every {thing}", series, "seconds, calls one after another", "ms"),
         plots.tails(
             "How often delay is larger",
             {kind: [ms for _, ms in points] for kind, points in series.items()},
             "ms",
+            f"share of {thing}s above",
         ),
     ]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.reporting.markup import Markup, badge, table
+from benchmarks.reporting.markup import Cell, Markup, badge, number, table, text
 from benchmarks.reporting.records import UNREADABLE, Record, percentiles
 
 
@@ -33,21 +33,33 @@ _ADDED = {"median": 18.0, "p95": 30.0}
 _CPU_MS = 14.0
 _CALLS_PER_CORE = 2.0
 _FIRST_PICTURE_MS = 600.0
+_HEAD = ("", "found", "goal", "")
 
 
-def headline(records: Sequence[Record]) -> Markup:
-    """The table that a reader sees first."""
-    found = [goal for record in records for goal in _readable(record)]
-    rows = [
-        (
-            goal.what,
-            Markup("–") if goal.found is None else _said(goal.found, goal.unit),
-            f"{'≥' if goal.at_least else '≤'} {_said(goal.wanted, goal.unit)}",
-            badge("met", "good") if goal.met else badge("missed", "bad"),
-        )
-        for goal in found
-    ]
-    return table(("what", "found", "goal", ""), rows, "The goals") if rows else Markup()
+def headline(records: Sequence[Record], title: Callable[[Record], str]) -> list[Markup]:
+    """What a reader sees first: how many goals are met, which are not, and a table of each record.
+
+    `title`: what a record is called.
+    """
+    found = {title(record): goals for record in records if (goals := _readable(record))}
+    if not found:
+        return []
+    every = [(name, goal) for name, goals in found.items() for goal in goals]
+    missed = [f"{name}, {goal.what}" for name, goal in every if not goal.met]
+    said = f"{len(every) - len(missed)} of {len(every)} goals are met."
+    if missed:
+        said += f" Missed: {'; '.join(missed)}."
+    tables = (table(_HEAD, map(_row, goals), name) for name, goals in found.items())
+    return [Markup(f'<p class="note">{text(said)}</p>'), *tables]
+
+
+def _row(goal: Goal) -> tuple[Cell, ...]:
+    return (
+        goal.what,
+        "–" if goal.found is None else _said(goal.found, goal.unit),
+        f"{'≥' if goal.at_least else '≤'} {_said(goal.wanted, goal.unit)}",
+        badge("met", "good") if goal.met else badge("missed", "bad"),
+    )
 
 
 def _readable(record: Record) -> list[Goal]:
@@ -102,4 +114,4 @@ def _startup(record: Record) -> Iterator[Goal]:
 
 
 def _said(value: float, unit: str) -> str:
-    return f"{value:.1f} {unit}" if unit else f"{value:g}"
+    return f"{number(value)} {unit}" if unit else f"{value:g}"

@@ -9,6 +9,8 @@ from html import escape
 _LONG = 30
 """Characters; longer cells are text to be read rather than values to be compared."""
 
+_MINUS = "\N{MINUS SIGN}"
+
 Cell = object
 """Text or a number; `Markup` goes in as it is."""
 
@@ -33,14 +35,17 @@ def text(value: Cell, digits: int = 2) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """As few digits as tell it: 12.3, 0.04, 1500."""
+    """As few digits as tell it: 12.3, 0.04, 1500, −2.1."""
     if not math.isfinite(value):
         return "–"
-    if abs(value) >= 100:
+    if value < 0:
+        return f"{_MINUS}{number(-value, digits)}"
+    value = abs(value)  # of −0.0
+    if value >= 100:
         return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    if abs(value) >= 10:
+    if value >= 10:
         return f"{value:.1f}"
-    if 0 < abs(value) < 0.005:
+    if 0 < value < 0.005:
         return f"{value:.1g}"
     return f"{value:.{digits}f}"
 
@@ -78,6 +83,11 @@ def side_by_side(*figures: str) -> Markup:
 def folded(title: str, *parts: str) -> Markup:
     """What is there for whoever asks."""
     return Markup(f"<details><summary>{text(title)}</summary>{''.join(parts)}</details>")
+
+
+def signed(value: float) -> str:
+    """A difference: its sign is always there."""
+    return f"{value:+.1f}".replace("-", _MINUS)
 
 
 def badge(words: str, kind: str) -> Markup:

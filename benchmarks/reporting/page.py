@@ -40,17 +40,20 @@ def page(records: Sequence[Record], changes: Markup | None = None) -> str:
     known = sorted(records, key=lambda one: order.index(one.name) if one.name in order else 99)
     names = {id(record): f"r{index}" for index, record in enumerate(known)}
     alike = Counter(_title(record) for record in known)
+
+    def title(record: Record) -> str:
+        alone = alike[_title(record)] == 1
+        return _title(record) if alone else f"{_title(record)} ({Path(record.file).stem})"
+
     links = "".join(
-        f'<li><a href="#{names[id(record)]}">{text(_title(record))}'
-        f"{text(f' ({record.file})' if alike[_title(record)] > 1 else '')}</a></li>"
-        for record in known
+        f'<li><a href="#{names[id(record)]}">{text(title(record))}</a></li>' for record in known
     )
     if changes:
         links = f'<li><a href="#changes">Changes</a></li>{links}'
-    parts = [section("goals", "Goals", head)] if (head := goals.headline(known)) else []
+    parts = [section("goals", "Goals", *head)] if (head := goals.headline(known, title)) else []
     if changes:
         parts.append(changes)
-    parts += [_record(record, names[id(record)]) for record in known]
+    parts += [_record(record, names[id(record)], title(record)) for record in known]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -91,13 +94,13 @@ def _facts(records: Sequence[Record]) -> Markup:
     return Markup(f'<dl class="facts">{items}</dl>')
 
 
-def _record(record: Record, name: str) -> Markup:
+def _record(record: Record, name: str, title: str) -> Markup:
     _, make = SECTIONS.get(record.name, ("", plain.figures))
     try:
         parts = make(record)
     except UNREADABLE:  # the figures can still be read, as they were written
         parts = plain.figures(record)
-    return section(name, _title(record), *parts, _conditions(record), about=_when(record))
+    return section(name, title, *parts, _conditions(record), about=_when(record))
 
 
 def _when(record: Record) -> str:

@@ -66,13 +66,13 @@ def scatter(title: str, series: Mapping[str, Points], x_name: str, y_name: str) 
     return figure(title, parts, list(series), _ranges(series, y_name))
 
 
-def tails(title: str, series: Mapping[str, Sequence[float]], x_name: str) -> Markup:
+def tails(title: str, series: Mapping[str, Sequence[float]], x_name: str, y_name: str) -> Markup:
     """Which share of the values is above x, on a logarithmic scale: the tail is where it hurts."""
     least = min(1 / len(values) for values in series.values())
     everything = [value for values in series.values() for value in values]
     x = _across(0.0, reaching(everything)[1])
     y = Axis(min(max(least, 1e-4), 0.01), 1.0, HEIGHT - _BOTTOM, _TOP, log=True)
-    parts = [_frame(x, y, x_name, "share of pictures above", percent=True)]
+    parts = [_frame(x, y, x_name, y_name, percent=True)]
     for index, values in enumerate(series.values()):
         ordered = np.sort(np.asarray(values, np.float64))
         shares = 1 - np.arange(len(ordered)) / len(ordered)

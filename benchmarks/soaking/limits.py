@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.processes import usage
+from benchmarks.processes import tree_usage
 
 NAMES = ("memory_mb", "tasks", "threads", "handles", "temp_files", "delay_ms")
 
@@ -23,14 +23,24 @@ class Limits:
     """By how much each may be above what it was after warming up."""
 
     memory_mb: float = 64.0
-    """Resident (PSS). A call holds some 40 MB: two that are never freed show at once."""
+    """Of one process, resident (PSS). A call holds some 40 MB: two that are never freed show at
+    once."""
     tasks: float = 0.0
     threads: float = 4.0
-    """The pool of the event loop fills up when several calls end at once."""
+    """Of one process: the pool of its event loop fills up when several calls end at once."""
     handles: float = 4.0
     temp_files: float = 0.0
     delay_ms: float = 15.0
     """Of the median of a reference call: of the last three looks, against the first three."""
+
+    def times(self, processes: int) -> Limits:
+        """Of a server whose calls are held in so many processes."""
+        return replace(
+            self,
+            memory_mb=self.memory_mb * processes,
+            threads=self.threads * processes,
+            handles=self.handles * processes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class Look:
 
 
 def held(pid: int, metrics: str, folder: Path) -> dict[str, float]:
-    """What a server process holds now: by `/proc`, by its own `/metrics`, and in its folder."""
-    now = usage(pid)
+    """What a server's processes hold now: by `/proc`, by its `/metrics`, and in its folder."""
+    now = tree_usage(pid)
     return {
         "memory_mb": round(now.resident_mb, 1),
         "tasks": series(metrics, "visavis_tasks"),

@@ -58,12 +58,15 @@ class Callers:
         self.done: dict[str, int] = {}
         """How often each step has been made."""
 
-    async def warm_up(self) -> None:
-        """Everything that a server sets up when it is first asked for; raises `Broken`."""
-        for avatar in AVATARS:
-            await self._open_with(avatar)
-        for call in self._calls[:1]:
-            for settings in _SETTINGS:
+    async def warm_up(self, processes: int) -> None:
+        """Everything that a server sets up when it is first asked for; raises `Broken`.
+
+        With a call in each of its processes: a server gives calls to the one that has fewest.
+        """
+        for number in range(processes):
+            await self._open_with(AVATARS[number % len(AVATARS)])
+        for call in self._calls:
+            for settings in (*_SETTINGS, *({"avatar": avatar} for avatar in AVATARS)):
                 await self._change_to(call, settings)
             for way in range(_WAYS_TO_SPEAK):
                 await self._say(call, way)
