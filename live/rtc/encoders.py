@@ -20,7 +20,7 @@ from av.video.frame import PictureType
 from live.clock import SECOND, now_ns
 from live.rtc.access import set_private
 
-START_BITRATE = 1_000_000
+START_BITRATE = 700_000
 LOWEST_BITRATE = 150_000
 HIGHEST_BITRATE = 3_000_000
 """Bits a second; at 512 × 512 and 30 pictures a second more is not seen."""
