@@ -36,8 +36,10 @@ export class Conversation extends EventTarget {
   #faceState;
   /** Why the server has ended the call, until it is made again. */
   #farewell = "";
-  /** @type {unknown} the step at which the server draws, as it was last told */
+  /** @type {unknown} the step at which the server draws */
   #quality;
+  /** @type {unknown} the one that was last told of */
+  #toldQuality;
   #stage;
   #notice;
   #inputs;
@@ -179,7 +181,7 @@ export class Conversation extends EventTarget {
     this.overlay.clear();
     this.#meter = new Meter();
     this.#faceState = undefined;
-    this.#quality = undefined;
+    this.#quality = this.#toldQuality = undefined;
     const hear = (/** @type {string} */ type, /** @type {(detail: any) => void} */ act) =>
       call.addEventListener(type, (event) => {
         if (event instanceof CustomEvent && call === this.#call) act(event.detail);
@@ -297,7 +299,8 @@ export class Conversation extends EventTarget {
     } else if (message.type === "state") {
       this.#faceState = message.state;
       this.#showFaceState();
-      this.#showQuality(message.quality);
+      this.#quality = message.quality;
+      this.#showQuality();
     }
   }
 
@@ -315,20 +318,19 @@ export class Conversation extends EventTarget {
     }
   }
 
-  /**
-   * Says so, once, where a busy server draws so seldom that it is seen.
-   * @param {unknown} step of the server: `full`, `25_fps` … `10_fps`, `hold`
-   */
-  #showQuality(step) {
-    if (step === this.#quality) return;
+  /** Says so, once, where a busy server draws so seldom that it is seen, and nothing else is being said. */
+  #showQuality() {
+    const step = this.#quality;
+    if (step === this.#toldQuality || !["", "face", "quality"].includes(this.#notice.topic)) return;
     const isSeen = step === "hold" || parseInt(String(step)) < 25;
     if (isSeen) this.#notice.flash("quality", "The server is busy", step === "hold" ? "The picture stands for now; your voice goes on." : `The avatar moves ${parseInt(String(step))} times a second for now.`, 4000);
-    this.#quality = step;
+    this.#toldQuality = step;
   }
 
   async #tick() {
     this.dispatchEvent(new Event("second"));
     this.#showFaceState();
+    this.#showQuality();
     this.#call?.send({ type: "ping", time: performance.now() });
     const peer = this.#call?.peer;
     if (peer && this.phase === "live") this.overlay.show(await this.#meter.sample(peer));
