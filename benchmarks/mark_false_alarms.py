@@ -39,8 +39,8 @@ from engines.mark.code import encode
 from engines.mark.detection import least_score, score
 from live.errors import BadRequest
 
-_TRIALS, _QUICK_TRIALS = 6_000, 20
-_KEYS, _QUICK_KEYS = 40, 10
+_TRIALS, _QUICK_TRIALS = 6_000, 8
+_KEYS, _QUICK_KEYS = 40, 4
 """Wrong keys for each window."""
 _TAIL = 0.02
 _BOOTSTRAPS = 500
