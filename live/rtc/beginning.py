@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, cast
 
 from aioice.stun import RETRY_MAX, Transaction
@@ -32,10 +33,12 @@ def flights_again(stock: Handshake) -> Handshake:
 
     async def _do_handshake(self: RTCDtlsTransport) -> None:
         below = self._transport
-        self._transport = cast(RTCIceTransport, _Repeating(below))
+        repeating = _Repeating(below)
+        self._transport = cast(RTCIceTransport, repeating)
         try:
             await stock(self)
         finally:
+            repeating.stop()
             self._transport = below
 
     return _do_handshake
@@ -54,26 +57,33 @@ def checks_again(stock: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Repeating:
-    """An ICE transport that sends the last datagram again while nothing comes."""
+    """An ICE transport that sends the last datagram again until there is another."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
-        self._last = b""
-        self._pause_s = _FLIGHT_AGAIN_S
+        self._alarm: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
     async def _send(self, data: bytes) -> None:
-        self._last, self._pause_s = data, _FLIGHT_AGAIN_S
+        self._wait(data, _FLIGHT_AGAIN_S)
         await self._transport._send(data)
 
-    async def _recv(self) -> bytes:
-        while True:
-            try:
-                data: bytes = await asyncio.wait_for(self._transport._recv(), self._pause_s)
-                return data
-            except TimeoutError:
-                self._pause_s = min(2 * self._pause_s, _LONGEST_S)
-                if self._last:
-                    await self._transport._send(self._last)
+    def _wait(self, data: bytes, pause_s: float) -> None:
+        self.stop()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(pause_s, self._again, data, min(2 * pause_s, _LONGEST_S))
+
+    def _again(self, data: bytes, pause_s: float) -> None:
+        self._sending = asyncio.ensure_future(self._repeat(data))
+        self._wait(data, pause_s)
+
+    async def _repeat(self, data: bytes) -> None:
+        with suppress(ConnectionError):
+            await self._transport._send(data)
