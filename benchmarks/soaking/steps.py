@@ -65,8 +65,9 @@ class Callers:
         """
         for number in range(processes):
             await self._open_with(AVATARS[number % len(AVATARS)])
+        changes: list[Mapping[str, object]] = [*_SETTINGS, *({"avatar": one} for one in AVATARS)]
         for call in self._calls:
-            for settings in (*_SETTINGS, *({"avatar": avatar} for avatar in AVATARS)):
+            for settings in changes:
                 await self._change_to(call, settings)
             for way in range(_WAYS_TO_SPEAK):
                 await self._say(call, way)
