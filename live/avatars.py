@@ -90,6 +90,10 @@ class AvatarStore:
         """Of all avatars, those that cannot be opened as well."""
         return [*built_in.ids(), *added_ids(self._folder)]
 
+    def has(self, id: str) -> bool:
+        """Whether there is such an avatar, whatever is to be said of it."""
+        return id in built_in.ids() or (is_id(id) and (self._folder / id).is_dir())
+
     def entry(self, id: str) -> Entry:
         """One avatar whose consent holds now; raises `NotFound`, `NoConsent`, `ChangedAvatar`."""
         if id in built_in.ids():
@@ -208,12 +212,11 @@ class AvatarStore:
         )
 
     def _added(self, id: str) -> Path:
-        folder = self._folder / id
-        if not is_id(id) or not folder.is_dir():
+        if not self.has(id):
             raise NotFound(
                 "there is no such avatar; `visavis avatar list` and GET /avatars show what there is"
             )
-        return folder
+        return self._folder / id
 
     def _fingerprint(self, contents: Contents) -> Fingerprint:
         key = sha256(contents.portrait).hexdigest()

@@ -111,6 +111,8 @@ class SessionRequest:
     """What makes the call's recording; `None`: it is not recorded."""
     turns: Turns = field(default_factory=Turns)
     """That calls take at drawing; the same for all calls of a process."""
+    is_kept: Callable[[str], bool] = lambda avatar: True
+    """Whether the catalogue still has the avatar of an id; may block."""
     may_speak: bool = True
     """Whether the peer may have the avatar say things, by the data channel."""
     on_shown: Callable[[str, Permitted], Awaitable[None]] = _unnoted

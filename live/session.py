@@ -476,6 +476,7 @@ class Session:
         received = self._connection.packets_received
         yield watches.silence(self._connected, received, settings.silence_deadline_s, self._finish)
         yield watches.consent(lambda: self._shown.permit, self._tell_flaw, self._finish)
+        yield watches.removal(lambda: self.avatar, self._request.is_kept, self._finish)
         if open_reserve is not None:
             yield watches.reserve(self._connected, open_reserve, lambda: self.avatar, self._easel)
         yield self._connection.resolve_hidden()

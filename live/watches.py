@@ -15,6 +15,7 @@ from live.easel import Easel, Reserve
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = "connect_timeout"
+REMOVED = "avatar_removed"
 LOOK_EVERY_S = 0.25
 CONSENT_EVERY_S = 1.0
 _KNOWN_WITHIN_S = 3.0
@@ -73,6 +74,16 @@ async def consent(
     if tell(flaw):
         await asyncio.sleep(TOLD_WITHIN_S)
     finish(flaw.reason)
+
+
+async def removal(avatar: Callable[[], str], is_kept: Callable[[str], bool], finish: Finish) -> None:
+    """That the avatar on show is still in the catalogue, whichever process takes it out.
+
+    `is_kept` may block for as long as a disk does.
+    """
+    while await asyncio.to_thread(is_kept, avatar()):
+        await asyncio.sleep(CONSENT_EVERY_S)
+    finish(REMOVED)
 
 
 async def reserve(

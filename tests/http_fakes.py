@@ -229,6 +229,7 @@ def rooms(
             of_calls or call_settings(),
             driver,
             open_avatar,
+            is_kept=store.has,
         )
 
     voices = Voices({}, "hibari")

@@ -170,16 +170,20 @@ async def test_an_offer_whose_peer_never_comes_leaves_its_place(tmp_path: Path) 
         await peer.close()
 
 
+@pytest.mark.parametrize("by", ["this server", "another process"])
 @in_loop
-async def test_removing_an_avatar_ends_its_call(tmp_path: Path) -> None:
+async def test_removing_an_avatar_ends_its_call(tmp_path: Path, by: str) -> None:
     of = real_rooms(tmp_path)
     async with client(of) as server:
         assert (await server.post("/avatars", data=form())).status == 201
         peer = small_peer()
         await called(server, peer, "me")
         await peer.until(lambda: bool(peer.said("hello")))
-        assert await (await server.delete("/avatars/me")).json() == {"ended_calls": 1}
-        assert of.pool.free() == 2
+        if by == "this server":
+            assert await (await server.delete("/avatars/me")).json() == {"ended_calls": 1}
+            assert of.pool.free() == 2
+        else:
+            await asyncio.to_thread(of.store.remove, "me")
         await peer.until(lambda: peer.connection.connectionState == "closed")
         told = peer.said("state")[-1]
         assert (told["state"], told["reason"]) == ("ended", "avatar_removed")

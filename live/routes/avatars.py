@@ -17,6 +17,7 @@ from live.consent.built_in import ENDLESS
 from live.consent.record import time_text
 from live.errors import BadRequest, NoConsent
 from live.prepared import PreparedAvatars
+from live.watches import REMOVED
 
 IMAGE_LIMIT = 20 << 20
 UPLOADS_AT_ONCE = 4
@@ -127,5 +128,5 @@ class AvatarRoutes:
         avatar = request.match_info["id"]
         await asyncio.to_thread(self._store.remove, avatar)
         self._prepared.forget(avatar)
-        ended = await self._calls.end_calls_of(avatar, "avatar_removed")
+        ended = await self._calls.end_calls_of(avatar, REMOVED)
         return web.json_response({"ended_calls": ended})
