@@ -94,7 +94,7 @@ def assemble(settings: Settings, *, processes: int = 1) -> Rooms:
             frozenset(purposes),
             recordings if is_recorded else None,
             balance.turns,
-            store.has,
+            registers.avatars.has,
         )
 
     recordings = _recordings(settings, registers)

@@ -76,13 +76,17 @@ async def consent(
     finish(flaw.reason)
 
 
-async def removal(avatar: Callable[[], str], is_kept: Callable[[str], bool], finish: Finish) -> None:
+async def removal(
+    avatar: Callable[[], str], is_kept: Callable[[str], bool], finish: Finish
+) -> None:
     """That the avatar on show is still in the catalogue, whichever process takes it out.
 
     `is_kept` may block for as long as a disk does.
     """
-    while await asyncio.to_thread(is_kept, avatar()):
+    kept = True
+    while kept:
         await asyncio.sleep(CONSENT_EVERY_S)
+        kept = await asyncio.to_thread(is_kept, avatar())
     finish(REMOVED)
 
 
