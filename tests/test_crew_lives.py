@@ -79,12 +79,14 @@ async def until(true: Callable[[], object], within_s: float = 30) -> None:
 
 
 async def ready(session: aiohttp.ClientSession, free: int) -> None:
-    """Until so many calls would be taken."""
+    """Until so many calls would be taken, by either worker: one that still loads is passed over."""
     async with asyncio.timeout(60):
         while True:
             async with session.get("/readyz") as answer:
                 found = await answer.json(content_type=None)
-            if found.get("free") == free:
+            async with session.get("/metrics") as answer:
+                series = await answer.text()
+            if found.get("free") == free and "visavis_workers 2.0" in series:
                 return
             await asyncio.sleep(0.05)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
@@ -299,8 +300,13 @@ def test_a_build_can_be_cancelled_at_any_step(
 
 @pytest.mark.alone
 def test_a_keyboard_interrupt_ends_the_build_and_not_the_process(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        built(sampler(tmp_path).path, "SM89", cancelled=_At(20, _thread.interrupt_main))
+    # what runs in a shell's background has been told to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            built(sampler(tmp_path).path, "SM89", cancelled=_At(20, _thread.interrupt_main))
+    finally:
+        signal.signal(signal.SIGINT, before)
     built(sampler(tmp_path).path, "SM89")
 
 
