@@ -601,7 +601,8 @@ def test_encoders_answer_a_request_for_a_keyframe_and_a_change_of_size(codec: An
 @in_loop
 async def test_the_rate_has_bounds() -> None:
     made: Any = encoder(H264, ["live_encoders"])
-    assert made.target_bitrate == encoders.START_BITRATE
+    # a viewer estimates half as much again as what arrives: who begins low stays low
+    assert made.target_bitrate >= 1_500_000
     made.target_bitrate = 10**9
     assert made.target_bitrate == encoders.HIGHEST_BITRATE
     made.target_bitrate = 1

@@ -392,19 +392,6 @@ def test_a_falling_estimate_is_undercut_for_a_moment() -> None:
     assert rate.bitrate(3 * SECOND) == 1_000_000
 
 
-def test_more_is_tried_after_a_good_report_until_there_is_an_estimate() -> None:
-    path = Path()
-    rate = SendingRate(path)
-    path.measured(300 * MILLISECOND, SECOND)
-    rate.reported(SECOND)
-    assert rate.bitrate(SECOND) is None  # this may be a queue
-    path.measured(40 * MILLISECOND, 2 * SECOND)
-    rate.reported(2 * SECOND)
-    assert rate.bitrate(2 * SECOND) == 1_500_000
-    rate.estimated(900_000, 3 * SECOND)
-    assert rate.bitrate(4 * SECOND) == 900_000
-
-
 def test_a_first_estimate_below_what_is_sent_has_fallen() -> None:
     path = Path()
     rate = SendingRate(path)

@@ -221,9 +221,7 @@ class Outgoing:
         """The viewer has answered a report of ours."""
         if report.lsr == private(self._of, "lsr"):
             took_s = time.time() - private(self._of, "lsr_time") - report.dlsr / 65536
-            now = now_ns()
-            self.path.measured(max(round(took_s * SECOND), 0), now)
-            self.rate.reported(now)
+            self.path.measured(max(round(took_s * SECOND), 0), now_ns())
 
     def follow_rate(self) -> None:
         """Gives the encoder what is left of the rate by what is sent twice."""

@@ -25,10 +25,6 @@ _PAUSE_NS = 600 * MILLISECOND
 _CALM_NS = 3 * SECOND
 _FALL = 0.97
 _AGAIN = 1.2
-_TRIED = 1_500_000
-"""Bits a second: what is sent where a first report is good and no estimate has come."""
-_SHORT_NS = 150 * MILLISECOND
-"""A round trip that has room for no queue; of a longer first one nobody knows."""
 _DRAINING, _DRAINING_NS = 0.6, 600 * MILLISECOND
 
 
@@ -40,7 +36,6 @@ class SendingRate:
         self._path = path
         self._estimate: float | None = None
         self._bound: float | None = None
-        self._tried: int | None = None
         self._cut_ns = self._fallen_ns = 0
         self._grown_ns = 0
 
@@ -50,11 +45,6 @@ class SendingRate:
         if bitrate < _FALL * before:
             self._fallen_ns = now
         self._estimate = bitrate
-
-    def reported(self, now: int) -> None:
-        """The viewer has reported; a Chromium whose line has room may not estimate for seconds."""
-        if self._path.round_trip_ns < _SHORT_NS and not self._path.loss(now):
-            self._tried = _TRIED
 
     def congested(self, now: int) -> bool:
         """Whether the path was too narrow a moment ago; then nothing is to be sent twice."""
@@ -79,7 +69,7 @@ class SendingRate:
             for bound, last_ns in since
             if bound is not None
         ]
-        return round(min(bounds)) if bounds else self._tried
+        return round(min(bounds)) if bounds else None
 
     def _watch(self, now: int) -> None:
         if now - self._cut_ns < _PAUSE_NS + self._path.round_trip_ns:
