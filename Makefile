@@ -11,6 +11,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 # Where ARGS choose tests, one of the turns may have none (pytest's exit code 5).
 OR_NONE := || test $$? -eq 5
 BESIDE := --numprocesses 2 --dist loadgroup
+UNTIMED := -o cache_dir=.pytest_cache/untimed -m 'not (alone or browser)'
 # Has what others leave of the machine, and gives it back at once.
 LAST := nice -n 19 $(shell command -v chrt >/dev/null && echo chrt --idle 0)
 
@@ -25,8 +26,10 @@ test: check
 	+$(MAKE) --no-print-directory --jobs 2 --output-sync=line untimed timed
 	$(BIN)/pytest $(BESIDE) -m 'browser and not alone' $(ARGS) $(OR_NONE)
 
+# What fails for want of a processor is given one, once.
 untimed:
-	$(LAST) $(BIN)/pytest $(BESIDE) --timeout 300 -m 'not (alone or browser)' $(ARGS) $(OR_NONE)
+	$(LAST) $(BIN)/pytest $(BESIDE) $(UNTIMED) --timeout 300 $(ARGS) $(OR_NONE) \
+		|| $(BIN)/pytest $(UNTIMED) --last-failed --last-failed-no-failures none $(ARGS)
 
 timed:
 	$(BIN)/pytest -m alone $(ARGS) $(OR_NONE)

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +26,7 @@ from tests.voices import ToneVoice
 
 _CALLS = 200
 _WARM_UP = 40
+_THREADS = 2
 """Until the allocator, the pools of threads and OpenSSL have what they keep."""
 
 
@@ -89,7 +91,8 @@ def main() -> None:
 
     async def many() -> tuple[dict[str, int], dict[str, int], int]:
         # otherwise as many threads as there are cores and more, one after another
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.2) for _ in range(_THREADS)))
         sessions = [await one_call(count) for count in range(_WARM_UP)]
         before = held()
         sessions += [await one_call(count) for count in range(calls)]

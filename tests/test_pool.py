@@ -234,6 +234,7 @@ class SlowAudit(MemoryAudit):
         return super().write(event, **facts)
 
 
+@pytest.mark.alone
 def test_a_slow_log_holds_up_nobody_else_and_gives_no_place_twice() -> None:
     async def scene() -> None:
         audit = SlowAudit()
