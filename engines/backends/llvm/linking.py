@@ -21,6 +21,7 @@ _CHANGE = struct.Struct("<QIIq")
 _WIDE, _LITTLE, _UNLINKED, _X86_64 = 2, 1, 1, 62
 _CONTENT, _SYMBOLS, _CHANGES = 1, 2, 4  # types of sections
 _UNWINDING = 0x70000001  # for exceptions, which no code of ours throws
+_MOST_ALIGNED = 4096  # a page, which an image begins at
 _WRITTEN, _LOADED = 1, 2  # flags of sections
 _DISTANCES = (2, 4)  # R_X86_64_PC32, R_X86_64_PLT32
 
@@ -95,6 +96,8 @@ class _Object:
                 continue
             if section.kind != _CONTENT or section.flags & _WRITTEN:
                 raise UnsupportedNetwork("the object file has more than code and constants")
+            if section.aligned > _MOST_ALIGNED:
+                raise UnsupportedNetwork("the object file asks for more room than code needs")
             content += bytes(-len(content) % section.aligned)
             places[number] = len(content)
             content += self._content(section)
