@@ -30,6 +30,7 @@ KEPT = 8
 """Prepared avatars in memory; each is a few megabytes."""
 WAITING = 16
 """Jobs that may wait for the thread."""
+LOADING = "the server is still loading its models; try again in a few seconds"
 
 _Key = tuple[str, str, int, str]
 """Id, version of the files, size, renderer."""
@@ -72,8 +73,7 @@ class PreparedAvatars:
     def check_warm(self) -> None:
         """Raises `ModelUnavailable` until the parts are loaded, which says what is wrong."""
         if not self.is_warm:
-            loading = "the server is still loading its models; try again in a few seconds"
-            raise ModelUnavailable(self.trouble or loading)
+            raise ModelUnavailable(self.trouble or LOADING)
 
     async def open(self, id: str, size: int, by: str = "") -> Permitted:
         """The avatar, ready for pictures of `size` × `size`, with the permit to show it.

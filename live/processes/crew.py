@@ -17,14 +17,13 @@ from aiohttp import web
 
 from live.errors import Full, ModelUnavailable, NotFound
 from live.load.balance import LOOK_EVERY_S
+from live.prepared import LOADING
 from live.processes import lines
 from live.processes.choice import Machine, Room, preference, room
 from live.processes.lines import EndCalls
 from live.processes.supervisor import Worker
 
 _log = logging.getLogger(__name__)
-
-_LOADING = "the server is still loading its models; try again in a few seconds"
 
 
 class Workers(Protocol):
@@ -96,7 +95,7 @@ class Crew:
         if self.ready():
             return
         told = [worker.state.trouble for worker in self.workers if worker.state]
-        raise ModelUnavailable(next(filter(None, told), "") or self._supervisor.trouble or _LOADING)
+        raise ModelUnavailable(next(filter(None, told), "") or self._supervisor.trouble or LOADING)
 
     def calls(self) -> int:
         """How many calls are held, or are being opened."""
@@ -112,7 +111,7 @@ class Crew:
         if self._closing:
             raise Full("the server is shutting down; try another one")
         if not self.workers:
-            raise ModelUnavailable(self._supervisor.trouble or _LOADING)
+            raise ModelUnavailable(self._supervisor.trouble or LOADING)
         if not self._machine.free(self.calls()):
             why = self._machine.why_full(self.calls())
             raise Full(f"{why}; try again in a few seconds, or on another server")
